@@ -1,0 +1,68 @@
+# The two commands are `make book` and `make test`; `make` alone lists the others.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+PORT ?= 8000
+LIGHT := chapters exercises solutions
+NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
+	--nbval-sanitize-with tests/nbval.cfg -n 2 --dist loadfile -q
+SMOKE := _build/smoke
+export IPYTHONDIR := $(CURDIR)/tools/ipython
+export PYTHONHASHSEED := 0
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help book test lint unit notebooks smoke html train serve refresh bench portable lock clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+book: $(STAMP)  ## build the book; open _build/html/index.html
+	@$(BIN)/python tools/build.py
+	@echo "built: open _build/html/index.html"
+
+test: lint unit notebooks smoke html  ## everything CI checks
+
+lint: $(STAMP)  ## ruff: format and rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+unit: $(STAMP)  ## unit tests of dlvlib, tools, claims and records
+	$(BIN)/python -m pytest -n 2 -q --ignore tests/test_book.py --ignore tests/test_browser.py
+	$(BIN)/python -m pytest -q --doctest-modules dlvlib
+
+notebooks: $(STAMP)  ## execute the light notebooks and compare what they say
+	$(NBVAL) $(LIGHT)
+
+smoke: $(STAMP)  ## run every training notebook for seconds, on the embedded digits
+	rm -rf $(SMOKE)
+	$(BIN)/python tools/train.py --budget smoke --results $(SMOKE)
+
+html: $(STAMP)  ## build the book from nothing and check its HTML, also in a browser
+	@$(BIN)/python tools/build.py --fresh
+	$(BIN)/python -m pytest -q tests/test_book.py tests/test_browser.py
+
+train: $(STAMP)  ## run the experiments that are not recorded: ONLY=name BUDGET=full MINUTES=10
+	$(BIN)/python tools/train.py $(if $(ONLY),--only $(ONLY)) --budget $(or $(BUDGET),full) \
+		$(if $(MINUTES),--minutes $(MINUTES))
+
+serve: book  ## build, then serve the book on this machine: PORT=8000
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+refresh: $(STAMP)  ## execute the light notebooks again and store what they say
+	$(BIN)/python tools/notebooks.py refresh
+
+bench: $(STAMP)  ## measure training speed, side by side, and write benchmarks/results/
+	$(BIN)/python benchmarks/bench_lenet.py
+
+portable: $(STAMP)  ## compare the notebooks again with older CPU instructions and one thread
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 $(NBVAL) $(LIGHT)
+
+lock: $(STAMP)  ## write constraints.txt from what is installed
+	$(BIN)/python -m pip freeze --exclude-editable \
+		| grep -viE '^(nvidia|cuda|triton)' > constraints.txt
+
+clean:  ## remove what can be made again, .venv included
+	rm -rf _build .venv *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(STAMP): pyproject.toml constraints.txt tools/install.py
+	@$(PYTHON) tools/install.py

@@ -1,0 +1,114 @@
+"""One look for every figure: the style file, direct labels, one colour for each family."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
+
+FAMILY_COLORS = {
+    "resnet": "#0072B2",
+    "vgg": "#C65200",
+    "googlenet": "#007F5C",
+    "xception": "#B0568C",
+    "alexnet": "#1F2933",
+    "lenet": "#6B7280",
+}
+
+
+def use_style() -> None:
+    """Apply the course's style (`dlv.mplstyle`) to every figure drawn from now on."""
+    plt.style.use("dlvlib.dlv")
+
+
+def label_line(
+    ax: Axes, line: Line2D, text: str, at: int = -1, *, dx: float = 6, dy: float = 0
+) -> None:
+    """Write `text` beside point number `at` of `line`, in the line's colour.
+
+    Args:
+        ax: the axes that hold the line.
+        line: the line to name.
+        text: its name; it takes the place of a legend entry.
+        at: index of the point on the line.
+        dx: shift to the right, in points (1/72 inch).
+        dy: shift upwards, in points.
+    """
+    x, y = line.get_xdata()[at], line.get_ydata()[at]
+    ax.annotate(
+        text,
+        (x, y),
+        xytext=(dx, dy),
+        textcoords="offset points",
+        va="center",
+        color=line.get_color(),
+        annotation_clip=False,
+    )
+
+
+def show_images(
+    images: ArrayLike, titles: Sequence[str] = (), *, num_columns: int = 10, size: float = 0.75
+) -> Figure:
+    """Draw a grid of images without axes, each under its title.
+
+    Args:
+        images: (B, C, H, W) with C = 1 (drawn in grey) or 3 (RGB); uint8, or float in [0, 1].
+        titles: none, or one for each image.
+        num_columns: images in a row.
+        size: side of one image in inches.
+
+    Raises:
+        ValueError: if the shape is another, there is no image, or the titles do not match.
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
+        raise ValueError(f"images must be (B, 1 or 3, H, W) with B > 0, got {images.shape}")
+    if len(titles) not in (0, len(images)):
+        raise ValueError(f"titles must be none or {len(images)}, got {len(titles)}")
+    num_columns = min(num_columns, len(images))
+    num_rows = -(-len(images) // num_columns)
+    height = size * (1.3 if len(titles) else 1.0)
+    fig, axes = plt.subplots(
+        num_rows, num_columns, figsize=(num_columns * size, num_rows * height), squeeze=False
+    )
+    white = 255 if images.dtype == np.uint8 else 1.0
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for index, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
+        ax.imshow(image.transpose(1, 2, 0).squeeze(), cmap="gray", vmin=0, vmax=white)
+        if len(titles):
+            ax.set_title(titles[index], fontsize=8, fontweight="normal", loc="center", pad=3)
+    return fig
+
+
+def show_confusion(ax: Axes, counts: ArrayLike, class_names: Sequence[str]) -> None:
+    """Draw a confusion matrix: shade = share of the row, number = count, row = truth.
+
+    Args:
+        ax: where to draw.
+        counts: (K, K) integers; row i, column j counts class i called j.
+        class_names: K names.
+
+    Raises:
+        ValueError: if `counts` is not (K, K) for the K names.
+    """
+    counts = np.asarray(counts)
+    num_classes = len(class_names)
+    if counts.shape != (num_classes, num_classes):
+        raise ValueError(
+            f"counts must be ({num_classes}, {num_classes}) for {num_classes} names, "
+            f"got {counts.shape}"
+        )
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    off_diagonal = np.where(np.eye(num_classes, dtype=bool), 0, shares)
+    ax.imshow(off_diagonal, cmap="Blues", vmin=0, vmax=max(off_diagonal.max() * 1.6, 1e-9))
+    for row, column in np.argwhere(counts > 0):
+        ax.text(column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=7)
+    ax.set_xticks(range(num_classes), class_names)
+    ax.set_yticks(range(num_classes), class_names)
+    ax.set(xlabel="predicted class", ylabel="true class")
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)

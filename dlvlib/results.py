@@ -1,0 +1,202 @@
+"""Recorded runs: one JSON file per run, complete, checked, and sealed against hand edits.
+
+A record says what was trained on what, how, by whom (machine, versions, commit), and what came
+out. Pages draw their curves and numbers from records; the digest inside each file makes an
+edited record fail to load.
+"""
+
+import hashlib
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+BUDGETS = ("smoke", "laptop", "full")
+REQUIRED = {
+    "experiment": str,
+    "run": str,
+    "budget": str,
+    "seed": int,
+    "model": str,
+    "dataset": dict,  # name, checksum, sizes
+    "config": dict,  # everything needed to repeat the run
+    "history": list,  # one dict of numbers per epoch
+    "metrics": dict,  # final numbers
+    "wall_seconds": float,
+    "machine": dict,  # runtime.describe_machine()
+    "git_commit": str,
+    "recorded_at": str,  # UTC, ISO 8601
+}
+
+
+class RecordError(ValueError):
+    """A record is missing, incomplete, or not what the run wrote."""
+
+
+def write_record(path: str | Path, **fields: Any) -> Path:
+    """Seal and write one record; the file appears whole or not at all.
+
+    `git_commit` and `recorded_at` are filled in here. Extra fields are kept, so an experiment
+    can store a confusion matrix or coordinates beside the required ones.
+
+    Args:
+        path: the file, by convention ``chapters/results/<experiment>/<run>.json``.
+        **fields: the names and types in `REQUIRED`.
+
+    Raises:
+        RecordError: if a required field is missing or of the wrong type, or a number is NaN.
+    """
+    path = Path(path)
+    record = {
+        "git_commit": _git_commit(path),
+        "recorded_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **fields,
+    }
+    _check_fields(record, path)
+    try:
+        record["digest"] = _digest(record)
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"{path.name}: not storable as JSON: {error}") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    try:
+        temporary.write_text(_format(record), encoding="utf8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """Read one record and check it.
+
+    Raises:
+        RecordError: if the file is missing, is not JSON, lacks a field, or does not match its
+            digest (it was edited after the run wrote it).
+    """
+    path = Path(path)
+    try:
+        record = json.loads(path.read_text(encoding="utf8"))
+    except FileNotFoundError as error:
+        raise RecordError(f"no record at {path}; `make train` would write it") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path.name}: not readable as JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise RecordError(f"{path.name}: must be a JSON object, got {type(record).__name__}")
+    _check_fields(record, path)
+    stored = record.pop("digest", None)
+    if stored != _digest(record):
+        raise RecordError(f"{path.name}: does not match its digest; it was edited after the run")
+    return record
+
+
+def read_experiment(folder: str | Path, *, budget: str | None = None) -> list[dict[str, Any]]:
+    """Read every record in `folder`, ordered by file name; optionally of one budget only.
+
+    Raises:
+        RecordError: if a record is broken, or none is left.
+    """
+    folder = Path(folder)
+    records = [read_record(path) for path in sorted(folder.glob("*.json"))]
+    chosen = [record for record in records if budget in (None, record["budget"])]
+    if not chosen:
+        wanted = f"{budget} records" if budget else "records"
+        raise RecordError(f"no {wanted} in {folder.name}/; `make train` would write them")
+    return chosen
+
+
+def pending(
+    folder: str | Path, runs: Sequence[str], *, minutes: float | None = None
+) -> Iterator[str]:
+    """Yield the names of the runs that have no record in `folder` yet, while time is left.
+
+    Args:
+        folder: where ``<run>.json`` would stand.
+        runs: names in order of value, the most wanted first.
+        minutes: yield no further run after this many minutes; None means no limit.
+    """
+    end = None if minutes is None else time.monotonic() + 60 * minutes
+    for run in runs:
+        if (Path(folder) / f"{run}.json").exists():
+            continue
+        if end is not None and time.monotonic() >= end:
+            return
+        yield run
+
+
+def provenance(records: Sequence[Mapping[str, Any]]) -> str:
+    """One line for a page: how many runs, on what data and machine, how long each.
+
+    Raises:
+        RecordError: if there is no record, or the records mix budgets, data sets or processors.
+    """
+    if not records:
+        raise RecordError("no record to describe")
+    first = records[0]
+    for field, of in (
+        ("budget", lambda record: record["budget"]),
+        ("data set", lambda record: record["dataset"]["name"]),
+        ("device", _device_name),
+    ):
+        values = sorted({of(record) for record in records})
+        if len(values) > 1:
+            raise RecordError(f"records of one figure must share one {field}, got {values}")
+    seconds = sorted(record["wall_seconds"] for record in records)
+    median = seconds[len(seconds) // 2]
+    duration = f"{median / 60:.1f} min" if median >= 60 else f"{median:.0f} s"
+    runs = "1 run" if len(records) == 1 else f"{len(records)} runs"
+    return (
+        f"Recorded: {runs} on {first['dataset']['name']}, budget “{first['budget']}”, "
+        f"{_device_name(first)}, torch {first['machine']['torch']}, "
+        f"{duration} each, {first['recorded_at'][:10]}."
+    )
+
+
+def _device_name(record: Mapping[str, Any]) -> str:
+    machine = record["machine"]
+    if machine["accelerator"] != "none":
+        return machine["accelerator"]
+    return f"CPU ({machine['cpu']}, {machine['torch_threads']} threads)"
+
+
+def _check_fields(record: Mapping[str, Any], path: Path) -> None:
+    for name, kind in REQUIRED.items():
+        if name not in record:
+            raise RecordError(f"{path.name}: the field {name!r} is missing")
+        if not isinstance(record[name], kind) or isinstance(record[name], bool):
+            got = type(record[name]).__name__
+            raise RecordError(f"{path.name}: {name!r} must be {kind.__name__}, got {got}")
+    if record["budget"] not in BUDGETS:
+        got = record["budget"]
+        raise RecordError(f"{path.name}: budget must be one of {BUDGETS}, got {got!r}")
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _format(record: Mapping[str, Any]) -> str:
+    """JSON with one line per field, so that a diff shows which field changed."""
+    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _git_commit(path: Path) -> str:
+    """Return the commit that holds the code, with "+changes" if the tree differs from it."""
+    folder = Path(__file__).parent
+    try:
+        commit = _git("rev-parse", "HEAD", cwd=folder)
+        changed = _git("status", "--porcelain", "--untracked-files=no", cwd=folder)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit + ("+changes" if changed else "")
+
+
+def _git(*arguments: str, cwd: Path) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=cwd, capture_output=True, text=True, check=True
+    ).stdout.strip()

@@ -1,0 +1,125 @@
+import math
+import time
+
+import pytest
+import torch
+
+from dlvlib import checks, metrics
+from dlvlib.checks import LECTURE_SCORES, LECTURE_TARGETS, check
+
+LOSS = metrics.cross_entropy(LECTURE_SCORES, LECTURE_TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("metrics.top1", 0.2),
+        ("metrics.top1", torch.tensor(0.2)),
+        ("metrics.top5", 4 / 5),
+        ("metrics.cross_entropy", 4.0237),
+        ("metrics.cross_entropy", torch.tensor([LOSS])),
+        ("metrics.top_k_function", metrics.top_k_accuracy),
+    ],
+)
+def test_a_right_answer_is_right(question, answer):
+    verdict = check(question, answer)
+    assert verdict
+    assert repr(verdict).startswith("Right. ")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "hint"),
+    [
+        ("metrics.top1", 20, "percentage"),
+        ("metrics.top1", 1, "divide by the number"),
+        ("metrics.top1", 0.8, "error"),
+        ("metrics.top1", 0, "sample 4"),
+        ("metrics.top1", 0.4, "largest score of its row"),
+        ("metrics.top1", 0.35, "0.35 is not it"),
+        ("metrics.top5", 80, "percentage"),
+        ("metrics.top5", 4, "divide by the number"),
+        ("metrics.top5", 0.2, "five largest"),
+        ("metrics.top5", 1.0, "sample 3"),
+        ("metrics.cross_entropy", 5 * LOSS, "the sum"),
+        ("metrics.cross_entropy", -LOSS, "minus"),
+        ("metrics.cross_entropy", LOSS / math.log(2), "bits"),
+        (
+            "metrics.cross_entropy",
+            torch.nn.functional.cross_entropy(LECTURE_SCORES.softmax(1), LECTURE_TARGETS),
+            "softmax of a softmax",
+        ),
+        ("metrics.top_k_function", lambda z, t, k: metrics.top_k_accuracy(z, t), "ignores k"),
+        ("metrics.top_k_function", lambda z, t, k: metrics.top_k_accuracy(-z, t, k), "smallest"),
+        ("metrics.top_k_function", lambda z, t, k: 1 - metrics.top_k_accuracy(z, t, k), "error"),
+        (
+            "metrics.top_k_function",
+            lambda z, t, k: len(t) * metrics.top_k_accuracy(z, t, k),
+            "counts the images",
+        ),
+        (
+            "metrics.top_k_function",
+            lambda z, t, k: 100 * metrics.top_k_accuracy(z, t, k),
+            "percentage",
+        ),
+        (
+            "metrics.top_k_function",
+            lambda z, t, k: metrics.top_k_accuracy(z, t, k) / k,
+            "divides by k",
+        ),
+        ("metrics.top_k_function", lambda z, t, k: 0.123, "random input number 1 it gives 0.123"),
+        ("metrics.top_k_function", lambda z, t, k: None, "it returned nothing"),
+        ("metrics.top_k_function", lambda z, t, k: 1 / 0, "raised ZeroDivisionError"),
+        ("metrics.top_k_function", lambda z: 1, "raised TypeError"),
+        ("metrics.top_k_function", 3, "should be a function"),
+    ],
+)
+def test_a_mistake_gets_the_hint_that_fits(question, answer, hint):
+    verdict = check(question, answer)
+    assert not verdict
+    assert hint in verdict.message
+    assert "\n" not in repr(verdict)
+
+
+class Hostile:
+    def __float__(self):
+        raise RuntimeError("no")
+
+    def __call__(self, *arguments):
+        raise SystemExit
+
+
+@pytest.mark.parametrize("question", sorted(checks.QUESTIONS))
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(None, ..., "0.2", b"1", True, float("nan"), float("inf"), 10**400, [], {}, object),
+        *(torch.zeros(2, 3), torch.empty(0), Hostile(), Hostile, complex(1, 2)),
+    ],
+    ids=repr,
+)
+def test_a_checker_answers_anything_and_never_raises(question, answer):
+    verdict = check(question, answer)
+    assert not verdict
+    assert verdict.message
+
+
+def test_a_function_that_never_returns_is_told_so(monkeypatch):
+    monkeypatch.setattr(checks, "TIME_LIMIT_SECONDS", 0.2)
+
+    def sleeps(logits, targets, k):
+        time.sleep(2)
+
+    assert "did not return within 0.2 seconds" in check("metrics.top_k_function", sleeps).message
+
+
+def test_a_function_cannot_spoil_the_inputs_of_the_reference():
+    def spoils(logits, targets, k):
+        value = metrics.top_k_accuracy(logits, targets, k)
+        logits.zero_()
+        return value
+
+    assert check("metrics.top_k_function", spoils)
+
+
+def test_an_unknown_question_lists_those_there_are():
+    assert "metrics.top1" in check("metrics.topp1", 1).message

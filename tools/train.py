@@ -1,0 +1,81 @@
+"""Run the training notebooks with papermill: only what is not recorded yet, and stop in time.
+
+    python tools/train.py [--only lenet] [--budget full] [--minutes 10] [--results FOLDER]
+
+Each notebook writes one record per finished run, so an interruption loses at most the run under
+way. The executed notebook is kept in _build/training/ and only when it ran to its end.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import papermill
+
+from dlvlib.results import BUDGETS
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "chapters" / "training"
+
+
+def train(notebook: Path, parameters: dict[str, object], output: Path) -> None:
+    """Execute one training notebook; the output appears only when every cell succeeded."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_suffix(".unfinished.ipynb")
+    try:
+        papermill.execute_notebook(
+            notebook,
+            temporary,
+            parameters=parameters,
+            kernel_name="python3",
+            cwd=notebook.parent,
+            progress_bar=False,
+            log_output=True,
+            stdout_file=sys.stdout,
+        )
+        temporary.replace(output)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="train notebooks whose name contains this")
+    parser.add_argument("--budget", default="full", choices=BUDGETS)
+    parser.add_argument("--minutes", type=float, default=None, help="start no run after this")
+    parser.add_argument("--results", type=Path, default=ROOT / "chapters" / "results")
+    arguments = parser.parse_args()
+    os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
+    chosen = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if arguments.only in path.stem]
+    if not chosen:
+        names = ", ".join(path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")))
+        print(f"error: no training notebook contains {arguments.only!r}: {names}", file=sys.stderr)
+        return 1
+    end = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
+    for notebook in chosen:
+        left = None if end is None else max(0.0, (end - time.monotonic()) / 60)
+        parameters = {
+            "budget": arguments.budget,
+            "train_missing": True,
+            "minutes": left,
+            "results_folder": str(arguments.results.resolve()),
+        }
+        print(f"== {notebook.stem}, budget {arguments.budget}", flush=True)
+        try:
+            train(notebook, parameters, ROOT / "_build" / "training" / notebook.name)
+        except papermill.PapermillExecutionError as error:
+            what = f"{error.ename}: {error.evalue}"
+            print(f"error: {notebook.stem}, cell {error.cell_index}: {what}", file=sys.stderr)
+            return 1
+    if arguments.results.resolve() == ROOT / "chapters" / "results":
+        refresh = [sys.executable, str(ROOT / "tools" / "notebooks.py"), "refresh"]
+        return subprocess.call([*refresh, *map(str, chosen)])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
