@@ -28,6 +28,7 @@ from dlvlib.training import TrainConfig, fit
 
 BATCH_SIZE, LR = 100, 0.01
 MAX_TIMES_FLOOR, MIN_SPEEDUP = 1.10, 1.70  # what `fit` promises
+MAX_SPREAD = 1.25  # slowest over fastest round of the floor; beyond it the machine was busy
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -158,6 +159,9 @@ def report(data_name, rows, times, preparing, options) -> None:
     for row in rows:
         name, ms, ratio, speedup = row.values()
         print(f"{name:<25} {ms:8.2f} {ratio:8.2f} {speedup:9.2f}")
+    floor = times["compute floor"]
+    spread = max(floor) / min(floor)
+    quiet = spread <= MAX_SPREAD
     ours = next(row for row in rows if row["variant"] == "dlvlib.training.fit")
     promises = {
         f"fit at most {MAX_TIMES_FLOOR:.2f} x floor": ours["times_floor"] <= MAX_TIMES_FLOOR,
@@ -165,9 +169,10 @@ def report(data_name, rows, times, preparing, options) -> None:
             ours["speedup_over_lecture"] >= MIN_SPEEDUP
         ),
     }
-    print()
+    print(f"\nfloor: slowest round {spread:.2f} x the fastest", end="")
+    print("" if quiet else f" (over {MAX_SPREAD}: the machine was busy, nothing is decided)")
     for promise, kept in promises.items():
-        print(f"{'met   ' if kept else 'MISSED'} {promise}")
+        print(f"{('met' if kept else 'MISSED') if quiet else 'unknown':<7} {promise}")
     print(f"\n{', '.join(f'{key} {value}' for key, value in machine.items())}")
 
     path = RESULTS / ("lenet_mnist.json" if data_name == "MNIST" else "lenet_random.json")
@@ -177,7 +182,8 @@ def report(data_name, rows, times, preparing, options) -> None:
         "steps": options.steps,
         "rounds": options.rounds,
         "rows": rows,
-        "promises": promises,
+        "floor_spread": spread,
+        "promises": promises if quiet else "unknown: the machine was busy",
         "ms_per_step_of_each_round": times,
         "seconds_to_prepare_the_tensors": preparing,
         "machine": machine,
