@@ -1,258 +1,340 @@
-"""Data sets as tensors: whole, uint8, in memory, ready to be moved to a device once.
+"""The data sets of the course as tensors: every image of a set in one block of uint8 pixels.
 
-``digits`` (1,797 scans that scikit-learn ships) needs no network. ``mnist``, ``fashion_mnist``
-and ``cifar10`` come through torchvision, with its mirrors and checksums. Any folder with ``train``
-and ``test`` folders of one folder per class is a data set too.
+Whole sets rather than one image at a time, because the sets of the course fit into memory and
+a batch is then one indexing operation. scikit-learn, torchvision and Pillow are imported where
+they are used: `digits` needs no torchvision, whose import takes longer than the loading.
 """
 
 import hashlib
+import math
 import os
 import socket
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn import functional as F
 
-DOWNLOADED = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-DOWNLOAD_TIMEOUT_SECONDS = 30
-RESIZE_CHUNK = 2048  # images; bounds the float copy that a resize needs
+_DOWNLOADED = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
+NAMES = ("digits", *_DOWNLOADED)
+_TIMEOUT_SECONDS = 30  # without an answer; a dead connection would otherwise hang for ever
+_RESIZE_CHUNK = 256  # images as float32 at a time: 150 MB for colour at 224 x 224
 
 
-class DataError(RuntimeError):
-    """A data set is missing, damaged, or not laid out as it must be."""
+class DownloadError(RuntimeError):
+    """A data set is not on the disk and could not be downloaded."""
+
+
+class CorruptFileError(RuntimeError):
+    """A file is there, but its content is not what it must be."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images with their classes, on the CPU.
+    """Images with their classes.
 
     Shape:
-        images: (N, C, H, W) uint8, C = 1 for grey and 3 for RGB.
-        targets: (N,) int64 indices into `class_names`.
+        images: (N, C, H, W) uint8 in [0, 255], C = 1 for grey and 3 for RGB.
+        targets: (N,) int64, indices into `class_names`.
+
+    Raises:
+        ValueError: if the tensors break these rules or do not belong together.
     """
 
     images: Tensor
     targets: Tensor
     class_names: tuple[str, ...]
-    name: str
+    name: str  # "digits", "mnist", ..., or the name of the user's folder
+
+    def __post_init__(self) -> None:
+        images, targets = self.images, self.targets
+        if images.dtype != torch.uint8 or images.ndim != 4:
+            found = f"{tuple(images.shape)} {images.dtype}"
+            raise ValueError(f"images must be (N, C, H, W) uint8, got {found}")
+        if targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
+            found = f"{tuple(targets.shape)} {targets.dtype}"
+            raise ValueError(f"targets must be ({len(images)},) int64, got {found}")
+        if len(targets) and not 0 <= targets.min() <= targets.max() < self.num_classes:
+            found = f"{targets.min()} to {targets.max()}"
+            raise ValueError(f"targets must be in [0, {self.num_classes}), got {found}")
 
     def __len__(self) -> int:
         return len(self.targets)
 
     @property
     def num_classes(self) -> int:
-        """Number of classes, K."""
+        """How many classes there are, including those without an image here."""
         return len(self.class_names)
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 over shape, pixels, targets and class names; equal data, equal checksum."""
+        """SHA-256 over pixels, targets and class names, in order; the same on every machine."""
         digest = hashlib.sha256(repr((tuple(self.images.shape), self.class_names)).encode())
-        digest.update(self.images.contiguous().numpy())
-        digest.update(self.targets.contiguous().numpy())
+        digest.update(self.images.cpu().flatten().numpy())
+        digest.update(self.targets.cpu().numpy())
         return digest.hexdigest()
 
-    def subset(self, indices: Tensor) -> "ImageSet":
-        """Return the images at `indices`, a (M,) int64 or (N,) bool tensor, in that order."""
-        return ImageSet(self.images[indices], self.targets[indices], self.class_names, self.name)
+    def subset(self, indices: Tensor | Sequence[int]) -> "ImageSet":
+        """Return a copy of the images at `indices`, in that order, with all class names."""
+        index = torch.as_tensor(indices)
+        if len(index) == 0:  # torch makes an empty list float
+            index = index.long()
+        return ImageSet(self.images[index], self.targets[index], self.class_names, self.name)
 
 
 def load(
     name: str | Path, *, root: str | Path | None = None, image_size: int | None = None
 ) -> tuple[ImageSet, ImageSet]:
-    """Return the training and the test set called `name`.
+    """Return a data set as (train, test).
 
     Args:
-        name: "digits", "mnist", "fashion_mnist", "cifar10", or the path of a folder that holds
-            ``train/<class>/`` and ``test/<class>/`` folders of images.
-        root: where downloads are looked for and kept; by default the environment variable
-            DLV_DATA, then a cache folder of the user.
-        image_size: height and width after a bilinear, antialiased resize, rounded to whole grey
-            levels; None keeps the native size.
+        name: "digits" (1,797 scans of 8 x 8 that come with scikit-learn, a fifth of each class
+            for the test); "mnist", "fashion_mnist" or "cifar10", downloaded the first time; or
+            a folder with `train/` and `test/`, each holding one folder of images per class.
+        root: where downloaded sets lie. Without it, the environment variable DLV_DATA; without
+            that, `dlvlib` in the user's cache folder.
+        image_size: width and height to resample to (bilinear with antialiasing; an oblong
+            image is squeezed). Without it, images stay as they are.
 
     Raises:
-        ValueError: if the name is unknown, or `image_size` is not a positive integer.
-        DataError: if the data is missing, damaged, or laid out in another way.
+        ValueError: if a name or size is not one of these, or the folders break a rule.
+        FileNotFoundError: if `train/` or `test/` is missing.
+        DownloadError: if a set is neither on the disk nor to be had from the network.
+        CorruptFileError: if a file is truncated, altered or no image. No file is ever deleted.
     """
     if image_size is not None and (type(image_size) is not int or image_size < 1):
-        raise ValueError(f"image_size must be a positive int or None, got {image_size!r}")
+        raise ValueError(f"image_size must be an int >= 1 or None, got {image_size!r}")
     if name == "digits":
-        train, test = _load_digits()
-    elif name in DOWNLOADED:
-        train, test = _load_downloaded(str(name), _data_root(root))
-    elif Path(name).is_dir():
-        return _load_folder(Path(name), image_size)
-    else:
-        known = ", ".join(["digits", *DOWNLOADED])
-        raise ValueError(f"name must be one of {known}, or an existing folder, got {str(name)!r}")
-    if image_size is None:
-        return train, test
-    return _resized(train, image_size), _resized(test, image_size)
+        return _resize_sets(_load_digits(), image_size)
+    if name in _DOWNLOADED:
+        return _resize_sets(_load_downloaded(str(name), root), image_size)
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        rule = f"one of {', '.join(NAMES)}, or an existing folder with train/ and test/"
+        raise ValueError(f"name must be {rule}, got {str(name)!r}")
+    return _load_folder(folder, image_size)
 
 
 def split(dataset: ImageSet, *, fraction: float = 0.1, seed: int = 0) -> tuple[ImageSet, ImageSet]:
-    """Split off a validation set with the same share of every class; return (rest, validation).
+    """Return (train, val): `fraction` of each class, drawn at random, goes to val.
+
+    Together they hold every image once, each in the order of `dataset`. Val has
+    ``fraction * len(dataset)`` images, rounded up, and each class gets its share of them to
+    within one image. The same seed gives the same split on every machine.
 
     Raises:
-        ValueError: if `fraction` is not in (0, 1), or a class is too small to be on both sides.
+        ValueError: if fraction is not between 0 and 1, seed is not in [0, 2**32), or a class
+            would be absent from one of the parts.
     """
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction must be in (0, 1), got {fraction}")
-    rest, held_out = _stratified(dataset.targets.numpy(), fraction, seed)
-    return dataset.subset(rest), dataset.subset(held_out)
+    if isinstance(fraction, bool) or not 0 < fraction < 1:
+        raise ValueError(f"fraction must lie between 0 and 1, both excluded, got {fraction!r}")
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be an int in [0, 2**32), got {seed!r}")
+    targets = dataset.targets.cpu().numpy()
+    counts = np.bincount(targets, minlength=dataset.num_classes)  # (K,)
+    shares = fraction * counts
+    num_val = np.floor(shares).astype(int)
+    total = math.ceil(round(fraction * len(targets), 6))  # 0.07 * 100 is 7.000000000000001
+    missing = total - num_val.sum()  # these go to the classes that rounding down robbed most
+    num_val[np.argsort(num_val - shares, kind="stable")[:missing]] += 1
 
-
-def _stratified(targets: np.ndarray, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    indices = np.arange(len(targets))
-    try:
-        parts = train_test_split(indices, test_size=fraction, random_state=seed, stratify=targets)
-    except ValueError as error:
-        counts = np.bincount(targets).tolist()
-        raise ValueError(
-            f"every class must be on both sides of a split with fraction {fraction}, "
-            f"got {counts} images per class"
-        ) from error
-    first, second = (torch.from_numpy(np.sort(part)) for part in parts)
-    return first, second
+    generator = np.random.RandomState(seed)  # the one whose numbers NumPy promises never to change
+    in_val = np.zeros(len(targets), dtype=bool)
+    for label, count in enumerate(counts):
+        if count and not 0 < num_val[label] < count:
+            raise ValueError(
+                f"each class must have an image in both parts, but fraction {fraction} of the "
+                f"{count} of class {dataset.class_names[label]!r} is {num_val[label]}: choose "
+                "another fraction, or add images"
+            )
+        in_val[generator.permutation(np.flatnonzero(targets == label))[: num_val[label]]] = True
+    chosen = torch.from_numpy(in_val)
+    return dataset.subset(~chosen), dataset.subset(chosen)
 
 
 def _load_digits() -> tuple[ImageSet, ImageSet]:
+    from sklearn.datasets import load_digits
+
     bunch = load_digits()
-    images = torch.from_numpy(bunch.images)[:, None]  # (1797, 1, 8, 8), values 0 to 16
-    images = (images * (255 / 16)).round().to(torch.uint8)
-    whole = ImageSet(images, torch.from_numpy(bunch.target).long(), tuple("0123456789"), "digits")
-    train, test = _stratified(bunch.target, fraction=0.2, seed=0)
-    return whole.subset(train), whole.subset(test)
+    pixels = torch.from_numpy(bunch.images)  # (1797, 8, 8), 0 to 16
+    images = (pixels * (255 / 16)).round().to(torch.uint8).unsqueeze(1)
+    targets = torch.from_numpy(bunch.target).long()
+    everything = ImageSet(images, targets, tuple(map(str, bunch.target_names)), "digits")
+    return split(everything, fraction=0.2, seed=0)
 
 
-def _data_root(root: str | Path | None) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dlvlib"
-    return Path(root or os.environ.get("DLV_DATA") or cache).expanduser()
+def _load_downloaded(name: str, root: str | Path | None) -> tuple[ImageSet, ImageSet]:
+    from torchvision import datasets
+    from torchvision.datasets.utils import check_integrity
 
-
-def _load_downloaded(name: str, root: Path) -> tuple[ImageSet, ImageSet]:
-    from torchvision import datasets  # takes a second, and the digits do without it
-
-    dataset_class = getattr(datasets, DOWNLOADED[name])
-    parts = []
-    for is_train in (True, False):
-        try:
-            part = _open_or_download(dataset_class, root, is_train)
-            images, targets = torch.as_tensor(part.data), torch.as_tensor(part.targets)
-            if len(images) != len(targets):
-                raise ValueError(f"{len(images)} images and {len(targets)} labels")
-        except ConnectionError as error:
-            raise DataError(
-                f"{name} was looked for in {root}; it is missing or incomplete there and could "
-                f"not be downloaded ({error}). Go online and load again, or name the folder that "
-                "holds it with root= or DLV_DATA. The data set digits needs nothing."
-            ) from error
-        except Exception as error:  # torchvision meets damage with whatever error comes first
-            raise DataError(
-                f"the files of {name} in {root} are damaged ({type(error).__name__}: {error}). "
-                "Delete them and load again. The data set digits needs nothing."
-            ) from error
-        images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
-        class_names = tuple(label.partition(" - ")[0] for label in part.classes)
-        parts.append(ImageSet(images, targets.long(), class_names, name))
-    return parts[0], parts[1]
-
-
-def _open_or_download(dataset_class: type, root: Path, is_train: bool) -> Any:
-    """Open the files that are there; go to the network only where they are not."""
+    kind = getattr(datasets, _DOWNLOADED[name])
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "dlvlib"
+    root = Path(root or os.environ.get("DLV_DATA") or cache).expanduser()
+    if name == "cifar10":
+        folder = root / kind.base_folder
+        meta = (kind.meta["filename"], kind.meta["md5"])
+        md5s = {folder / file: md5 for file, md5 in [*kind.train_list, *kind.test_list, meta]}
+    else:  # torchvision has checksums for the archives only, not for what comes out of them
+        folder = root / kind.__name__ / "raw"
+        md5s = {folder / Path(archive).stem: None for archive, _ in kind.resources}
+    missing = []
+    for path, md5 in md5s.items():
+        if not path.exists():
+            missing.append(path.name)
+        elif not (check_integrity(path, md5) if md5 else _is_whole_idx(path)):
+            raise CorruptFileError(
+                f"{path} is truncated or altered: delete it, load {name!r} again"
+            )
     try:
-        return dataset_class(root, train=is_train, download=False)
-    except RuntimeError as error:
-        if "not found" not in str(error):
+        with _network_timeout():
+            parts = [kind(root, train=train, download=bool(missing)) for train in (True, False)]
+    except (RuntimeError, OSError, EOFError, HTTPException) as error:
+        if not missing:
             raise
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        return dataset_class(root, train=is_train, download=True)
-    except Exception as error:
-        raise ConnectionError(str(error).strip().partition("\n")[0]) from error
-    finally:
-        socket.setdefaulttimeout(timeout)
-
-
-def _load_folder(root: Path, image_size: int | None) -> tuple[ImageSet, ImageSet]:
-    classes = {part: _class_folders(root / part) for part in ("train", "test")}
-    if classes["train"] != classes["test"]:
-        only = sorted(set(classes["train"]) ^ set(classes["test"]))
-        raise DataError(
-            f"train/ and test/ of {root} must hold the same classes; on one side only: {only}"
-        )
-    class_names = classes["train"]
-    parts = []
-    for part in ("train", "test"):
-        files = [sorted(_image_files(root / part / name)) for name in class_names]
-        paths = [path for of_class in files for path in of_class]
-        targets = torch.tensor([label for label, group in enumerate(files) for _ in group])
-        parts.append((_read_images(paths, image_size), targets))
-    if len({images.shape[1] for images, _ in parts}) > 1:  # grey on one side, RGB on the other
-        parts = [(images.expand(-1, 3, -1, -1).contiguous(), targets) for images, targets in parts]
-    sizes = {tuple(images.shape[2:]) for images, _ in parts}
-    if len(sizes) > 1:
-        raise DataError(f"train/ and test/ of {root} must have images of one size, got {sizes}")
-    train, test = (ImageSet(*part, tuple(class_names), root.name) for part in parts)
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        raise DownloadError(
+            f"{name!r} is not complete in {root} (missing: {', '.join(missing)}) "
+            f"and could not be downloaded ({reason}). Load it once with a network, or name a "
+            "folder that has it by root= or DLV_DATA; 'digits' needs no download"
+        ) from None
+    class_names = tuple(label.partition(" - ")[0] for label in parts[0].classes)  # "0 - zero"
+    train, test = (
+        ImageSet(_as_channels(p.data), torch.as_tensor(p.targets), class_names, name)
+        for p in parts
+    )
     return train, test
 
 
-def _class_folders(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        raise DataError(f"a data set folder must hold train/ and test/; there is no {folder}")
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if not names:
-        raise DataError(f"{folder} must hold one folder for each class, it holds none")
-    return names
+def _is_whole_idx(path: Path) -> bool:
+    """Whether a file of the MNIST format has the size that its header announces."""
+    ndim = 3 if "idx3" in path.name else 1
+    header = np.fromfile(path, dtype=">i4", count=1 + ndim)  # magic number, then the shape
+    if len(header) < 1 + ndim or header[0] != 0x800 + ndim:
+        return False
+    return path.stat().st_size == header.nbytes + math.prod(header[1:].tolist())
 
 
-def _image_files(folder: Path) -> list[Path]:
-    files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+@contextmanager
+def _network_timeout() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _as_channels(pixels: Tensor | np.ndarray) -> Tensor:
+    """Bring (N, H, W) or (N, H, W, C) to (N, C, H, W)."""
+    pixels = torch.as_tensor(pixels)
+    return pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
+
+
+def _load_folder(folder: Path, image_size: int | None) -> tuple[ImageSet, ImageSet]:
+    train, test = _list_images(folder, "train"), _list_images(folder, "test")
+    if train.keys() != test.keys():
+        train_only = ", ".join(sorted(train.keys() - test.keys())) or "none"
+        test_only = ", ".join(sorted(test.keys() - train.keys())) or "none"
+        rule = f"train and test in {folder} must have the same classes"
+        raise ValueError(f"{rule}; only in train: {train_only}; only in test: {test_only}")
+    groups = [*train.values(), *test.values()]
+    paths = [path for group in groups for path in group]
+    images = _read_images(paths, image_size)  # both parts at once: one size, one C
+    labels = [label for label, group in enumerate(groups) for _ in group]
+    targets = torch.tensor(labels) % len(train)
+    num_train = sum(map(len, train.values()))
+    name = folder.resolve().name
+    return (
+        ImageSet(images[:num_train], targets[:num_train], tuple(train), name),
+        ImageSet(images[num_train:], targets[num_train:], tuple(train), name),
+    )
+
+
+def _list_images(folder: Path, part: str) -> dict[str, list[Path]]:
+    """Return the files of each class, both sorted by name; hidden files are none."""
+    if not (folder / part).is_dir():
+        raise FileNotFoundError(
+            f"{folder} must hold the folders train and test, with a folder of images for each "
+            f"class: {part} is missing"
+        )
+    files = {}
+    for class_folder in sorted((folder / part).iterdir(), key=lambda path: path.name):
+        if class_folder.is_dir() and not class_folder.name.startswith("."):
+            inside = (path.relative_to(class_folder) for path in class_folder.rglob("*"))
+            shown = [path for path in inside if not any(p.startswith(".") for p in path.parts)]
+            paths = [class_folder / path for path in sorted(shown, key=Path.as_posix)]
+            files[class_folder.name] = [path for path in paths if path.is_file()]
+            if not files[class_folder.name]:
+                raise ValueError(f"a class folder must hold at least one image: {class_folder}")
     if not files:
-        raise DataError(f"the class folder {folder} must hold at least one image, it holds none")
+        raise ValueError(
+            f"{folder / part} must hold a folder of images for each class, found none"
+        )
     return files
 
 
 def _read_images(paths: list[Path], image_size: int | None) -> Tensor:
-    """Decode files in parallel into (N, C, H, W) uint8; grey only if every image is grey."""
-    with ThreadPoolExecutor() as pool:
-        images = list(pool.map(lambda path: _read_image(path, image_size), paths))
-    shapes = {image.shape[1:]: path for path, image in zip(paths, images, strict=True)}
-    if len(shapes) > 1:
-        examples = ", ".join(f"{path.name} is {h}x{w}" for (h, w), path in sorted(shapes.items()))
-        raise DataError(f"images must have one size unless image_size is given: {examples[:200]}")
-    channels = max(image.shape[0] for image in images)
-    return torch.stack([image.expand(channels, -1, -1) for image in images])
+    """Return (N, C, H, W): grey if every image is, else RGB."""
+    images, all_grey = None, True
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        decoded = pool.map(lambda path: _read_image(path, image_size), paths)
+        for index, (pixels, is_grey) in enumerate(decoded):
+            if images is None:
+                images = torch.empty((len(paths), *pixels.shape), dtype=torch.uint8)
+            if pixels.shape != images.shape[1:]:
+                first, other = (f"{t.shape[-1]} x {t.shape[-2]}" for t in (images, pixels))
+                raise ValueError(
+                    "images must have one size (width x height) unless image_size is given: "
+                    f"{paths[0]} is {first}, {paths[index]} is {other}"
+                )
+            images[index] = pixels
+            all_grey &= is_grey
+    return images[:, :1].contiguous() if all_grey else images
 
 
-def _read_image(path: Path, image_size: int | None) -> Tensor:
+def _read_image(path: Path, image_size: int | None) -> tuple[Tensor, bool]:
+    """Return the pixels as RGB (3, H, W), upright, and whether the file is a grey one."""
+    from PIL import Image, ImageOps
+
     try:
         with Image.open(path) as image:
-            pixels = np.array(image.convert("L" if image.mode in ("1", "L") else "RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} is not a readable image: {error}") from error
-    tensor = torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1)  # (C, H, W)
-    return tensor if image_size is None else _resize(tensor[None], image_size)[0]
+            if image.mode[0] in "IF":  # converting these would clip what is above 255
+                raise ValueError(f"pixels must have 8 bits, their type is {image.mode}")
+            is_grey = image.mode in ("1", "L", "LA")
+            rgb = ImageOps.exif_transpose(image).convert("RGB")
+    except Exception as error:  # each decoder fails in its own way
+        reason = str(error).partition(" <")[0]
+        advice = "mend it or move it out of the folder"
+        raise CorruptFileError(f"{path} cannot be read as an image ({reason}): {advice}") from None
+    pixels = torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
+    return (pixels if image_size is None else _resize(pixels[None], image_size)[0]), is_grey
 
 
-def _resized(dataset: ImageSet, image_size: int) -> ImageSet:
-    chunks = dataset.images.split(RESIZE_CHUNK)
-    images = torch.cat([_resize(chunk, image_size) for chunk in chunks])
-    return replace(dataset, images=images)
+def _resize_sets(
+    sets: tuple[ImageSet, ImageSet], image_size: int | None
+) -> tuple[ImageSet, ImageSet]:
+    if image_size is None:
+        return sets
+    train, test = (replace(s, images=_resize(s.images, image_size)) for s in sets)
+    return train, test
 
 
 def _resize(images: Tensor, size: int) -> Tensor:
-    resized = F.interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
-    return resized.round_().clamp_(0, 255).to(torch.uint8)
+    """Resample (N, C, H, W) uint8 to (N, C, size, size), a chunk at a time to spare memory."""
+    if images.shape[-2:] == (size, size):
+        return images
+    resized = torch.empty((*images.shape[:2], size, size), dtype=torch.uint8)
+    for source, target in zip(
+        images.split(_RESIZE_CHUNK), resized.split(_RESIZE_CHUNK), strict=True
+    ):
+        # in float32: torch's own uint8 arithmetic depends on the processor
+        pixels = F.interpolate(source.float(), (size, size), mode="bilinear", antialias=True)
+        target.copy_(pixels.round_().clamp_(0, 255))
+    return resized

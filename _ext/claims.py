@@ -1,0 +1,69 @@
+"""The role {claim}`id`: a number of the lecture, taken from claims.yml where it is proved."""
+
+from pathlib import Path
+
+import yaml
+from docutils import nodes
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxRole
+
+LOG = logging.getLogger(__name__)
+FILE = "claims.yml"
+
+
+class ClaimNode(nodes.inline):
+    """The value of a claim; in HTML its statement shows on hover."""
+
+
+def read_claims(path: Path) -> dict[str, dict]:
+    """Return the claims by id; a file that is not there holds none."""
+    if not path.is_file():
+        return {}
+    return {claim["id"]: claim for claim in yaml.safe_load(path.read_text(encoding="utf8")) or []}
+
+
+def shown(claim: dict) -> str:
+    """Return the value in the claim's format, and its unit after a no-break space."""
+    text = format(claim["value"], claim.get("format", ""))
+    return f"{text}\N{NO-BREAK SPACE}{claim['unit']}" if claim.get("unit") else text
+
+
+class ClaimRole(SphinxRole):
+    """Show the value behind an id; an id that is unknown or broken is a warning."""
+
+    def run(self):
+        """Return the nodes and no system message."""
+        path = Path(self.env.srcdir) / FILE
+        self.env.note_dependency(str(path))
+        claim = read_claims(path).get(self.text)
+        try:
+            if claim is None:
+                raise KeyError(f"is not in {FILE}")
+            node = ClaimNode(self.text, shown(claim), statement=str(claim["statement"]))
+        except (KeyError, TypeError, ValueError) as error:
+            reason = error.args[0] if claim is None else f"is broken in {FILE}: {error!r}"
+            LOG.warning(
+                f"page {self.env.docname}: the claim {self.text!r} {reason}",
+                location=self.get_location(),
+            )
+            node = nodes.literal(self.text, self.text)
+        return [node], []
+
+
+def visit_html(translator, node):
+    """Open the span that holds the value."""
+    translator.body.append(
+        translator.starttag(node, "span", "", CLASS="claim", title=node["statement"])
+    )
+
+
+def depart_html(translator, node):
+    """Close it."""
+    translator.body.append("</span>")
+
+
+def setup(app):
+    """Register the role and its node."""
+    app.add_node(ClaimNode, html=(visit_html, depart_html))
+    app.add_role("claim", ClaimRole())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,150 @@
+"""The public blocks, each against the same computation written another way."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from dlvlib.models.blocks import (
+    Bottleneck,
+    Inception,
+    PadShortcut,
+    Residual,
+    SeparableConv2d,
+    conv_block,
+    init_he,
+)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("kind", ["projection", "pad"])
+def test_a_residual_block_without_its_branch_is_the_identity_for_non_negative_maps(kind):
+    block, maps = Residual(6, 6, shortcut=kind), torch.rand(2, 6, 5, 5)
+    nn.init.zeros_(block.branch[-1].weight)  # the last scale; the last shift is zero already
+    assert torch.equal(block(maps), maps)
+    assert torch.equal(block(-maps), torch.zeros_like(maps))  # the last ReLU
+    bottleneck = Bottleneck(8, 8)
+    nn.init.zeros_(bottleneck.branch[-1].weight)
+    maps = torch.rand(2, 8, 5, 5)
+    assert torch.equal(bottleneck(maps), maps)
+
+
+@pytest.mark.parametrize(("stride", "out_channels"), [(1, 4), (1, 7), (2, 4), (2, 7), (3, 5)])
+def test_a_residual_block_adds_its_shortcut(stride, out_channels):
+    maps = torch.randn(2, 4, 9, 8)
+    for kind in ("projection", "pad", "none"):
+        block = Residual(4, out_channels, stride=stride, shortcut=kind)
+        conv1, norm1, _, conv2, norm2 = block.branch
+        out = F.conv2d(maps, conv1.weight, stride=stride, padding=1)
+        out = norm2(F.conv2d(norm1(out).relu(), conv2.weight, padding=1))
+        if kind == "projection" and (stride > 1 or out_channels != 4):
+            conv, norm = block.shortcut
+            assert conv.kernel_size == (1, 1) and conv.bias is None
+            out = out + norm(F.conv2d(maps, conv.weight, stride=stride))
+        elif kind != "none":
+            out = torch.cat([out[:, :4] + maps[:, :, ::stride, ::stride], out[:, 4:]], dim=1)
+        torch.testing.assert_close(block(maps), out.relu())
+        assert out.shape == (2, out_channels, -(-9 // stride), -(-8 // stride))
+
+
+def test_the_pad_shortcut_has_no_weights_and_only_adds_channels():
+    maps = torch.randn(1, 2, 5, 5)
+    out = PadShortcut(3, 2)(maps)
+    assert out.shape == (1, 5, 3, 3)
+    assert torch.equal(out[:, :2], maps[:, :, ::2, ::2]) and not out[:, 2:].any()
+    assert not list(PadShortcut(3, 2).parameters())
+    with pytest.raises(ValueError, match="padding cannot remove channels, asked for -2"):
+        Residual(6, 4, shortcut="pad")
+
+
+def test_a_bottleneck_strides_where_it_is_told():
+    for stride_at, strides in (("1x1", [2, 1, 1]), ("3x3", [1, 2, 1])):
+        block = Bottleneck(8, 16, stride=2, stride_at=stride_at)
+        convs = [layer for layer in block.branch if isinstance(layer, nn.Conv2d)]
+        assert [conv.stride[0] for conv in convs] == strides
+        assert [conv.out_channels for conv in convs] == [4, 4, 16]
+        assert block(torch.randn(2, 8, 9, 7)).shape == (2, 16, 5, 4)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Residual(4, 4, shortcut="A"), "'projection', 'pad' or 'none', got 'A'"),
+        (lambda: Bottleneck(4, 8, stride_at="5x5"), "'1x1' or '3x3', got '5x5'"),
+        (lambda: Bottleneck(4, 6), "multiple of 4, got 6"),
+    ],
+)
+def test_wrong_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@torch.no_grad()
+def test_the_inception_block_is_four_branches_side_by_side():
+    block, maps = Inception(20, 3, 4, 5, 2, 6, 7), torch.randn(2, 20, 9, 8)
+    w = [p.detach() for p in block.parameters()]
+    by_hand = [
+        F.conv2d(maps, w[0], w[1]).relu(),
+        F.conv2d(F.conv2d(maps, w[2], w[3]).relu(), w[4], w[5], padding=1).relu(),
+        F.conv2d(F.conv2d(maps, w[6], w[7]).relu(), w[8], w[9], padding=2).relu(),
+        F.conv2d(F.max_pool2d(maps, 3, 1, 1), w[10], w[11]).relu(),
+    ]
+    assert w[8].shape == (6, 2, 5, 5)  # a true 5x5 window
+    torch.testing.assert_close(block(maps), torch.cat(by_hand, dim=1))
+    assert block.out_channels == block(maps).shape[1] == 3 + 5 + 6 + 7
+
+
+def test_the_inception_block_of_the_lecture_saves_a_factor_of_four():
+    reduced = Inception(512, 128, 128, 256, 24, 64, 64)
+    assert sum(p.numel() for p in reduced.parameters()) == 510_104
+    naive = [nn.Conv2d(512, *shape) for shape in ((128, 1), (256, 3), (64, 5), (64, 1))]
+    assert sum(p.numel() for conv in naive for p in conv.parameters()) == 2_097_664
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("kernel_size", "stride", "padding", "bias"),
+    [(3, 1, 1, False), (5, 2, 2, True), (1, 1, 0, True), (3, 2, 0, False)],
+)
+def test_a_separable_convolution_is_a_dense_one_with_the_product_kernel(
+    kernel_size, stride, padding, bias
+):
+    layer = SeparableConv2d(6, 8, kernel_size, stride=stride, padding=padding, bias=bias)
+    dense = torch.einsum(
+        "kc,cij->kcij", layer.pointwise.weight[:, :, 0, 0], layer.depthwise.weight[:, 0]
+    )
+    maps = torch.randn(2, 6, 11, 10)
+    expected = F.conv2d(maps, dense, layer.pointwise.bias, stride=stride, padding=padding)
+    torch.testing.assert_close(layer(maps), expected, atol=1e-5, rtol=1e-5)
+    assert layer.depthwise.groups == 6
+
+
+def test_a_separable_convolution_holds_c_times_kk_plus_n_weights():
+    layer = SeparableConv2d(1024, 1024, 5)
+    assert sum(p.numel() for p in layer.parameters()) == 1024 * (25 + 1024)
+
+
+def test_a_block_has_a_bias_unless_batch_normalisation_follows():
+    def kinds(**options):
+        block = conv_block(2, 3, 3, **options)
+        return [type(layer).__name__ for layer in block], block[0].bias is not None
+
+    assert kinds() == (["Conv2d", "ReLU"], True)
+    assert kinds(batch_norm=True) == (["Conv2d", "BatchNorm2d", "ReLU"], False)
+    assert kinds(batch_norm=True, bias=True) == (["Conv2d", "BatchNorm2d", "ReLU"], True)
+    assert kinds(bias=False) == (["Conv2d", "ReLU"], False)
+
+
+def test_he_initialisation_keeps_the_scale_of_the_maps_through_many_layers():
+    layers = [conv_block(64, 64, 3, padding=1) for _ in range(20)]
+    deep = nn.Sequential(*layers)
+    maps = torch.randn(2, 64, 12, 12).relu()
+    with torch.no_grad():
+        vanished = deep(maps).std()
+        init_he(deep)
+        kept = deep(maps).std()
+    assert vanished < 0.05 < 0.1 < kept < 3
