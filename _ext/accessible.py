@@ -1,33 +1,32 @@
-"""Roles, names and keyboard focus that the theme and notebook outputs leave out."""
+"""Roles and names that the theme leaves out, added to every page that was built."""
 
 import re
 from pathlib import Path
 
-SIDEBAR_TITLE = '<div class="sidebar-primary-item">'
-SCROLLS = re.compile(
-    r'<div class="(pst-scrollable-table-container|output (?:stream|text_plain)[^"]*)">'
+TITLE_BLOCK = re.compile(
+    r'<div class="sidebar-primary-item">(?=\s*<a class="navbar-brand)', re.DOTALL
 )
 
 
 def improve(html: str) -> str:
-    """Return the page with what was missing; doing it twice changes nothing."""
-    return html
+    """Return the page with what was missing; a second time changes nothing."""
+    return TITLE_BLOCK.sub(
+        '<div class="sidebar-primary-item" role="region" aria-label="Title of the book">', html
+    )
 
 
-def finish(app, error):
-    """Mend every page that was built."""
+def improve_site(app, error):
+    """Rewrite the pages that need it."""
     if error is not None or app.builder.format != "html":
         return
-    site = Path(app.outdir)
-    for page in site.rglob("*.html"):
-        if "_static" not in page.relative_to(site).parts:
-            before = page.read_text(encoding="utf8")
-            after = improve(before)
-            if after != before:
-                page.write_text(after, encoding="utf8")
+    for page in Path(app.outdir).rglob("*.html"):
+        before = page.read_text(encoding="utf8")
+        after = improve(before)
+        if after != before:
+            page.write_text(after, encoding="utf8")
 
 
 def setup(app):
     """Connect the step."""
-    app.connect("build-finished", finish)
+    app.connect("build-finished", improve_site)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

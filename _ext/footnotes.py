@@ -1,7 +1,7 @@
 """Keep myst-parser from missing the footnotes that {footcite:p}`key` makes.
 
 It looks for their text in the page, where sphinxcontrib-bibtex writes it only later. An unknown
-key still warns, from sphinxcontrib-bibtex itself, and so does an unknown [^footnote].
+key still warns, from sphinxcontrib-bibtex itself.
 """
 
 import logging

@@ -43,6 +43,7 @@ IN_SCRIPT = re.compile(
     r"""|["'](https?://(?:cdn\.|cdnjs\.|unpkg\.|esm\.|cdn-)[^"']+)"""
 )
 RAW = re.compile(r"\{[a-z][a-z:_-]*\}`|^\s*(?:`{3,}|:{3,})\s*\{", re.M)
+ROLE = re.compile(r"\{[a-z][a-z:_-]*\}$")  # before <code>: Markdown without its role
 VERBATIM = {"code", "kbd", "pre", "script", "style", "textarea"}
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source"}
 
@@ -54,6 +55,7 @@ class Guard(HTMLParser):
         super().__init__()
         self.problems: list[str] = []
         self.open: list[str] = []
+        self.text = ""  # what stands right before the next tag
 
     def handle_starttag(self, tag, attrs):
         """Check the attributes of an element."""
@@ -66,6 +68,9 @@ class Guard(HTMLParser):
         decorative = attributes.get("role") in ("presentation", "none")
         if tag == "img" and not attributes.get("alt", "").strip() and not decorative:
             self.problems.append(f"<img src={attributes.get('src', '')!r}> has no alt text")
+        if tag == "code" and (role := ROLE.search(self.text)):
+            self.problems.append(f"raw text {role[0]!r} before <code>")
+        self.text = ""
         if tag not in VOID:
             self.open.append(tag)
 
@@ -77,12 +82,14 @@ class Guard(HTMLParser):
 
     def handle_endtag(self, tag):
         """Close the innermost element of that name."""
+        self.text = ""
         if tag in self.open:
             while self.open.pop() != tag:
                 pass
 
     def handle_data(self, data):
         """Check text, style sheets and scripts."""
+        self.text = data
         if "style" in self.open:
             self.check_css(data)
         elif "script" in self.open:

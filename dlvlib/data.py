@@ -1,17 +1,15 @@
 """The data sets of the course as tensors: every image of a set in one block of uint8 pixels.
 
-Whole sets rather than one image at a time, because the sets of the course fit into memory and
-a batch is then one indexing operation. scikit-learn, torchvision and Pillow are imported where
-they are used: `digits` needs no torchvision, whose import takes longer than the loading.
+The sets of the course fit into memory, and a batch is then one indexing operation. Libraries
+are imported where they are used: `digits` need not wait for torchvision.
 """
 
 import hashlib
 import math
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.client import HTTPException
@@ -81,12 +79,9 @@ class ImageSet:
         digest.update(self.targets.cpu().numpy())
         return digest.hexdigest()
 
-    def subset(self, indices: Tensor | Sequence[int]) -> "ImageSet":
-        """Return a copy of the images at `indices`, in that order, with all class names."""
-        index = torch.as_tensor(indices)
-        if len(index) == 0:  # torch makes an empty list float
-            index = index.long()
-        return ImageSet(self.images[index], self.targets[index], self.class_names, self.name)
+    def subset(self, indices: Tensor | Sequence[int] | slice) -> "ImageSet":
+        """Return the images at `indices`, in that order, with all class names."""
+        return replace(self, images=self.images[indices], targets=self.targets[indices])
 
 
 def load(
@@ -111,10 +106,11 @@ def load(
     """
     if image_size is not None and (type(image_size) is not int or image_size < 1):
         raise ValueError(f"image_size must be an int >= 1 or None, got {image_size!r}")
-    if name == "digits":
-        return _resize_sets(_load_digits(), image_size)
-    if name in _DOWNLOADED:
-        return _resize_sets(_load_downloaded(str(name), root), image_size)
+    if name == "digits" or name in _DOWNLOADED:
+        sets = _load_digits() if name == "digits" else _load_downloaded(str(name), root)
+        if image_size is not None:
+            sets = [replace(s, images=_resize(s.images, image_size)) for s in sets]
+        return sets[0], sets[1]
     folder = Path(name).expanduser()
     if not folder.is_dir():
         rule = f"one of {', '.join(NAMES)}, or an existing folder with train/ and test/"
@@ -142,18 +138,16 @@ def split(dataset: ImageSet, *, fraction: float = 0.1, seed: int = 0) -> tuple[I
     shares = fraction * counts
     num_val = np.floor(shares).astype(int)
     total = math.ceil(round(fraction * len(targets), 6))  # 0.07 * 100 is 7.000000000000001
-    missing = total - num_val.sum()  # these go to the classes that rounding down robbed most
-    num_val[np.argsort(num_val - shares, kind="stable")[:missing]] += 1
+    robbed = np.argsort(num_val - shares, kind="stable")  # most by rounding down comes first
+    num_val[robbed[: total - num_val.sum()]] += 1
 
     generator = np.random.RandomState(seed)  # the one whose numbers NumPy promises never to change
     in_val = np.zeros(len(targets), dtype=bool)
     for label, count in enumerate(counts):
         if count and not 0 < num_val[label] < count:
-            raise ValueError(
-                f"each class must have an image in both parts, but fraction {fraction} of the "
-                f"{count} of class {dataset.class_names[label]!r} is {num_val[label]}: choose "
-                "another fraction, or add images"
-            )
+            found = f"{num_val[label]} of the {count} of class {dataset.class_names[label]!r}"
+            rule = f"both parts must hold every class, but fraction {fraction} sends"
+            raise ValueError(f"{rule} {found} to val: change it or add images")
         in_val[generator.permutation(np.flatnonzero(targets == label))[: num_val[label]]] = True
     chosen = torch.from_numpy(in_val)
     return dataset.subset(~chosen), dataset.subset(chosen)
@@ -170,7 +164,7 @@ def _load_digits() -> tuple[ImageSet, ImageSet]:
     return split(everything, fraction=0.2, seed=0)
 
 
-def _load_downloaded(name: str, root: str | Path | None) -> tuple[ImageSet, ImageSet]:
+def _load_downloaded(name: str, root: str | Path | None) -> list[ImageSet]:
     from torchvision import datasets
     from torchvision.datasets.utils import check_integrity
 
@@ -189,27 +183,25 @@ def _load_downloaded(name: str, root: str | Path | None) -> tuple[ImageSet, Imag
         if not path.exists():
             missing.append(path.name)
         elif not (check_integrity(path, md5) if md5 else _is_whole_idx(path)):
-            raise CorruptFileError(
-                f"{path} is truncated or altered: delete it, load {name!r} again"
-            )
+            advice = f"delete it and load {name!r} again"
+            raise CorruptFileError(f"{path} is truncated or altered: {advice}")
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
     try:
-        with _network_timeout():
-            parts = [kind(root, train=train, download=bool(missing)) for train in (True, False)]
+        parts = [kind(root, train=train, download=bool(missing)) for train in (True, False)]
     except (RuntimeError, OSError, EOFError, HTTPException) as error:
         if not missing:
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise DownloadError(
-            f"{name!r} is not complete in {root} (missing: {', '.join(missing)}) "
-            f"and could not be downloaded ({reason}). Load it once with a network, or name a "
-            "folder that has it by root= or DLV_DATA; 'digits' needs no download"
+            f"{name!r} is not complete in {folder} (missing: {', '.join(missing)}) and could not "
+            f"be downloaded ({reason}). Load it once with a network, or set root= or DLV_DATA to "
+            f"a folder with {folder.relative_to(root)} in it; 'digits' needs no download"
         ) from None
-    class_names = tuple(label.partition(" - ")[0] for label in parts[0].classes)  # "0 - zero"
-    train, test = (
-        ImageSet(_as_channels(p.data), torch.as_tensor(p.targets), class_names, name)
-        for p in parts
-    )
-    return train, test
+    finally:
+        socket.setdefaulttimeout(timeout)
+    names = tuple(label.partition(" - ")[0] for label in parts[0].classes)  # "0 - zero"
+    return [ImageSet(_as_channels(p.data), torch.as_tensor(p.targets), names, name) for p in parts]
 
 
 def _is_whole_idx(path: Path) -> bool:
@@ -219,16 +211,6 @@ def _is_whole_idx(path: Path) -> bool:
     if len(header) < 1 + ndim or header[0] != 0x800 + ndim:
         return False
     return path.stat().st_size == header.nbytes + math.prod(header[1:].tolist())
-
-
-@contextmanager
-def _network_timeout() -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _as_channels(pixels: Tensor | np.ndarray) -> Tensor:
@@ -245,38 +227,29 @@ def _load_folder(folder: Path, image_size: int | None) -> tuple[ImageSet, ImageS
         rule = f"train and test in {folder} must have the same classes"
         raise ValueError(f"{rule}; only in train: {train_only}; only in test: {test_only}")
     groups = [*train.values(), *test.values()]
-    paths = [path for group in groups for path in group]
-    images = _read_images(paths, image_size)  # both parts at once: one size, one C
+    images = _read_images([path for group in groups for path in group], image_size)
     labels = [label for label, group in enumerate(groups) for _ in group]
-    targets = torch.tensor(labels) % len(train)
+    targets = torch.tensor(labels) % len(train)  # the test groups repeat the classes
+    both = ImageSet(images, targets, tuple(train), folder.resolve().name)
     num_train = sum(map(len, train.values()))
-    name = folder.resolve().name
-    return (
-        ImageSet(images[:num_train], targets[:num_train], tuple(train), name),
-        ImageSet(images[num_train:], targets[num_train:], tuple(train), name),
-    )
+    return both.subset(slice(num_train)), both.subset(slice(num_train, None))
 
 
 def _list_images(folder: Path, part: str) -> dict[str, list[Path]]:
     """Return the files of each class, both sorted by name; hidden files are none."""
     if not (folder / part).is_dir():
-        raise FileNotFoundError(
-            f"{folder} must hold the folders train and test, with a folder of images for each "
-            f"class: {part} is missing"
-        )
+        rule = "must hold train/ and test/, each with a folder of images for each class"
+        raise FileNotFoundError(f"{folder} {rule}: {part}/ is missing")
     files = {}
     for class_folder in sorted((folder / part).iterdir(), key=lambda path: path.name):
         if class_folder.is_dir() and not class_folder.name.startswith("."):
-            inside = (path.relative_to(class_folder) for path in class_folder.rglob("*"))
-            shown = [path for path in inside if not any(p.startswith(".") for p in path.parts)]
-            paths = [class_folder / path for path in sorted(shown, key=Path.as_posix)]
-            files[class_folder.name] = [path for path in paths if path.is_file()]
+            paths = sorted(class_folder.rglob("*"), key=Path.as_posix)
+            shown = [p for p in paths if "/." not in p.relative_to(folder / part).as_posix()]
+            files[class_folder.name] = [path for path in shown if not path.is_dir()]
             if not files[class_folder.name]:
                 raise ValueError(f"a class folder must hold at least one image: {class_folder}")
     if not files:
-        raise ValueError(
-            f"{folder / part} must hold a folder of images for each class, found none"
-        )
+        raise ValueError(f"{folder / part} must hold a folder of images for each class: no folder")
     return files
 
 
@@ -289,11 +262,10 @@ def _read_images(paths: list[Path], image_size: int | None) -> Tensor:
             if images is None:
                 images = torch.empty((len(paths), *pixels.shape), dtype=torch.uint8)
             if pixels.shape != images.shape[1:]:
+                pool.shutdown(cancel_futures=True)  # the error need not wait for the rest
                 first, other = (f"{t.shape[-1]} x {t.shape[-2]}" for t in (images, pixels))
-                raise ValueError(
-                    "images must have one size (width x height) unless image_size is given: "
-                    f"{paths[0]} is {first}, {paths[index]} is {other}"
-                )
+                rule = "images must have one size (width x height) unless image_size is given"
+                raise ValueError(f"{rule}: {paths[0]} is {first}, {paths[index]} is {other}")
             images[index] = pixels
             all_grey &= is_grey
     return images[:, :1].contiguous() if all_grey else images
@@ -310,20 +282,10 @@ def _read_image(path: Path, image_size: int | None) -> tuple[Tensor, bool]:
             is_grey = image.mode in ("1", "L", "LA")
             rgb = ImageOps.exif_transpose(image).convert("RGB")
     except Exception as error:  # each decoder fails in its own way
-        reason = str(error).partition(" <")[0]
-        advice = "mend it or move it out of the folder"
-        raise CorruptFileError(f"{path} cannot be read as an image ({reason}): {advice}") from None
+        message = f"{path} cannot be read as an image ({error}): mend it or move it out"
+        raise CorruptFileError(message) from None
     pixels = torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
     return (pixels if image_size is None else _resize(pixels[None], image_size)[0]), is_grey
-
-
-def _resize_sets(
-    sets: tuple[ImageSet, ImageSet], image_size: int | None
-) -> tuple[ImageSet, ImageSet]:
-    if image_size is None:
-        return sets
-    train, test = (replace(s, images=_resize(s.images, image_size)) for s in sets)
-    return train, test
 
 
 def _resize(images: Tensor, size: int) -> Tensor:
@@ -331,10 +293,9 @@ def _resize(images: Tensor, size: int) -> Tensor:
     if images.shape[-2:] == (size, size):
         return images
     resized = torch.empty((*images.shape[:2], size, size), dtype=torch.uint8)
-    for source, target in zip(
-        images.split(_RESIZE_CHUNK), resized.split(_RESIZE_CHUNK), strict=True
-    ):
-        # in float32: torch's own uint8 arithmetic depends on the processor
-        pixels = F.interpolate(source.float(), (size, size), mode="bilinear", antialias=True)
-        target.copy_(pixels.round_().clamp_(0, 255))
+    for first in range(0, len(images), _RESIZE_CHUNK):
+        chunk = slice(first, first + _RESIZE_CHUNK)
+        pixels = images[chunk].float()  # torch's own uint8 arithmetic depends on the processor
+        pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
+        resized[chunk] = pixels.round_()
     return resized

@@ -96,7 +96,7 @@ def cells(page):
 def test_slider_moves_the_bars_by_keyboard(page):
     page.set_content(live.show("softmax", DATA, FALLBACK).html)
     slider = page.get_by_role("slider", name="temperature")
-    assert cells(page) == ["21.42 %", "78.58 %", "0.00 %", "0.519 of 1.099 nats"]
+    assert cells(page) == ["21.42 %", "78.58 %", "0.00 %", "0.519 nats"]
     assert "candle 78.58 %" in slider.get_attribute("aria-valuetext")
     slider.focus()
     page.keyboard.press("End")  # τ = 100
@@ -178,3 +178,32 @@ def test_table_escapes_text():
     html = live.table("a < b", ["x", "y"], [["<i>", "1 & 2"]])
     assert "<caption>a &lt; b</caption>" in html
     assert '<th scope="row">&lt;i&gt;</th><td>1 &amp; 2</td>' in html
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_text_is_readable_in_both_themes(page, dark):
+    text, ground = ("#EEEEEE", "#121212") if dark else ("#1F2933", "#FFFFFF")
+    # The book's theme paints HTML outputs in the text's own colour when it is dark.
+    theme = (
+        f":root {{ --pst-color-text-base: {text}; --pst-color-background: {ground}; }}"
+        f".text_html {{ background: {text}; color: {ground}; }} th, label {{ color: {text}; }}"
+    )
+    html = live.show("softmax", DATA, FALLBACK).html
+    page.set_content(f'<style>{theme}</style><div class="text_html">{html}</div>')
+    colors = page.evaluate(
+        "[...document.querySelectorAll('.dlv-live label, .dlv-live th, .dlv-live td')]"
+        ".map((node) => getComputedStyle(node).color)"
+    )
+    figure = page.locator(".dlv-live")
+    expected = figure.evaluate("(node) => getComputedStyle(node).color")
+    assert set(colors) == {expected}
+    assert expected != figure.evaluate("(node) => getComputedStyle(node).backgroundColor")
+
+
+def test_figure_fits_a_phone(page):
+    page.set_viewport_size({"width": 340, "height": 700})
+    page.set_content(live.show("softmax", DATA, FALLBACK).html)
+    page.get_by_role("slider").press("Home")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 340
+    bar = page.locator(".dlv-live-stage tbody tr:nth-child(2) td:last-child div")
+    assert bar.bounding_box()["width"] > 50

@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import build  # noqa: E402
 import install  # noqa: E402
 import notebooks  # noqa: E402
+import readme  # noqa: E402
 import train  # noqa: E402
 
 
@@ -96,3 +97,9 @@ def test_a_training_output_appears_only_when_the_notebook_succeeded(tmp_path):
 def test_make_alone_lists_the_commands(target):
     listed = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True).stdout
     assert any(line.split()[0] == target for line in listed.splitlines() if line.strip())
+
+
+def test_the_readme_shows_the_recorded_results():
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    assert readme.with_table(text) == text
+    assert "test accuracy" in readme.table()

@@ -60,7 +60,6 @@ def refresh(path: Path) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.execution_count = None
             cell.outputs = [_text_only(output) for output in cell.outputs]
     _write(notebook, path)
 
@@ -105,8 +104,6 @@ def _text_only(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
     if "data" in output:
         output.data = {k: v for k, v in output.data.items() if not k.startswith("image/")}
         output.metadata = {}
-    if output.output_type == "execute_result":
-        output.execution_count = None
     return output
 
 

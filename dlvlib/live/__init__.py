@@ -17,6 +17,12 @@ FOLDER = Path(__file__).parent
 # output is the same at every run and a figure may stand on a page as often as it likes.
 PAGE = Template("""<div class="dlv-live" data-live="$name">
 <style>
+.text_html:has(> .dlv-live) { background: none !important; }
+.dlv-live {
+  color: var(--pst-color-text-base, #1F2933);
+  background: var(--pst-color-background, #FFFFFF);
+}
+.dlv-live * { color: inherit; }
 .dlv-live [hidden] { display: none; }
 @media print {
   .dlv-live .dlv-live-stage { display: none; }

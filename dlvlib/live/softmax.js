@@ -36,7 +36,7 @@ export function mount(stage, data) {
   const table = element("table", "", "width: 100%; border-collapse: collapse; margin: 0.5rem 0;");
   const head = table.createTHead().insertRow();
   for (const title of ["class", "logit", "probability", ""]) {
-    const cell = element(title ? "th" : "td", title, "text-align: left;");
+    const cell = element(title ? "th" : "td", title, "text-align: left; padding: 0.3rem 0.4rem;");
     if (title) cell.scope = "col";
     head.append(cell);
   }
@@ -45,12 +45,13 @@ export function mount(stage, data) {
     const row = body.insertRow();
     const title = element("th", name, "text-align: left; font-weight: normal;");
     title.scope = "row";
-    const track = element("td", "", "width: 50%;");
+    const track = element("td", "", "width: 45%;");
     const bar = element("div", "", `height: 1.1em; min-width: 1px; background: ${color};`);
-    const value = element("td", "", "text-align: right; padding: 0 0.8rem; white-space: nowrap;");
+    const value = element("td", "", "text-align: right; white-space: nowrap;");
     value.style.fontVariantNumeric = "tabular-nums";
     track.append(bar);
     row.append(title, element("td", logit), value, track);
+    for (const cell of row.cells) cell.style.padding = "0.3rem 0.4rem";
     return (share, text) => {
       bar.style.width = `${100 * share}%`;
       value.textContent = text;
@@ -66,7 +67,7 @@ export function mount(stage, data) {
     const probs = softmax(data.logits, temperature);
     const tau = temperature.toPrecision(3);
     probs.forEach((p, i) => setProbs[i](p, percent(p)));
-    setEntropy(entropy(probs) / most, `${entropy(probs).toFixed(3)} of ${most.toFixed(3)} nats`);
+    setEntropy(entropy(probs) / most, `${entropy(probs).toFixed(3)} nats`);
     reading.textContent = `τ = ${tau}`;
     const spoken = probs.map((p, i) => `${data.labels[i]} ${percent(p)}`).join(", ");
     slider.setAttribute("aria-valuetext", `temperature ${tau}: ${spoken}`);
