@@ -157,11 +157,10 @@ def _load_digits() -> tuple[ImageSet, ImageSet]:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    pixels = torch.from_numpy(bunch.images)  # (1797, 8, 8), 0 to 16
-    images = (pixels * (255 / 16)).round().to(torch.uint8).unsqueeze(1)
+    pixels = torch.from_numpy(bunch.images)[:, None] * (255 / 16)  # the scans reach from 0 to 16
+    images = pixels.round().to(torch.uint8)  # (1797, 1, 8, 8)
     targets = torch.from_numpy(bunch.target).long()
-    everything = ImageSet(images, targets, tuple(map(str, bunch.target_names)), "digits")
-    return split(everything, fraction=0.2, seed=0)
+    return split(ImageSet(images, targets, tuple("0123456789"), "digits"), fraction=0.2, seed=0)
 
 
 def _load_downloaded(name: str, root: str | Path | None) -> list[ImageSet]:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,6 +211,11 @@ def test_a_split_is_stratified_disjoint_complete_and_repeatable(counts, fraction
     assert split(whole, fraction=fraction, seed=seed)[1].checksum == val.checksum
 
 
+def test_a_share_that_is_whole_is_not_rounded_up():
+    assert 0.07 * 100 > 7
+    assert len(split(image_set([0] * 100, 1), fraction=0.07)[1]) == 7
+
+
 def test_another_seed_gives_another_split_and_torchs_state_is_left_alone():
     train, _ = load("digits")
     state = torch.get_rng_state()
@@ -336,7 +342,7 @@ def test_a_root_that_is_a_file_is_told_as_the_reason(tmp_path):
         lambda c: c[:5],
         lambda c: b"",
         lambda c: c + b"\0",
-        lambda c: b"x" * len(c),
+        lambda c: b"x" + c[1:],
     ],
     ids=["one byte short", "header cut", "empty", "too long", "no idx"],
 )
@@ -508,6 +514,8 @@ def test_one_colour_image_makes_all_rgb_and_grey_ones_stay_grey(tmp_path):
     train, test = load(tmp_path)
     assert (train.images.shape, test.images.shape) == ((1, 3, 5, 5), (2, 3, 5, 5))
     assert torch.equal(train.images[0], torch.from_numpy(grey).expand(3, 5, 5))
+    (tmp_path / "test/one/b.png").rename(tmp_path / "train/one/b.png")  # the last one is grey
+    assert load(tmp_path)[1].images.shape == (1, 3, 5, 5)
 
 
 def test_jpegs_are_read_and_photos_stand_upright(tmp_path):
@@ -605,3 +613,19 @@ def test_images_are_decoded_in_several_threads(pets, monkeypatch):
 
     monkeypatch.setattr(data, "_read_image", wait_and_read)
     assert len(load(pets)[0]) == 6
+
+
+def test_an_image_of_another_size_is_told_without_reading_the_rest(pets, monkeypatch):
+    for number in range(400):
+        (pets / f"train/cat/0{number}.png").touch()
+    calls = []
+
+    def read(path, image_size):
+        calls.append(path)
+        time.sleep(0.001)
+        return torch.zeros(3, 1, len(calls), dtype=torch.uint8), False
+
+    monkeypatch.setattr(data, "_read_image", read)
+    with refused(ValueError, "images must have one size"):
+        load(pets)
+    assert len(calls) < 400

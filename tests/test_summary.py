@@ -24,8 +24,10 @@ THEIRS = {
     "squeezenet": torchvision.models.squeezenet1_0,
     "densenet121": torchvision.models.densenet121,
 }
+# Depths 20 and 110 stand for the CIFAR family: the same code, and the tests stay quick.
+DISTINCT = [name for name in MODELS if not name.endswith(("32", "44", "56"))]
 CASES = {
-    **{f"our-{name}": partial(build, name) for name in MODELS},
+    **{f"our-{name}": partial(build, name) for name in DISTINCT},
     **{f"torchvision-{name}": make for name, make in THEIRS.items()},
 }
 GIGA_MACS = {  # torchvision's own documentation calls them GFLOPS

@@ -44,9 +44,7 @@ class InceptionNet(Classifier):
         """
         self.check_images(images)
         if not self.aux:
-            raise ValueError(
-                f"{self.name} was built without auxiliary heads; build it with aux=True"
-            )
+            raise ValueError(f"{self.name} has no auxiliary heads: build it with aux=True")
         if min(images.shape[2:]) < self.aux_min_size:
             raise ValueError(
                 f"images must be at least {self.aux_min_size}x{self.aux_min_size} for the "
