@@ -27,7 +27,7 @@ class Xception(Classifier):
             # entry flow
             conv_block(in_channels, 32, 3, stride=2, batch_norm=True),  # (B, 32, 149, 149)
             conv_block(32, 64, 3, batch_norm=True),  # (B, 64, 147, 147)
-            XceptionBlock(64, 128, 128, stride=2, first_relu=False),  # (B, 128, 74, 74)
+            XceptionBlock(64, 128, 128, stride=2),  # (B, 128, 74, 74)
             XceptionBlock(128, 256, 256, stride=2),  # (B, 256, 37, 37)
             XceptionBlock(256, 728, 728, stride=2),  # (B, 728, 19, 19)
             # middle flow
@@ -50,20 +50,22 @@ class Xception(Classifier):
 class XceptionBlock(nn.Module):
     """ReLU and a separable convolution, two or three times, plus a shortcut; no ReLU at the end.
 
+    The paper draws its first block without the first ReLU, which there changes nothing: the maps
+    come from a ReLU already.
+
     Args:
         widths: channels of the input, then of each separable convolution.
         stride: 2 ends the branch with a 3x3 max pooling that halves height and width.
-        first_relu: False leaves out the first ReLU, where the input comes from one already.
     """
 
-    def __init__(self, *widths: int, stride: int = 1, first_relu: bool = True) -> None:
+    def __init__(self, *widths: int, stride: int = 1) -> None:
         super().__init__()
         layers = []
         for in_channels, out_channels in pairwise(widths):
             layers += [nn.ReLU(), *separable(in_channels, out_channels)]
         if stride > 1:
             layers.append(nn.MaxPool2d(3, stride=stride, padding=1))
-        self.branch = nn.Sequential(*layers if first_relu else layers[1:])
+        self.branch = nn.Sequential(*layers)
         self.shortcut = make_shortcut("projection", widths[0], widths[-1], stride)
 
     def forward(self, maps: Tensor) -> Tensor:
