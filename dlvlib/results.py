@@ -159,7 +159,8 @@ def _device_name(record: Mapping[str, Any]) -> str:
     machine = record["machine"]
     if machine["accelerator"] != "none":
         return machine["accelerator"]
-    return f"CPU ({machine['cpu']}, {machine['torch_threads']} threads)"
+    threads = machine["torch_threads"]
+    return f"CPU ({machine['cpu']}, {threads} thread{'s' if threads > 1 else ''})"
 
 
 def _check_fields(record: Mapping[str, Any], path: Path) -> None:
@@ -181,7 +182,10 @@ def _digest(record: Mapping[str, Any]) -> str:
 
 def _format(record: Mapping[str, Any]) -> str:
     """JSON with one line per field, so that a diff shows which field changed."""
-    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
+    lines = (
+        f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}"
+        for key, value in record.items()
+    )
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 

@@ -81,6 +81,9 @@ def test_a_mistake_gets_the_hint_that_fits(question, answer, hint):
 
 
 class Hostile:
+    def __repr__(self):
+        return "a hostile object"
+
     def __float__(self):
         raise RuntimeError("no")
 
