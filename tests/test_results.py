@@ -60,7 +60,9 @@ def test_a_wrong_record_is_not_written(tmp_path, change, message):
 
 def test_a_record_edited_by_hand_is_refused(tmp_path):
     path = results.write_record(tmp_path / "run.json", **FIELDS)
-    path.write_text(path.read_text().replace('"test_top1": 0.5', '"test_top1": 0.6'))
+    edited = path.read_text().replace('"test_top1":0.5', '"test_top1":0.6')
+    assert edited != path.read_text()
+    path.write_text(edited)
     with pytest.raises(results.RecordError, match="does not match its digest"):
         results.read_record(path)
 
