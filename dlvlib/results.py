@@ -150,7 +150,7 @@ def provenance(records: Sequence[Mapping[str, Any]]) -> str:
     runs = "1 run" if len(records) == 1 else f"{len(records)} runs"
     return (
         f"Recorded: {runs} on {first['dataset']['name']}, budget “{first['budget']}”, "
-        f"{_device_name(first)}, torch {first['machine']['torch']}, "
+        f"{_device_name(first)}, torch {first['machine']['torch'].partition('+')[0]}, "
         f"{duration} each, {first['recorded_at'][:10]}."
     )
 
@@ -160,7 +160,7 @@ def _device_name(record: Mapping[str, Any]) -> str:
     if machine["accelerator"] != "none":
         return machine["accelerator"]
     threads = machine["torch_threads"]
-    return f"CPU ({machine['cpu']}, {threads} thread{'s' if threads > 1 else ''})"
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _check_fields(record: Mapping[str, Any], path: Path) -> None:
