@@ -45,3 +45,10 @@ def test_it_exports():
     images = torch.rand(2, 1, 32, 32)
     exported = torch.export.export(model, (images,))
     assert torch.equal(exported.module()(images), model(images))
+
+
+def test_images_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="at least 32x32 for lenet5, got 28x28"):
+        LeNet5()(torch.zeros(1, 1, 28, 28))
+    with pytest.raises(ValueError, match="must have 1 channel for lenet5, got 3"):
+        LeNet5()(torch.zeros(1, 3, 32, 32))
