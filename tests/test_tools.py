@@ -69,7 +69,9 @@ def test_a_failed_page_is_named_with_its_cell(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), page)
     log = tmp_path / "_build" / "html" / "reports" / "chapters" / "07_page.err.log"
     log.parent.mkdir(parents=True)
-    log.write_text("Traceback\n----\nx = 1 / 0\n----\nZeroDivisionError: division by zero\n")
+    log.write_text(
+        "Traceback\n----\nx = 1 / 0\n----\n\x1b[31mZeroDivisionError\x1b[39m: division by zero\n"
+    )
     assert build.failed_cells(tmp_path / "_build", tmp_path) == [
         "page chapters/07_page, cell 1: ZeroDivisionError: division by zero"
     ]

@@ -9,6 +9,7 @@ depends on dlvlib, the recorded results and the claims, so a change of these emp
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 INPUTS = ("dlvlib", "chapters/results", "benchmarks/results", "claims.yml", "_ext", "_config.yml")
+COLOR = re.compile(r"\x1b\[[0-9;]*m")  # IPython colours its tracebacks
 
 
 def fingerprint(root: Path) -> str:
@@ -39,7 +41,7 @@ def failed_cells(build: Path, root: Path) -> list[str]:
     reports = build / "html" / "reports"
     for log in sorted(reports.rglob("*.err.log")):
         page = log.relative_to(reports).with_suffix("").with_suffix("")
-        text = log.read_text(encoding="utf8")
+        text = COLOR.sub("", log.read_text(encoding="utf8"))
         reason = next((line for line in reversed(text.splitlines()) if line.strip()), "")
         cells = nbformat.read(root / page.with_suffix(".ipynb"), as_version=4).cells
         number = next(
