@@ -1,5 +1,6 @@
 """The tools behind `make` answer bad situations in one line and leave nothing half done."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,10 @@ def test_the_readme_shows_the_recorded_results():
     text = (ROOT / "README.md").read_text(encoding="utf8")
     assert readme.with_table(text) == text
     assert "test accuracy" in readme.table()
+
+
+def test_the_six_lines_of_the_readme_run(capsys):
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(code, {})
+    assert "EpochRecord(epoch=10" in capsys.readouterr().out
