@@ -22,6 +22,7 @@ ALLOWED = {
     "summary": {"cost", "receptive_field"},
     "checks": {"metrics"},
     "models": {"models"},
+    "visualize": {"visualize"},
     "data": {"runtime"},
     "training": {"runtime", "metrics"},
 }
