@@ -291,10 +291,11 @@ def test_a_patch_may_reach_beyond_every_side():
 
 def test_top_patches_leaves_the_model_as_it_was():
     model = LeNet5()
-    field = SimpleNamespace(size=6, stride=2, start=0)
-    found = top_patches(
-        model, torch.rand(3, 1, 32, 32), field, layer="features.2", unit=0, count=3
-    )
+    model.features.insert(0, nn.Dropout(0.9))
+    batch = torch.rand(3, 1, 32, 32)
+    found = top_patches(model, batch, FIELD, layer="features.3", unit=0, count=3)
+    again = top_patches(model, batch, FIELD, layer="features.3", unit=0, count=3)
+    assert torch.equal(found.values, again.values)  # no dropout
     assert found.values.tolist() == sorted(found.values.tolist(), reverse=True)
     assert model.training and not any(m._forward_hooks for m in model.modules())
 
