@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dlvlib import cost, receptive_field
 from dlvlib.cost import LayerCost, Shape
-from dlvlib.receptive_field import Step
+from dlvlib.trace import Step, trace
 
 HEADER = ("layer", "kind", "output shape", "params", "MACs", "FLOPs", "bytes", "receptive field")
 
@@ -134,7 +134,7 @@ def summarize(model: nn.Module, input_shape: tuple[int, int, int]) -> Summary:
     Per image; 1 MAC = 2 FLOPs, a bias = 1 FLOP.
     """
     layers, counted = [], set()
-    steps = receptive_field.trace(model, input_shape)
+    steps = trace(model, input_shape)
     for step, fields in zip(steps, receptive_field.follow(steps), strict=True):
         price = _price(step)
         weights = {id(tensor) for tensor in step.weights}
