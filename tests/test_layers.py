@@ -27,6 +27,8 @@ ALLOWED = {
     "visualize": {"visualize"},
     "data": {"runtime"},
     "training": {"runtime", "metrics"},
+    "commands": {"data", "models", "receptive_field", "runtime", "summary", "trace"},
+    "__main__": {"commands", "training"},
 }
 ONLY_IN = {"matplotlib": {"plotting"}, "torchvision": {"data"}, "sklearn": {"data"}}
 MODULES = sorted(ROOT.rglob("*.py"))
