@@ -215,6 +215,14 @@ def test_errors_are_one_line(fail, line, message):
     assert message in fail(line)
 
 
+def test_an_error_of_several_lines_becomes_one(monkeypatch, fail):
+    def broken(options):
+        raise RuntimeError("shapes differ:\n  (2, 3)\n")
+
+    monkeypatch.setattr("dlvlib.commands.models", broken)
+    assert fail("models") == "dlvlib: error: shapes differ: (2, 3)\n"
+
+
 def test_help_and_version_are_no_errors(capsys):
     for line, words in ((["--help"], "receptive-field"), (["--version"], dlvlib.__version__)):
         with pytest.raises(SystemExit) as stop:
@@ -239,7 +247,7 @@ def test_as_a_real_process():
 
 
 def test_a_reader_that_goes_away_is_no_error():
-    command = f"{sys.executable} -m dlvlib summary resnet50 --json | head -1"
+    command = f"{sys.executable} -m dlvlib summary resnet152 --json | head -1"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"{\n", b"")
 
