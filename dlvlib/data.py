@@ -85,7 +85,11 @@ class ImageSet:
 
 
 def load(
-    name: str | Path, *, root: str | Path | None = None, image_size: int | None = None
+    name: str | Path,
+    *,
+    root: str | Path | None = None,
+    image_size: int | None = None,
+    download: bool = True,
 ) -> tuple[ImageSet, ImageSet]:
     """Return a data set as (train, test).
 
@@ -97,6 +101,7 @@ def load(
             that, `dlvlib` in the user's cache folder.
         image_size: width and height to resample to (bilinear with antialiasing; an oblong
             image is squeezed). Without it, images stay as they are.
+        download: False never uses the network: what is not on the disk is a DownloadError.
 
     Raises:
         ValueError: if a name or size is not one of these, or the folders break a rule.
@@ -107,7 +112,7 @@ def load(
     if image_size is not None and (type(image_size) is not int or image_size < 1):
         raise ValueError(f"image_size must be an int >= 1 or None, got {image_size!r}")
     if name == "digits" or name in _DOWNLOADED:
-        sets = _load_digits() if name == "digits" else _load_downloaded(str(name), root)
+        sets = _load_digits() if name == "digits" else _load_downloaded(str(name), root, download)
         if image_size is not None:
             sets = [replace(s, images=_resize(s.images, image_size)) for s in sets]
         return sets[0], sets[1]
@@ -163,7 +168,7 @@ def _load_digits() -> tuple[ImageSet, ImageSet]:
     return split(ImageSet(images, targets, tuple("0123456789"), "digits"), fraction=0.2, seed=0)
 
 
-def _load_downloaded(name: str, root: str | Path | None) -> list[ImageSet]:
+def _load_downloaded(name: str, root: str | Path | None, download: bool) -> list[ImageSet]:
     from torchvision import datasets
     from torchvision.datasets.utils import check_integrity
 
@@ -184,6 +189,9 @@ def _load_downloaded(name: str, root: str | Path | None) -> list[ImageSet]:
         elif not (check_integrity(path, md5) if md5 else _is_whole_idx(path)):
             advice = f"delete it and load {name!r} again"
             raise CorruptFileError(f"{path} is truncated or altered: {advice}")
+    if missing and not download:
+        found = f"missing: {', '.join(missing)}"
+        raise DownloadError(f"{name!r} is not complete in {folder} ({found}) and download=False")
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_SECONDS)
     try:

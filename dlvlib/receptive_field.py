@@ -7,14 +7,18 @@ Source: Araujo, Norris and Sim (2019), "Computing receptive fields of convolutio
 networks", https://doi.org/10.23915/distill.00021
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dlvlib.windows import windows_of
+
+if TYPE_CHECKING:  # `grow` is plain arithmetic: torch is imported only where a model comes in
+    from torch import Tensor, nn
+
+    from dlvlib.trace import Step
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class ReceptiveField:
 
     def after(
         self, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
-    ) -> "ReceptiveField":
+    ) -> ReceptiveField:
         """The field once a window slides over the layer that has this one.
 
         Two neighbours in the window lie `dilation` values apart, and these see pixels
@@ -96,10 +100,13 @@ def of(
     Raises:
         ValueError: if the axis is another, or a layer has no single field (see `follow`).
 
+    >>> from torch import nn
     >>> model = nn.Sequential(nn.Conv2d(1, 6, 5), nn.MaxPool2d(2))
     >>> of(model, (1, 32, 32))[1]
     ReceptiveField(size=6, stride=2, start=0, layer='1')
     """
+    from dlvlib.trace import trace
+
     if axis not in ("height", "width"):
         raise ValueError(f"axis must be 'height' or 'width', got {axis!r}")
     records = []
@@ -130,12 +137,17 @@ def effective_receptive_field(model: nn.Module, images: Tensor) -> Tensor:
     Source: Luo, Li, Urtasun and Zemel (2016), "Understanding the effective receptive field in
     deep convolutional neural networks", https://arxiv.org/abs/1701.04128
 
-    >>> share = effective_receptive_field(nn.AvgPool2d(3, stride=1), torch.rand(2, 1, 5, 5))
+    >>> import torch
+    >>> share = effective_receptive_field(torch.nn.AvgPool2d(3, stride=1), torch.rand(2, 1, 5, 5))
     >>> round(share[1:4, 1:4].sum().item(), 4)
     1.0
     """
+    import torch
+
+    from dlvlib.trace import evaluating
+
     images = images.detach().clone().requires_grad_()
-    with _evaluating(model):
+    with evaluating(model):
         output = model(images)
     if output.ndim == 4:
         output = output[:, :, output.shape[2] // 2, output.shape[3] // 2]  # (B, C')
@@ -145,103 +157,6 @@ def effective_receptive_field(model: nn.Module, images: Tensor) -> Tensor:
     if not 0 < total < float("inf"):
         raise ValueError(f"the gradients must be finite and not all 0, got a total of {total}")
     return share / total
-
-
-# How the field of a whole network is found: run it once and watch, then follow the steps.
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One operation of a forward pass, on tensors that have shapes but no values.
-
-    Attributes:
-        layer: name of the module that ran, as in `model.named_modules()`; for an operation
-            written in a `forward`, the name of that module, a dot, and the operation.
-        kind: class of the PyTorch layer, or the operation.
-        operation: name of the function, for instance "conv2d".
-        args: its positional arguments.
-        kwargs: its keyword arguments.
-        inputs: the tensors among the arguments that come from the image.
-        weights: the other tensors: parameters and buffers.
-        outputs: the tensors it returned.
-    """
-
-    layer: str
-    kind: str
-    operation: str
-    args: tuple
-    kwargs: dict
-    inputs: tuple[Tensor, ...]
-    weights: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-
-
-def trace(model: nn.Module, input_shape: tuple[int, int, int]) -> list[Step]:
-    """Every operation of one forward pass in eval mode, without computing any of them.
-
-    Weights and image are replaced by tensors on the "meta" device, so this takes milliseconds
-    and no memory. Modules that call no function, such as nn.Identity, leave no step.
-
-    Raises:
-        ValueError: if input_shape is not (C, H, W) with sizes of at least 1.
-    """
-    if len(input_shape) != 3 or min(input_shape) < 1:
-        raise ValueError(f"input_shape must be (C, H, W) >= 1, got {tuple(input_shape)}")
-    state = dict([*model.named_parameters(), *model.named_buffers()])
-    state = {name: tensor.detach().to("meta") for name, tensor in state.items()}
-    dtype = next((p.dtype for p in model.parameters()), torch.get_default_dtype())
-    images = torch.empty(1, *input_shape, dtype=dtype, device="meta")
-    recorder, hooks = _Recorder(images), []
-    for name, module in model.named_modules():
-        hooks += [
-            module.register_forward_pre_hook(partial(recorder.enter, name)),
-            module.register_forward_hook(recorder.leave),
-        ]
-    try:
-        with _evaluating(model), torch.no_grad(), recorder:
-            torch.func.functional_call(model, state, (images,))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return recorder.steps
-
-
-class _Recorder(TorchFunctionMode):
-    """While it is active, PyTorch hands it every call of one of its functions."""
-
-    def __init__(self, images: Tensor) -> None:
-        super().__init__()
-        self.steps: list[Step] = []
-        self.running: list[tuple[str, nn.Module]] = []  # the modules we are in, outermost first
-        self.from_image = {id(images)}  # the steps keep these tensors alive
-
-    def enter(self, name: str, module: nn.Module, _: tuple) -> None:
-        self.running.append((name, module))
-
-    def leave(self, *_: object) -> None:
-        self.running.pop()
-
-    def __torch_function__(
-        self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None
-    ) -> object:
-        args = tuple([*arg] if isinstance(arg, list) else arg for arg in args)  # as it is now
-        kwargs = kwargs or {}
-        result = func(*args, **kwargs)
-        operation = func.__name__.strip("_")  # add_ and __add__ are both an add
-        given = tuple(_tensors([*args, *kwargs.values()]))
-        inputs = tuple(tensor for tensor in given if id(tensor) in self.from_image)
-        outputs = () if operation in CONSTANTS else tuple(_tensors([result]))
-        if self.running and inputs and outputs:
-            layer, module = self.running[-1]
-            kind = type(module).__name__
-            if not type(module).__module__.startswith("torch.nn") or [*module.children()]:
-                layer, kind = f"{layer}.{operation}".lstrip("."), operation
-            weights = tuple(tensor for tensor in given if id(tensor) not in self.from_image)
-            self.from_image |= {id(tensor) for tensor in outputs}
-            self.steps.append(
-                Step(layer or kind, kind, operation, args, kwargs, inputs, weights, outputs)
-            )
-        return result
 
 
 def follow(steps: Iterable[Step]) -> list[Fields | None]:
@@ -255,7 +170,7 @@ def follow(steps: Iterable[Step]) -> list[Fields | None]:
         branches = [
             of_tensor.get(id(t), (ReceptiveField(), ReceptiveField())) for t in step.inputs
         ]
-        fields, windows = _join(branches), _windows_of(step)
+        fields, windows = _join(branches), windows_of(step)
         if fields is not None and windows is not None:
             fields = tuple(f.after(*window) for f, window in zip(fields, windows, strict=True))
         else:
@@ -263,31 +178,6 @@ def follow(steps: Iterable[Step]) -> list[Fields | None]:
         of_tensor |= {id(tensor): fields for tensor in step.outputs}
         found.append(fields)
     return found
-
-
-CONSTANTS = {"zeros_like", "ones_like", "empty_like", "new_zeros", "new_ones", "new_empty"}
-POINTWISE = {  # an output depends on the inputs at its own place only
-    *("relu", "hardtanh", "relu6", "leaky_relu", "tanh", "sigmoid", "gelu", "silu"),
-    *("batch_norm", "local_response_norm", "dropout", "dropout2d", "feature_dropout"),
-    *("add", "iadd", "radd", "sub", "isub", "mul", "imul", "div", "cat", "contiguous", "clone"),
-}
-COLLAPSING = {  # an output without height and width depends on every place
-    *POINTWISE,
-    *("mean", "sum", "amax", "flatten", "view", "reshape", "squeeze"),
-    *("linear", "softmax", "log_softmax"),
-}
-
-
-def _windows_of(step: Step) -> list[tuple[int, ...]] | None:
-    """The windows (kernel, stride, padding, dilation) in height and width, if there are any."""
-    before, after = step.inputs[0].shape[2:], step.outputs[0].shape[2:]
-    if step.operation in WINDOWS:
-        return WINDOWS[step.operation](*step.args, **step.kwargs)
-    if step.operation in COLLAPSING and after.numel() == 1:
-        return [(n,) for n in before] or [(1,), (1,)]
-    if step.operation in POINTWISE and all(t.shape[2:] == after for t in step.inputs):
-        return [(1,), (1,)]
-    return None
 
 
 def _join(branches: list[Fields | None]) -> Fields | None:
@@ -301,89 +191,3 @@ def _join(branches: list[Fields | None]) -> Fields | None:
         end = max(field.start + field.size for field in fields)
         joined.append(ReceptiveField(end - start, fields[0].stride, start))
     return tuple(joined)
-
-
-# One rule per function that looks around: PyTorch's own arguments -> two windows (height, width).
-
-
-def _conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    if isinstance(padding, str):
-        same = [d * (k - 1) // 2 for d, k in zip(_pair(dilation), weight.shape[2:], strict=True)]
-        padding = same if padding == "same" else 0
-    return _windows(weight.shape[2:], stride, padding, dilation)
-
-
-def _max_pool2d(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
-):
-    return _windows(kernel_size, stride or kernel_size, padding, dilation)
-
-
-def _avg_pool2d(input, kernel_size, stride=None, padding=0, *options, **more):
-    return _windows(kernel_size, stride or kernel_size, padding, 1)
-
-
-def _adaptive_avg_pool2d(input, output_size):
-    windows = []
-    for n, out in zip(input.shape[2:], _pair(output_size), strict=True):
-        out = n if out is None else out
-        if n % out:
-            return None  # windows of two sizes
-        windows.append((n // out, n // out))
-    return windows
-
-
-def _getitem(input, index):
-    """Slices such as maps[:, :, ::2, ::2]."""
-    index = index if isinstance(index, tuple) else (index,)
-    if input.ndim != 4 or not all(isinstance(part, slice) for part in index):
-        return None
-    height, width = (*index, *[slice(None)] * 4)[2:4]
-    slices = [height.indices(input.shape[2]), width.indices(input.shape[3])]
-    return [(1, step, -start) for start, _, step in slices]
-
-
-def _pad(input, pad, mode="constant", value=None):
-    if input.ndim != 4 or mode != "constant":
-        return None
-    left, _, top, *_ = (*pad, 0, 0, 0)  # pairs, from the last axis back
-    return [(1, 1, top), (1, 1, left)]
-
-
-WINDOWS = {
-    "conv2d": _conv2d,
-    "max_pool2d": _max_pool2d,
-    "avg_pool2d": _avg_pool2d,
-    "adaptive_avg_pool2d": _adaptive_avg_pool2d,
-    "getitem": _getitem,
-    "pad": _pad,
-}
-
-
-def _windows(kernel, stride, padding, dilation) -> list[tuple[int, int, int, int]]:
-    pairs = [_pair(kernel), _pair(stride), _pair(padding), _pair(dilation)]
-    return list(zip(*pairs, strict=True))
-
-
-def _pair(value) -> tuple:
-    pair = (value,) if isinstance(value, int) else tuple(value)
-    return pair * 2 if len(pair) == 1 else pair
-
-
-def _tensors(values: Iterable) -> Iterator[Tensor]:
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from _tensors(value)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

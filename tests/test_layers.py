@@ -18,12 +18,18 @@ ALLOWED = {
     "results": set(),
     "live": set(),
     "cost": set(),
-    "receptive_field": set(),
-    "summary": {"cost", "receptive_field"},
+    "trace": set(),
+    "windows": {"trace"},
+    "receptive_field": {"trace", "windows"},
+    "prices": {"cost", "trace"},
+    "summary": {"cost", "prices", "receptive_field", "trace"},
     "checks": {"metrics"},
     "models": {"models"},
+    "visualize": {"visualize"},
     "data": {"runtime"},
     "training": {"runtime", "metrics"},
+    "commands": {"data", "models", "receptive_field", "runtime", "summary", "trace"},
+    "__main__": {"commands", "training"},
 }
 ONLY_IN = {"matplotlib": {"plotting"}, "torchvision": {"data"}, "sklearn": {"data"}}
 MODULES = sorted(ROOT.rglob("*.py"))

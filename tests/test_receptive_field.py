@@ -1,4 +1,6 @@
 import copy
+import subprocess
+import sys
 
 import hypothesis.strategies as st
 import pytest
@@ -11,10 +13,11 @@ from dlvlib import receptive_field
 from dlvlib.models import MODELS, build
 from dlvlib.models.lenet import LeNet5
 from dlvlib.receptive_field import ReceptiveField, effective_receptive_field, grow
+from dlvlib.trace import trace
 
 
 def sizes(model, input_shape, kinds):
-    steps = receptive_field.trace(model, input_shape)
+    steps = trace(model, input_shape)
     fields = receptive_field.follow(steps)
     return [f[0].size for step, f in zip(steps, fields, strict=True) if step.kind in kinds]
 
@@ -154,6 +157,13 @@ def test_chains_equal_the_gradient_mask_at_every_border(windows):
         (gradient,) = torch.autograd.grad(out[0, 0, index], signal, retain_graph=True)
         seen = gradient.flatten().nonzero().flatten()
         assert (seen[0].item(), seen[-1].item()) == (pixels[0], pixels[-1])
+
+
+def test_plain_numbers_need_no_torch():
+    code = (
+        "import sys, dlvlib.receptive_field as r; r.grow([(3,)]); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_grow_agrees_with_the_same_model():

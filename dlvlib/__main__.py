@@ -1,0 +1,94 @@
+"""The command line: ``python -m dlvlib COMMAND``; ``--help`` lists the commands.
+
+What goes wrong is said in one line on stderr, with exit status 2.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import dlvlib
+from dlvlib import commands
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if argv[:1] == ["train"]:
+            run = _training()
+        else:
+            options = _parser().parse_args(argv)
+            record, text = options.run(options)
+            print(json.dumps(record, indent=2) if options.json else text)
+            sys.stdout.flush()
+            return 0
+    except BrokenPipeError:  # the reader has seen enough: ``| head``
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"dlvlib: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return run(argv[1:])  # it says itself what goes wrong
+
+
+def _training() -> Callable[[list[str]], int]:
+    try:
+        from dlvlib.training.__main__ import main as run
+    except ModuleNotFoundError as error:
+        if error.name != "dlvlib.training.__main__":
+            raise
+        rule = "train needs the module dlvlib.training.__main__"
+        raise ValueError(f"{rule}, which dlvlib {dlvlib.__version__} does not have yet") from None
+    return run
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        raise ValueError(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m dlvlib", description=dlvlib.__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=dlvlib.__version__)
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, run: Callable[[argparse.Namespace], commands.Result], text: str) -> _Parser:
+        command = subparsers.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command.add_argument("--json", action="store_true", help="print JSON instead of text")
+        command.set_defaults(run=run)
+        return command
+
+    add("models", commands.models, "list the networks, their parameters and usual input")
+    summary = add("summary", commands.summary, "cost of every layer of a network for one image")
+    fields = add("receptive-field", commands.receptive_field, "which pixels every layer can see")
+    for command in (summary, fields):
+        command.add_argument("name", metavar="NAME", help="a network: see the command models")
+        command.add_argument(
+            "--input", type=_shape, metavar="C,H,W", help="one image, for example 3,224,224"
+        )
+        command.add_argument("--classes", type=int, metavar="K", help="number of logits")
+    data = add(
+        "data", commands.data, "load a data set, downloading it the first time, and describe it"
+    )
+    data.add_argument("name", metavar="NAME", help="digits, mnist, ... or a folder of images")
+    report = add(
+        "report", commands.report, "versions, device, machine and data sets, for a bug report"
+    )
+    for command in (data, report):
+        command.add_argument("--root", help="folder of the downloaded sets; default: DLV_DATA")
+    subparsers.add_parser("train", help="train a network: see train --help")
+    return parser
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    sizes = text.split(",")
+    if len(sizes) != 3 or not all(size.isdecimal() and int(size) for size in sizes):
+        raise argparse.ArgumentTypeError(f"must be C,H,W, integers >= 1, got {text!r}")
+    return tuple(map(int, sizes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""The commands of ``python -m dlvlib``, without the reading of arguments.
+
+Each returns its result twice: for programs (it becomes JSON) and for people. Each imports what it
+needs, so that ``--help`` does not wait for torch.
+"""
+
+from argparse import Namespace
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from dlvlib.data import ImageSet
+
+PACKAGES = ("torchvision", "numpy", "scikit-learn", "matplotlib")
+Result = tuple[Any, str]
+
+
+def models(options: Namespace) -> Result:
+    """Every network with its parameters."""
+    from dlvlib.models import MODELS
+
+    records = []
+    for name in MODELS:
+        model, shape = _build(name)
+        params = sum(parameter.numel() for parameter in model.parameters())
+        records.append({"name": name, "params": params, "input_shape": shape})
+    rows = [(r["name"], f"{r['params']:,}", _times(r["input_shape"])) for r in records]
+    return records, _table([("name", "params", "input"), *rows])
+
+
+def summary(options: Namespace) -> Result:
+    """What each layer of a network costs."""
+    from dlvlib.summary import summarize
+
+    table = summarize(*_build(options.name, options.input, options.classes))
+    totals = ("params", "param_bytes", "macs", "flops", "comparisons", "output_bytes")
+    record = {
+        "title": table.title,
+        "layers": [{**vars(x), "output_bytes": x.output_bytes} for x in table.layers],
+        "total": {name: getattr(table, name) for name in totals},
+        "unused_params": table.unused_params,
+    }
+    return record, str(table)
+
+
+def receptive_field(options: Namespace) -> Result:
+    """What each layer of a network sees."""
+    from dlvlib.receptive_field import follow
+    from dlvlib.trace import trace
+
+    steps = trace(*_build(options.name, options.input, options.classes))
+    records, rows = [], [("layer", "kind", "size", "stride", "start")]
+    for step, fields in zip(steps, follow(steps), strict=True):
+        record = {"layer": step.layer, "kind": step.kind}
+        for key in ("size", "stride", "start"):  # (height, width), None where there is none
+            record[key] = fields and tuple(getattr(field, key) for field in fields)
+        records.append(record)
+        rows.append(tuple(_times(value) for value in record.values()))
+    return records, _table(rows)
+
+
+def data(options: Namespace) -> Result:
+    """How many images of which size and class, and their checksums."""
+    from dlvlib.data import load
+
+    train, test = load(options.name, root=options.root)
+    record = {"name": train.name, "train": _describe(train), "test": _describe(test)}
+    lines = [record["name"]]
+    for part in ("train", "test"):
+        facts = record[part]
+        lines += [
+            f"{part}: {facts['images']:,} images, {_times(facts['shape'])} uint8, "
+            f"{len(facts['per_class'])} classes",
+            *(f"    {label}: {count:,}" for label, count in facts["per_class"].items()),
+            f"    sha256 {facts['checksum']}",
+        ]
+    return record, "\n".join(lines)
+
+
+def _describe(dataset: "ImageSet") -> dict[str, Any]:
+    counts = dataset.targets.bincount(minlength=dataset.num_classes).tolist()
+    return {
+        "images": len(dataset),
+        "shape": tuple(dataset.images.shape[1:]),
+        "per_class": dict(zip(dataset.class_names, counts, strict=True)),
+        "checksum": dataset.checksum,
+    }
+
+
+def report(options: Namespace) -> Result:
+    """What the author of a fix will ask for; it names neither the host nor a folder."""
+    from dlvlib import data as sets
+    from dlvlib import runtime
+
+    machine = runtime.describe_machine()
+    versions = {name: machine.pop(name) for name in ("dlvlib", "python", "torch")}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "missing"
+    record = {
+        "versions": versions,
+        "device": str(runtime.choose_device()),
+        "machine": machine,
+        "data": {name: _checksums(name, options.root) for name in sets.NAMES},
+    }
+    lines = []
+    for title, facts in record.items():
+        facts = facts if isinstance(facts, dict) else {"auto": facts}
+        lines += [title, *(f"    {key}: {value}" for key, value in facts.items())]
+    return record, "\n".join(lines)
+
+
+def _checksums(name: str, root: str | None) -> str:
+    """The checksums of a data set, or why there are none; nothing is downloaded."""
+    from dlvlib.data import CorruptFileError, DownloadError, load
+
+    try:
+        train, test = load(name, root=root, download=False)
+    except DownloadError:
+        return "not on this disk"
+    except CorruptFileError:
+        return f"damaged: `python -m dlvlib data {name}` says which file"
+    return f"train {train.checksum}, test {test.checksum}"
+
+
+def _build(
+    name: str, shape: tuple[int, int, int] | None = None, num_classes: int | None = None
+) -> tuple["nn.Module", tuple[int, int, int]]:
+    """A network that has shapes but no values, and the shape of its images."""
+    import torch
+
+    from dlvlib.models import CIFAR_DEPTHS, build
+
+    with torch.device("meta"):
+        model = build(name, num_classes=num_classes, in_channels=shape and shape[0])
+    if shape is None:
+        for_32 = {f"{kind}{depth}" for kind in ("plain", "resnet") for depth in CIFAR_DEPTHS}
+        for_32 |= {"lenet5", "alexnet_small", "vgg_small", "googlenet_small"}
+        size = 32 if name in for_32 else 299 if name == "xception" else 224
+        shape = (next(model.parameters()).shape[1], size, size)
+    return model, shape
+
+
+def _times(value: object) -> str:
+    """Write (3, 224, 224) as 3x224x224, one number for equal height and width, - for None."""
+    if not isinstance(value, tuple):
+        return "-" if value is None else str(value)
+    sizes = value[:1] if len(value) == 2 and value[0] == value[1] else value
+    return "x".join(map(str, sizes))
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    """Columns of equal width; those that hold numbers stand to the right."""
+    columns = list(zip(*rows, strict=True))
+    for i, cells in enumerate(columns):
+        width = max(map(len, cells))
+        right = cells[-1][:1].isdigit() or cells[-1].startswith("-")
+        columns[i] = [cell.rjust(width) if right else cell.ljust(width) for cell in cells]
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))

@@ -1,0 +1,90 @@
+"""Which pixels a class depends on: by the gradient, and by covering them."""
+
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from dlvlib.visualize.common import check_index, evaluating
+
+
+def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    """How the logit of a class changes with each pixel: d logits[b, targets[b]] / d images[b].
+
+    Its absolute value, the largest over the channels, is the usual picture.
+
+    Args:
+        model: (B, C, H, W) images -> (B, K) logits; used in eval mode.
+        images: (B, C, H, W) float.
+        targets: (B,) int64, the class of each image that is asked about.
+
+    Returns:
+        (B, C, H, W) float, logit per unit of the pixel scale.
+
+    Raises:
+        ValueError: if a target is no class, or there is not one for each image.
+
+    Source: Simonyan, Vedaldi and Zisserman (2014), section 3, https://arxiv.org/abs/1312.6034
+    """
+    if targets.shape != images.shape[:1]:
+        raise ValueError(f"targets must be ({len(images)},), got {tuple(targets.shape)}")
+    images = images.detach().clone().requires_grad_()
+    with evaluating(model), torch.enable_grad():
+        logits = model(images)  # (B, K)
+        for target in targets.tolist():
+            check_index("target", target, logits.shape[1])
+        chosen = logits.gather(1, targets[:, None].to(logits.device))
+        return torch.autograd.grad(chosen.sum(), images)[0]
+
+
+@torch.no_grad()
+def occlusion_map(
+    model: nn.Module,
+    image: Tensor,
+    target: int,
+    *,
+    patch: int,
+    stride: int = 1,
+    fill: float | Tensor = 0.5,
+    batch_size: int = 128,
+) -> Tensor:
+    """The probability of a class while a square patch covers part of the image.
+
+    Args:
+        model: (B, C, H, W) images -> (B, K) logits; used in eval mode.
+        image: (C, H, W) float.
+        target: the class.
+        patch: height and width of the patch in pixels.
+        stride: how many pixels it moves at a time.
+        fill: what it shows, by default mid-grey of pixels in [0, 1]; a (C, 1, 1) tensor gives a
+            colour.
+        batch_size: covered images that go through the model at once.
+
+    Returns:
+        (rows, columns) in [0, 1]. At [i, j] the patch begins at pixel (i * stride, j * stride);
+        it never leaves the image. A low value means that what it covers mattered.
+
+    Raises:
+        ValueError: if the patch does not fit, or the target is no class.
+
+    Source: Zeiler and Fergus (2014), section 4.2, https://doi.org/10.1007/978-3-319-10590-1_53
+    """
+    if image.ndim != 3:
+        raise ValueError(f"image must be (C, H, W), got {tuple(image.shape)}")
+    _, height, width = image.shape
+    if not 1 <= patch <= min(height, width):
+        raise ValueError(f"patch must be in [1, {min(height, width)}], got {patch}")
+    if min(stride, batch_size) < 1:
+        raise ValueError(f"stride and batch_size must be >= 1, got {stride} and {batch_size}")
+    rows, columns = (range(0, n - patch + 1, stride) for n in (height, width))
+    places, probs = list(product(rows, columns)), []
+    with evaluating(model):
+        for first in range(0, len(places), batch_size):
+            chunk = places[first : first + batch_size]
+            covered = image.repeat(len(chunk), 1, 1, 1)  # (B, C, H, W)
+            for i, (row, column) in enumerate(chunk):
+                covered[i, :, row : row + patch, column : column + patch] = fill
+            logits = model(covered)
+            check_index("target", target, logits.shape[1])
+            probs.append(logits.softmax(dim=1)[:, target])
+    return torch.cat(probs).view(len(rows), len(columns))
