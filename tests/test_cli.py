@@ -207,7 +207,7 @@ def test_a_fault_inside_training_is_not_hidden(monkeypatch):
         ("summary vgg11 --input 3,16,16", "at least 32x32 for vgg11, got 16x16"),
         ("summary lenet5 --input 1,40,40", "400"),
         ("receptive-field vgg", "unknown model 'vgg'"),
-        ("receptive-field lenet5 --input 1,4,4", "Kernel size"),
+        ("receptive-field lenet5 --input 1,4,4", "at least 32x32 for lenet5, got 4x4"),
         ("data nowhere/at/all", "existing folder with train/ and test/, got 'nowhere/at/all'"),
     ],
 )
