@@ -151,7 +151,7 @@ def provenance(records: Sequence[Mapping[str, Any]]) -> str:
     return (
         f"Recorded: {runs} on {first['dataset']['name']}, budget “{first['budget']}”, "
         f"{_device_name(first)}, torch {first['machine']['torch'].partition('+')[0]}, "
-        f"{duration} each, {first['recorded_at'][:10]}."
+        f"median {duration} each, {first['recorded_at'][:10]}."
     )
 
 

@@ -108,7 +108,7 @@ def test_provenance_is_one_line_and_refuses_a_mixture(tmp_path):
     record = results.read_record(results.write_record(tmp_path / "r.json", **FIELDS))
     line = results.provenance([record, record])
     assert line.startswith("Recorded: 2 runs on digits, budget “full”, CPU, 2 threads")
-    assert "1.0 min each" in line
+    assert "median 1.0 min each" in line
     with pytest.raises(results.RecordError, match="must share one budget"):
         results.provenance([record, {**record, "budget": "laptop"}])
     with pytest.raises(results.RecordError, match="no record"):

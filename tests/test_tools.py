@@ -108,7 +108,7 @@ def test_the_readme_shows_the_recorded_results():
     assert "test accuracy" in readme.table()
 
 
-def test_the_six_lines_of_the_readme_run(capsys):
+def test_the_example_of_the_readme_runs(capsys):
     text = (ROOT / "README.md").read_text(encoding="utf8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     exec(code, {})
