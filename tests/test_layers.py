@@ -23,7 +23,8 @@ ALLOWED = {
     "checks": {"metrics"},
     "models": {"models"},
     "data": {"runtime"},
-    "training": {"runtime", "metrics"},
+    "training": {"training", "runtime", "metrics"},
+    "training.__main__": {"training", "runtime", "models", "data"},  # the command
 }
 ONLY_IN = {"matplotlib": {"plotting"}, "torchvision": {"data"}, "sklearn": {"data"}}
 MODULES = sorted(ROOT.rglob("*.py"))
@@ -40,7 +41,8 @@ def imports(source: str) -> set[str]:
 
 
 def layer_of(path: Path) -> str:
-    return path.relative_to(ROOT).with_suffix("").parts[0]
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts) if ".".join(parts) in ALLOWED else parts[0]
 
 
 def siblings(source: str) -> set[str]:
