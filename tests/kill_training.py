@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-import torch._dynamo  # noqa: F401 - optimizers import it, else in every child again
+import torch._dynamo  # optimizers import it: not in every child again
 from torch import nn
 from training_helpers import config, digits
 
