@@ -92,7 +92,7 @@ def compile_or_not(forward: Forward, state: TrainState, images: Tensor) -> Forwa
     """Return `forward` compiled, after one trial on `images`; or, with a warning, as it is.
 
     The trial runs forward and backward, because either may fail to compile. It leaves no trace in
-    the weights, the buffers, the gradients and the random state.
+    the weights, the buffers and the random state; the first step clears the gradients.
     """
     model, kind = state.model, state.config.compile
     buffers = [buffer.clone() for buffer in model.buffers()]
@@ -109,5 +109,4 @@ def compile_or_not(forward: Forward, state: TrainState, images: Tensor) -> Forwa
     with torch.no_grad():
         for buffer, before in zip(model.buffers(), buffers, strict=True):
             buffer.copy_(before)
-    model.zero_grad()
     return fast
