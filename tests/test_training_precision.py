@@ -191,10 +191,10 @@ def test_the_number_of_waits_does_not_depend_on_the_number_of_steps(options):
 
 def test_optimizers_are_fused_on_a_gpu(monkeypatch):
     model = small_net()
-    assert not make_optimizer(model, config()).defaults.get("fused")
+    assert not make_optimizer(model.parameters(), config()).defaults.get("fused")
     monkeypatch.setattr(nn.Parameter, "is_cuda", True)
     for options in ({"momentum": 0.9}, {"optimizer": "adamw", "decay_all": False}):
-        assert make_optimizer(model, config(**options)).defaults["fused"] is True
+        assert make_optimizer(model.parameters(), config(**options)).defaults["fused"] is True
 
 
 # No room left

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -48,20 +48,22 @@ def grad_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
 
-def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def make_optimizer(
+    parameters: Iterable[Tensor], config: TrainConfig, *, thin: int = 1
+) -> torch.optim.Optimizer:
     """Return SGD or AdamW over the parameters; on a CUDA GPU as one fused kernel per step.
 
-    With `decay_all` off, parameters with at most one axis (biases, scales and shifts of
+    With `decay_all` off, parameters with at most `thin` axes (biases, scales and shifts of
     normalisation layers) are in a group of their own, without weight decay.
     """
-    parameters = list(model.parameters())
+    parameters = list(parameters)
     groups = [{"params": parameters, "weight_decay": config.weight_decay}]
     if not config.decay_all:
-        thick = [parameter for parameter in parameters if parameter.ndim > 1]
-        thin = [parameter for parameter in parameters if parameter.ndim <= 1]
+        decayed = [parameter for parameter in parameters if parameter.ndim > thin]
+        spared = [parameter for parameter in parameters if parameter.ndim <= thin]
         groups = [
-            {"params": thick, "weight_decay": config.weight_decay},
-            {"params": thin, "weight_decay": 0.0},
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": spared, "weight_decay": 0.0},
         ]
     options = {"lr": config.lr}
     if parameters and all(parameter.is_cuda for parameter in parameters):

@@ -23,7 +23,7 @@ class TrainState:
     ) -> None:
         self.model, self.config, self.processes = model, config, processes
         self.precision = choose_precision(config.precision, device)
-        self.optimizer = make_optimizer(model, config)
+        self.optimizer = make_optimizer(model.parameters(), config)
         self.scaler = grad_scaler(self.precision, device)
         self.gpus = [device] if device.type == "cuda" else []
         dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
