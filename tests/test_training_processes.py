@@ -13,6 +13,7 @@ from training_helpers import config, one_thread, small_net  # noqa: F401
 
 from dlvlib.training.__main__ import digest, main
 from dlvlib.training.distributed import Piece, Processes, current
+from dlvlib.training.state import TrainState
 
 ROOT = Path(__file__).parent.parent
 RECIPE = {
@@ -80,8 +81,9 @@ def test_two_processes_stopped_in_mid_epoch_go_on_with_the_same_bits(tmp_path):
     assert done.returncode == 0, done.stderr
     first, second = json.loads((tmp_path / "found.json").read_text())
     assert first == second  # in both processes
-    plain, saving, resumed = first
+    plain, saving, resumed, share_right = first
     assert plain == saving == resumed
+    assert share_right == 1  # the last batch's only image counts once
 
 
 # Shares and pieces
@@ -127,6 +129,16 @@ def test_each_process_takes_the_gpu_of_its_local_rank(monkeypatch):
     assert second.place(torch.device("cuda")) == torch.device("cuda", 1) == chosen[0]
     assert second.place(torch.device("cuda", 3)) == torch.device("cuda", 3)
     assert second.place(torch.device("cpu")) == torch.device("cpu")
+
+
+def test_each_process_has_dropout_masks_of_its_own():
+    drawn = []
+    for rank in (0, 1):
+        state = TrainState(small_net(), config(), torch.device("cpu"), Processes(rank, 2))
+        with torch.random.fork_rng():
+            state.seed_dropout(2**32 - 1)
+            drawn.append(torch.rand(5))
+    assert not torch.equal(*drawn)
 
 
 # The command

@@ -170,9 +170,10 @@ def train_step(
             total = total + config.aux_weight * _loss(aux, piece_targets, config)
         state.scaler.scale(total * (piece.count / len(batch))).backward()
 
-        state.sums[0] += loss.detach() * piece.count  # weighted: pieces differ in size
-        state.sums[1] += (logits.argmax(dim=1) == piece_targets).sum() * bool(piece.count)
-        state.sums[2] += piece.count
+        if piece.count:
+            state.sums[0] += loss.detach() * piece.count  # weighted: pieces differ in size
+            state.sums[1] += (logits.argmax(dim=1) == piece_targets).sum()
+            state.sums[2] += piece.count
     state.processes.combine(state.model)
     state.scaler.step(state.optimizer)
     state.scaler.update()
