@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from training_helpers import config, digits, small_net
 
-from dlvlib.training import checkpoint, fit, predict
+from dlvlib.training import checkpoint, evaluate, fit, predict
 from dlvlib.training.__main__ import digest
 from dlvlib.training.distributed import joined
 
@@ -27,16 +27,22 @@ def train(data, **options) -> tuple[str, str]:
     return digest(model), repr([replace(record, seconds=0.0) for record in history.epochs])
 
 
-def count_right(data) -> float:
-    """Return the training accuracy of a net that is right about every image, and hardly moves."""
+def measure_shares(data) -> tuple[float, float, float]:
+    """Train a net that is right about every image and hardly moves, and measure it twice.
+
+    Returns:
+        Its training accuracy, and its loss on five images from `fit` and from `evaluate`.
+    """
     model = small_net()
     right = SimpleNamespace(images=data.images, targets=predict(model, data.images).argmax(1))
     settings = replace(SETTINGS, lr=1e-12, precision="float32")
-    return fit(model, right, None, settings).epochs[0].train_top1
+    few = digits(5)
+    record = fit(model, right, few, settings).epochs[0]
+    return record.train_top1, record.val_loss, evaluate(model, few, device="cpu").loss
 
 
 def main() -> None:
-    """Write what each process found: uninterrupted, while saving, resumed; and a count."""
+    """Write what each process found: uninterrupted, while saving, resumed; and the shares."""
     folder, data = Path(sys.argv[1]), digits(97)  # the last batch has one image for two
     with joined(torch.device("cpu")) as processes:
         plain = train(data)
@@ -51,7 +57,7 @@ def main() -> None:
         saving = train(data, checkpoint=folder / "run.pt", checkpoint_every=1)
         checkpoint._write = write
         resumed = train(data, checkpoint=folder / "middle.pt")
-        found = processes.gather([plain, saving, resumed, count_right(data)])
+        found = processes.gather([plain, saving, resumed, measure_shares(data)])
     if processes.rank == 0:
         (folder / "found.json").write_text(json.dumps(found))
 

@@ -81,9 +81,10 @@ def test_two_processes_stopped_in_mid_epoch_go_on_with_the_same_bits(tmp_path):
     assert done.returncode == 0, done.stderr
     first, second = json.loads((tmp_path / "found.json").read_text())
     assert first == second  # in both processes
-    plain, saving, resumed, share_right = first
+    plain, saving, resumed, (share_right, val_loss, whole_loss) = first
     assert plain == saving == resumed
     assert share_right == 1  # the last batch's only image counts once
+    assert val_loss == pytest.approx(whole_loss, rel=1e-5)  # three images and two
 
 
 # Shares and pieces
