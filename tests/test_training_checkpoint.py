@@ -209,6 +209,14 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     refused(file, r"another model \(modules\)", model=relu)
 
 
+def test_a_checkpoint_of_another_device_is_refused(tmp_path):
+    file = finished(tmp_path)
+    content = torch.load(file, weights_only=True)
+    content["identity"]["device"] = "cuda"
+    torch.save(content, file)
+    refused(file, "is of another device: saved with cuda, now cpu")
+
+
 def test_a_checkpoint_of_other_data_is_refused(tmp_path):
     file = finished(tmp_path)
     other = digits(50)

@@ -148,6 +148,7 @@ def _identity(state: TrainState, train: Dataset, val: Dataset | None) -> dict[st
         "train": _digest(train),
         "val": None if val is None else _digest(val),
         "processes": state.processes.world,
+        "device": state.sums.device.type,
         "precision": state.precision,
     }
 

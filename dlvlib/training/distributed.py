@@ -1,7 +1,9 @@
 """Several processes, each with a share of every batch; started by torchrun.
 
 Each process holds the whole model and all images. It computes the gradient of its share; the
-shares' gradients are added up, and every process takes the same step.
+shares' gradients are added up, and every process takes the same step. PyTorch's wrapper
+DistributedDataParallel averages instead, which is right only for shares of equal size, and would
+lose or repeat images of the last batch; in return it sends while it still computes.
 """
 
 import os
@@ -73,7 +75,7 @@ class Processes:
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         statistics = [b for b in model.buffers() if b.is_floating_point()]
         tensors = [*gradients, *statistics]
-        message = torch.cat([t.detach().flatten().float() for t in tensors])
+        message = torch.cat([t.detach().flatten() for t in tensors])
         dist.all_reduce(message)
         parts = message.split([t.numel() for t in tensors])
         with torch.no_grad():

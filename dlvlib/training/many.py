@@ -151,7 +151,7 @@ def _check(configs: list[TrainConfig], config: TrainConfig) -> None:
 
 
 def _start(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         model = build()
     for name, module in model.named_modules():
