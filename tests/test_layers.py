@@ -27,7 +27,8 @@ ALLOWED = {
     "models": {"models"},
     "visualize": {"visualize"},
     "data": {"runtime"},
-    "training": {"runtime", "metrics"},
+    "training": {"training", "runtime", "metrics"},
+    "training.__main__": {"training", "runtime", "models", "data"},  # the command
     "commands": {"data", "models", "receptive_field", "runtime", "summary", "trace"},
     "__main__": {"commands", "training"},
 }
@@ -46,7 +47,8 @@ def imports(source: str) -> set[str]:
 
 
 def layer_of(path: Path) -> str:
-    return path.relative_to(ROOT).with_suffix("").parts[0]
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts) if ".".join(parts) in ALLOWED else parts[0]
 
 
 def siblings(source: str) -> set[str]:

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional as F
+from training_helpers import config, digits, one_thread, same, small_net, weights  # noqa: F401
 
 from dlvlib.metrics import cross_entropy, top_k_accuracy
 from dlvlib.models.lenet import LeNet5
@@ -24,40 +24,6 @@ from dlvlib.training import (
     learning_rate,
     predict,
 )
-
-
-def config(**changes):
-    return TrainConfig(**{"num_epochs": 2, "batch_size": 32, "device": "cpu"} | changes)
-
-
-def digits(count):
-    bunch = load_digits()
-    images = torch.from_numpy(bunch.images[:count] / 16 * 255).round().to(torch.uint8)[:, None]
-    return SimpleNamespace(images=images, targets=torch.from_numpy(bunch.target[:count]).long())
-
-
-def small_net(seed=0, dropout=0.0):
-    torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 32), nn.Tanh(), nn.Dropout(dropout), nn.Linear(32, 10)
-    )
-
-
-def weights(model):
-    return [parameter.detach().clone() for parameter in model.parameters()]
-
-
-def same(first, second):
-    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
 
 # The loop itself
 
@@ -390,7 +356,7 @@ def test_progress_false_is_silent_on_a_terminal_too(monkeypatch):
         ("weight_decay", -1e-4, "a number >= 0"),
         ("weight_decay", math.nan, "a number >= 0"),
         ("optimizer", "adam", "sgd or adamw"),
-        ("schedule", "linear", "constant, cosine or step"),
+        ("schedule", "linear", "constant, cosine, step or one_cycle"),
         ("milestones", (0.75, 0.5), "fractions rising between 0 and 1"),
         ("milestones", (30, 60), "fractions rising between 0 and 1"),
         ("milestones", (0.5, "x"), "fractions rising between 0 and 1"),

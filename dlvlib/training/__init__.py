@@ -1,0 +1,31 @@
+"""Training: mini-batch gradient descent, written to be read.
+
+`loop.py` is the lecture; every file beside it answers one question that the loop asks: which
+learning rate, which precision, how to crop a batch, how to survive being killed.
+"""
+
+from dlvlib.training.checkpoint import CheckpointError
+from dlvlib.training.config import TrainConfig
+from dlvlib.training.evaluation import Dataset, Evaluation, evaluate, predict
+from dlvlib.training.history import EpochRecord, History
+from dlvlib.training.loop import fit
+from dlvlib.training.many import Run, fit_many
+from dlvlib.training.memory import OutOfMemoryError
+from dlvlib.training.schedules import epoch_seeds, learning_rate
+
+__all__ = [
+    "CheckpointError",
+    "Dataset",
+    "EpochRecord",
+    "Evaluation",
+    "History",
+    "OutOfMemoryError",
+    "Run",
+    "TrainConfig",
+    "epoch_seeds",
+    "evaluate",
+    "fit",
+    "fit_many",
+    "learning_rate",
+    "predict",
+]

@@ -1,0 +1,120 @@
+"""Several processes, each with a share of every batch; started by torchrun.
+
+Each process holds the whole model and all images. It computes the gradient of its share; the
+shares' gradients are added up, and every process takes the same step. PyTorch's wrapper
+DistributedDataParallel averages instead, which is right only for shares of equal size, and would
+lose or repeat images of the last batch; in return it sends while it still computes.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some images of a batch, computed in one go by one process."""
+
+    where: slice
+    count: int  # images that count; 0 for a stand-in, see `Processes.pieces`
+
+
+@dataclass(frozen=True)
+class Processes:
+    """How many processes train together, and which one this is; alone, every method is idle."""
+
+    rank: int = 0
+    world: int = 1
+
+    def pieces(self, batch_size: int, accumulate: int) -> list[Piece]:
+        """Return this process's share of a batch, cut into at most `accumulate` pieces.
+
+        All shares together hold every image once, also where the numbers do not divide. A
+        process without an image works on the first one and counts it 0 times, so that
+        its gradients exist and are zero.
+        """
+        first = batch_size * self.rank // self.world
+        share = batch_size * (self.rank + 1) // self.world - first
+        if share == 0:
+            return [Piece(slice(0, 1), 0)]
+        size = -(-share // accumulate)  # rounded up
+        starts = range(first, first + share, size)
+        stops = [min(start + size, first + share) for start in starts]
+        pairs = zip(starts, stops, strict=True)
+        return [Piece(slice(start, stop), stop - start) for start, stop in pairs]
+
+    def place(self, device: torch.device) -> torch.device:
+        """Return the GPU of this process where `device` says only "cuda"."""
+        if self.world > 1 and device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", self.rank)))
+            torch.cuda.set_device(device)
+        return device
+
+    def start_equal(self, model: nn.Module) -> None:
+        """Give every process the weights and buffers of process 0."""
+        if self.world > 1:
+            for tensor in model.state_dict().values():
+                message = tensor.contiguous()  # channels_last tensors are not
+                dist.broadcast(message, src=0)
+                tensor.copy_(message)
+
+    def combine(self, model: nn.Module) -> None:
+        """Add up the gradients, and average the statistics of BatchNorm, in one message.
+
+        BatchNorm normalises with the images of its own process, as is usual; only the averages
+        that it keeps for later are shared here.
+        """
+        if self.world == 1:
+            return
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        statistics = [b for b in model.buffers() if b.is_floating_point()]
+        tensors = [*gradients, *statistics]
+        message = torch.cat([t.detach().flatten() for t in tensors])
+        dist.all_reduce(message)
+        parts = message.split([t.numel() for t in tensors])
+        with torch.no_grad():
+            for i, (tensor, part) in enumerate(zip(tensors, parts, strict=True)):
+                mean = part if i < len(gradients) else part / self.world
+                tensor.copy_(mean.view_as(tensor))
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Return the sum of a tensor over the processes; the argument is left alone."""
+        if self.world == 1:
+            return tensor
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the values of all processes, in order of their rank."""
+        if self.world == 1:
+            return [value]
+        values = [None] * self.world
+        dist.all_gather_object(values, value)
+        return values
+
+
+def current() -> Processes:
+    """Return the processes that train together now."""
+    if dist.is_available() and dist.is_initialized():
+        return Processes(dist.get_rank(), dist.get_world_size())
+    return Processes()
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[Processes]:
+    """Join the other processes if torchrun started this one: nccl on GPUs, gloo on CPUs."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        yield current()
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield current()
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,66 @@
+"""Run by test_training_processes under torchrun: stop two processes mid-epoch, and go on."""
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from torch import nn
+from training_helpers import config, digits, small_net
+
+from dlvlib.training import checkpoint, evaluate, fit, predict
+from dlvlib.training.__main__ import digest
+from dlvlib.training.distributed import joined
+
+SETTINGS = config(batch_size=32, lr=0.05, momentum=0.9, num_epochs=3, precision="bf16")
+
+
+def train(data, **options) -> tuple[str, str]:
+    """Train a net with BatchNorm and dropout; return what it and its history have become."""
+    torch.manual_seed(torch.distributed.get_rank())  # unequal starts: the first one's counts
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+    model.extend([nn.Dropout(0.5), nn.Linear(144, 10)])
+    history = fit(model, data, data, SETTINGS, **options)
+    return digest(model), repr([replace(record, seconds=0.0) for record in history.epochs])
+
+
+def measure_shares(data) -> tuple[float, float, float]:
+    """Train a net that is right about every image and hardly moves, and measure it twice.
+
+    Returns:
+        Its training accuracy, and its loss on five images from `fit` and from `evaluate`.
+    """
+    model = small_net()
+    right = SimpleNamespace(images=data.images, targets=predict(model, data.images).argmax(1))
+    settings = replace(SETTINGS, lr=1e-12, precision="float32")
+    few = digits(5)
+    record = fit(model, right, few, settings).epochs[0]
+    return record.train_top1, record.val_loss, evaluate(model, few, device="cpu").loss
+
+
+def main() -> None:
+    """Write what each process found: uninterrupted, while saving, resumed; and the shares."""
+    folder, data = Path(sys.argv[1]), digits(97)  # the last batch has one image for two
+    with joined(torch.device("cpu")) as processes:
+        plain = train(data)
+        write = checkpoint._write
+
+        def write_and_keep(path, content):
+            write(path, content)
+            if (content["epoch"], content["step"]) == (2, 3):
+                shutil.copy(path, folder / "middle.pt")
+
+        checkpoint._write = write_and_keep
+        saving = train(data, checkpoint=folder / "run.pt", checkpoint_every=1)
+        checkpoint._write = write
+        resumed = train(data, checkpoint=folder / "middle.pt")
+        found = processes.gather([plain, saving, resumed, measure_shares(data)])
+    if processes.rank == 0:
+        (folder / "found.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,275 @@
+"""Number formats, memory format, compilation, waits for the device, and no room left."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from training_helpers import config, digits, one_thread, same, small_net, weights  # noqa: F401
+
+from dlvlib.training import OutOfMemoryError, evaluate, fit
+from dlvlib.training.distributed import Processes
+from dlvlib.training.memory import bytes_per_image
+from dlvlib.training.precision import choose_precision, grad_scaler, make_optimizer
+from dlvlib.training.state import TrainState
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [
+        ((6, 1), "float32"),
+        ((7, 0), "fp16"),
+        ((7, 5), "fp16"),
+        ((8, 0), "bf16"),
+        ((8, 9), "bf16"),
+        ((9, 0), "bf16"),
+        ((12, 0), "bf16"),
+    ],
+)
+def test_auto_takes_the_precision_that_the_gpu_computes_fast(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert choose_precision("auto", CUDA) == expected
+    assert choose_precision("float32", CUDA) == "float32"
+
+
+def test_auto_is_float32_elsewhere_and_bf16_can_be_chosen():
+    assert choose_precision("auto", CPU) == choose_precision("auto", torch.device("mps"))
+    assert choose_precision("auto", CPU) == "float32"
+    assert choose_precision("bf16", CPU) == "bf16"
+    with pytest.raises(ValueError, match="precision fp16 must run on a CUDA GPU, got cpu"):
+        fit(small_net(), digits(20), None, config(precision="fp16"))
+
+
+def test_only_fp16_scales_its_gradients():
+    assert not grad_scaler("bf16", CPU).is_enabled()
+    assert not grad_scaler("float32", CPU).is_enabled()
+    assert grad_scaler("fp16", CPU).is_enabled()
+
+
+class Note(nn.Module):
+    """Notes the type of what passes, and of its gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, maps):
+        self.seen.append((self.training, maps.dtype, maps.stride()))
+        return maps
+
+
+def test_bf16_on_a_cpu_learns_with_float32_weights_and_measures_in_float32():
+    note, data = Note(), digits(100)
+    model = nn.Sequential(*small_net()[:2], note, *small_net()[2:])
+    start = weights(model)
+    history = fit(model, data, data, config(lr=0.1, precision="bf16", num_epochs=10))
+    types = {(training, dtype) for training, dtype, _ in note.seen}
+    assert types == {(True, torch.bfloat16), (False, torch.float32)}
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert not same(weights(model), start)
+    assert history.epochs[-1].train_loss < 0.8 * history.epochs[0].train_loss
+    found = evaluate(model, data, device="cpu")
+    assert history.epochs[-1].val_loss == pytest.approx(found.loss, rel=1e-6)
+
+
+def test_the_loss_of_bf16_logits_is_float32():
+    data, model = digits(100), small_net()
+    exact = evaluate(model, data, device="cpu").loss
+    settings = config(num_epochs=1, batch_size=100, lr=1e-9, precision="bf16")
+    loss = fit(model, data, None, settings).epochs[0].train_loss
+    assert loss == pytest.approx(exact, rel=2e-3) and loss != exact
+    assert torch.tensor(loss).bfloat16().item() != loss
+
+
+def conv_net():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), Note(), nn.Conv2d(6, 4, 3), small_head()
+    )
+
+
+def small_head():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+def test_channels_last_changes_the_layout_and_nothing_else():
+    data, plain, last = digits(100), conv_net(), conv_net()
+    first = fit(plain, data, data, config(lr=0.1))
+    second = fit(last, data, data, config(lr=0.1, channels_last=True))
+    assert {stride[1] for training, _, stride in plain[2].seen if training} == {36}
+    assert {stride[1] for training, _, stride in last[2].seen if training} == {1}
+    assert last[3].weight.is_contiguous(memory_format=torch.channels_last)
+    assert first.column("val_loss") == pytest.approx(second.column("val_loss"), rel=1e-3)
+
+
+# Compilation
+
+
+def failing_compile(forward, mode):
+    raise RuntimeError("no compiler here\nand many more lines")
+
+
+def failing_backward(forward, mode):
+    class Fail(torch.autograd.Function):
+        @staticmethod
+        def forward(context, logits):
+            return logits.clone()
+
+        @staticmethod
+        def backward(context, gradient):
+            raise RuntimeError("no compiler here either")
+
+    def fail(images):
+        logits, aux = forward(images)
+        return Fail.apply(logits), aux
+
+    return fail
+
+
+@pytest.mark.parametrize("compiler", [failing_compile, failing_backward])
+def test_where_nothing_can_be_compiled_training_says_so_and_goes_on(monkeypatch, compiler):
+    data = digits(100)
+    plain, ours = (conv_net().append(nn.Dropout(0.2)) for _ in range(2))
+    wanted = fit(plain, data, data, config())
+    monkeypatch.setattr(torch, "compile", compiler)
+    message = r"compile='default' is not possible here.*without it: no compiler here( either)?$"
+    with pytest.warns(RuntimeWarning, match=message):
+        found = fit(ours, data, data, config(compile="default"))
+    assert same(ours.state_dict().values(), plain.state_dict().values())
+    assert found.column("train_loss") == wanted.column("train_loss")
+
+
+def test_the_compiled_network_is_used_and_the_trial_leaves_no_trace(monkeypatch):
+    calls, modes = [], []
+
+    def compile(forward, mode):
+        modes.append(mode)
+
+        def fast(images):
+            calls.append(len(images))
+            return forward(images)
+
+        return fast
+
+    data, plain, ours = digits(100), conv_net(), conv_net()
+    fit(plain, data, None, config(batch_size=40))
+    monkeypatch.setattr(torch, "compile", compile)
+    fit(ours, data, None, config(batch_size=40, compile="reduce-overhead"))
+    assert modes == ["reduce-overhead"] and calls == [40, 40, 40, 20, 40, 40, 20]
+    assert same(ours.state_dict().values(), plain.state_dict().values())
+
+
+# Waiting for the device
+
+
+class CountWaits(TorchDispatchMode):
+    """Counts how often a number is fetched from a tensor, which waits for a GPU."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    "options", [{"momentum": 0.9}, {"crop_padding": 1, "flip": True, "cutout": 2}]
+)
+def test_the_number_of_waits_does_not_depend_on_the_number_of_steps(options):
+    def waits(batch_size):
+        with CountWaits() as counter:
+            fit(small_net(), digits(100), None, config(batch_size=batch_size, **options))
+        return counter.count
+
+    assert waits(100) == waits(5)
+
+
+def test_optimizers_are_fused_on_a_gpu(monkeypatch):
+    model = small_net()
+    assert not make_optimizer(model.parameters(), config()).defaults.get("fused")
+    monkeypatch.setattr(nn.Parameter, "is_cuda", True)
+    for options in ({"momentum": 0.9}, {"optimizer": "adamw", "decay_all": False}):
+        assert make_optimizer(model.parameters(), config(**options)).defaults["fused"] is True
+
+
+# No room left
+
+
+class Greedy(nn.Module):
+    """Asks for more memory than there is as soon as it sees more than `limit` images."""
+
+    def __init__(self, limit, error=None):
+        super().__init__()
+        self.limit, self.error = limit, error
+
+    def forward(self, images):
+        if len(images) > self.limit and self.training:
+            if self.error is not None:
+                raise self.error
+            torch.empty(2**60, dtype=torch.uint8)
+        return images
+
+
+@pytest.mark.parametrize(
+    "error", [None, torch.cuda.OutOfMemoryError("CUDA out of memory. Tried\nto")]
+)
+def test_a_batch_too_large_is_an_error_that_names_one_that_fits(error):
+    data, model = digits(64), nn.Sequential(Greedy(20, error), small_net())
+    with pytest.raises(OutOfMemoryError) as caught:
+        fit(model, data, None, config(batch_size=64))
+    assert caught.match(r"^cpu has no room for 64 images at once \(batch_size 64, ")
+    assert caught.match(r"MiB an image and \d+ MiB free, 32 would fit: set accumulate to 2 for")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(OutOfMemoryError, match=r"room for 32 images.* 16 would fit.*late to 4 "):
+        fit(model, data, None, config(batch_size=64, accumulate=2))
+    fit(model, data, None, config(batch_size=64, accumulate=4))
+
+
+def test_not_even_one_image_fits():
+    model = nn.Sequential(Greedy(0), small_net())
+    with pytest.raises(OutOfMemoryError, match="not even one image fits: take a smaller model"):
+        fit(model, digits(64), None, config())
+
+
+def test_the_estimate_follows_the_free_memory(monkeypatch):
+    model = nn.Sequential(Greedy(20), small_net())
+    weight_bytes = 4 * sum(p.numel() for p in model.parameters())
+    per_image = bytes_per_image(state_of(model), digits(10).images)
+    free = 2 * weight_bytes + 7 * per_image + per_image // 2  # gradients and momentum first
+    monkeypatch.setattr("dlvlib.training.memory._free_bytes", lambda device: free)
+    with pytest.raises(OutOfMemoryError, match=r" 7 would fit: set accumulate to 10 .*size to 7 "):
+        fit(model, digits(64), None, config(batch_size=64, momentum=0.9))
+
+
+def test_other_errors_pass_unchanged():
+    error = RuntimeError("something else")
+    with pytest.raises(RuntimeError) as caught:
+        fit(nn.Sequential(Greedy(20, error), small_net()), digits(64), None, config())
+    assert caught.value is error
+
+
+def state_of(model):
+    return TrainState(model, config(), CPU, Processes())
+
+
+def test_the_estimate_counts_what_autograd_keeps():
+    model = nn.Sequential(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.Conv2d(6, 4, 3), nn.Tanh())
+    model.append(small_head())
+    per_image = bytes_per_image(state_of(model), digits(10).images)
+    pixels, first, second, third = 64, 6 * 36, 6 * 36, 4 * 16  # inputs of conv, BN, conv; tanh
+    floats = pixels + first + second + third
+    assert per_image == pytest.approx(4 * floats, rel=0.05) and not math.isnan(per_image)
+    assert model[1].num_batches_tracked == 0
+
+
+def test_counting_uses_no_random_numbers_and_leaves_the_gradients_alone():
+    model = small_net(dropout=0.5)
+    before = torch.get_rng_state()
+    bytes_per_image(state_of(model), digits(10).images)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(p.grad is None for p in model.parameters())

@@ -1,0 +1,43 @@
+"""What the tests of dlvlib.training share: a tiny net, real digits, a recipe of two epochs."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+
+from dlvlib.training import TrainConfig
+
+
+def config(**changes):
+    return TrainConfig(**{"num_epochs": 2, "batch_size": 32, "device": "cpu"} | changes)
+
+
+def digits(count):
+    bunch = load_digits()
+    images = torch.from_numpy(bunch.images[:count] / 16 * 255).round().to(torch.uint8)[:, None]
+    return SimpleNamespace(images=images, targets=torch.from_numpy(bunch.target[:count]).long())
+
+
+def small_net(seed=0, dropout=0.0):
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(64, 32), nn.Tanh(), nn.Dropout(dropout), nn.Linear(32, 10)
+    )
+
+
+def weights(model):
+    return [parameter.detach().clone() for parameter in model.parameters()]
+
+
+def same(first, second):
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
