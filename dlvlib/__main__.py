@@ -16,33 +16,22 @@ from dlvlib import commands
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[:1] == ["train"]:
+        from dlvlib.training.__main__ import main as train  # loads torch: not for --help
+
+        return train(argv[1:])  # it says itself what goes wrong
     try:
-        if argv[:1] == ["train"]:
-            run = _training()
-        else:
-            options = _parser().parse_args(argv)
-            record, text = options.run(options)
-            print(json.dumps(record, indent=2) if options.json else text)
-            sys.stdout.flush()
-            return 0
+        options = _parser().parse_args(argv)
+        record, text = options.run(options)
+        print(json.dumps(record, indent=2) if options.json else text)
+        sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough: ``| head``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError, RuntimeError) as error:
         print(f"dlvlib: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    return run(argv[1:])  # it says itself what goes wrong
-
-
-def _training() -> Callable[[list[str]], int]:
-    try:
-        from dlvlib.training.__main__ import main as run
-    except ModuleNotFoundError as error:
-        if error.name != "dlvlib.training.__main__":
-            raise
-        rule = "train needs the module dlvlib.training.__main__"
-        raise ValueError(f"{rule}, which dlvlib {dlvlib.__version__} does not have yet") from None
-    return run
+    return 0
 
 
 class _Parser(argparse.ArgumentParser):

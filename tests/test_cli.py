@@ -163,32 +163,6 @@ def test_train_hands_everything_on(monkeypatch):
     assert seen == [line[1:]]
 
 
-def test_train_says_when_it_is_not_there_yet(monkeypatch, fail):
-    class Blocker:
-        def find_spec(self, name, path=None, target=None):
-            if name == "dlvlib.training.__main__":
-                raise ModuleNotFoundError("no such module", name=name)
-
-    monkeypatch.delitem(sys.modules, "dlvlib.training.__main__", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Blocker(), *sys.meta_path])
-    assert "needs the module dlvlib.training.__main__, which dlvlib 0" in fail("train --epochs 3")
-
-
-def test_a_fault_inside_training_is_not_hidden(monkeypatch):
-    class Blocker:
-        def find_spec(self, name, path=None, target=None):
-            if name == "dlvlib.training.__main__":
-                raise ModuleNotFoundError("No module named 'yaml'", name="yaml")
-
-    package = ModuleType("dlvlib.training")
-    package.__path__ = []
-    monkeypatch.setitem(sys.modules, "dlvlib.training", package)
-    monkeypatch.delitem(sys.modules, "dlvlib.training.__main__", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Blocker(), *sys.meta_path])
-    with pytest.raises(ModuleNotFoundError, match="yaml"):
-        main(["train"])
-
-
 @pytest.mark.parametrize(
     ("line", "message"),
     [

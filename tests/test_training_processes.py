@@ -154,7 +154,7 @@ def test_each_process_has_dropout_masks_of_its_own():
         ([], {"epochs": 3}, "c.yaml: unknown key 'epochs'"),
         ([], {"aux_weight": 0.3}, "aux_weight must be 0 for a model without forward_with_aux"),
         ([], {"lr": 1e30}, "try an lr smaller than 1e+30"),
-        (["--model", "lenet5"], {}, "the model cannot take"),
+        (["--model", "lenet5"], {}, "at least 32x32 for lenet5, got 8x8"),
         (["--val-fraction", "2"], {}, "fraction"),
         (["--checkpoint-every", "3"], {}, "checkpoint_every must be"),
     ],
