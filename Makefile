@@ -53,8 +53,9 @@ serve: book  ## build, then serve the book on this machine: PORT=8000
 refresh: $(STAMP)  ## execute the light notebooks again and store what they say
 	$(BIN)/python tools/notebooks.py refresh
 
-bench: $(STAMP)  ## measure training speed, side by side, and write benchmarks/results/
-	$(BIN)/python benchmarks/bench_lenet.py
+bench: $(STAMP)  ## measure training speed, side by side, and write benchmarks/results/: ROUNDS=5
+	$(BIN)/python benchmarks/run_all.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(STEPS),--steps $(STEPS))
 
 portable: $(STAMP)  ## compare the notebooks again with older CPU instructions and two threads
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=2 $(NBVAL) $(LIGHT)

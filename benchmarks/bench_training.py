@@ -1,0 +1,101 @@
+"""What does the loop cost? The same training, done in several ways that take turns.
+
+    python benchmarks/bench_training.py lenet      # or resnet20; some minutes each
+
+MNIST is read from the folder named by DLV_DATA, CIFAR-10 from the folder of JPEG files named by
+DLV_CIFAR; without them, random images of the same shape go through the same steps. Frameworks
+that are not installed are named in the table; `make bench` installs them for the occasion.
+"""
+
+import argparse
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+from dlvlib.runtime import describe_machine
+from timing import MAX_SPREAD, MIN_ROUNDS, judge, spread, summarise, table, time_in_turns, write
+from variants import FLOOR, make_variants
+from workloads import WORKLOADS, Workload, make_data
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("torchvision", "lightning", "fastai", "skorch")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages beside torch, of those that are installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def measure(workload: Workload, steps: int, rounds: int) -> dict:
+    """Time all variants of a workload; return everything that belongs into the JSON."""
+    start = time.perf_counter()
+    data = make_data(workload, steps)
+    preparing = time.perf_counter() - start
+    variants, missing = make_variants(workload, data)
+    timings = time_in_turns(workload.build, variants, steps, rounds)
+    rows = summarise(timings, missing)
+    floor = timings[FLOOR].ms_per_step
+    return {
+        "model": workload.title,
+        "data": data.name,
+        "batch_size": workload.batch_size,
+        "sgd": workload.sgd,
+        "steps": steps,
+        "rounds": rounds,
+        "rows": rows,
+        "floor_spread": spread(floor),
+        "promises": judge(rows, floor, workload.min_speedup),
+        "ms_per_step_of_each_round": {name: t.ms_per_step for name, t in timings.items()},
+        "seconds_to_prepare_the_tensors": preparing,
+        "machine": describe_machine() | versions(),
+    }
+
+
+def report(result: dict) -> str:
+    """Return the table with all that is needed to read it."""
+    lines = [
+        f"{result['model']} on {result['data']} images, batch {result['batch_size']}, float32, "
+        f"CPU, no loader workers; median of {result['rounds']} rounds of {result['steps']} steps",
+        "",
+        table(result["rows"]),
+        "",
+        f"floor: slowest round {result['floor_spread']:.2f} x the fastest; nothing is decided "
+        f"beyond {MAX_SPREAD}, or with fewer than {MIN_ROUNDS} rounds",
+        *(f"{verdict:<7} {promise}" for promise, verdict in result["promises"].items()),
+        ", ".join(f"{key} {value}" for key, value in result["machine"].items()),
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Time the variants, print the table, and write it as JSON; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("workload", choices=WORKLOADS)
+    parser.add_argument("--steps", type=int, help="per variant and round; 2 at least")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--results", type=Path, help="folder for the JSON")
+    options = parser.parse_args(arguments)
+    workload = WORKLOADS[options.workload]
+    steps = workload.steps if options.steps is None else options.steps
+    if steps < 2 or options.rounds < 1:
+        got = f"{steps} steps, {options.rounds} rounds"
+        parser.error(f"there must be 2 steps and 1 round at least, got {got}")
+    result = measure(workload, steps, options.rounds)
+    print(report(result))
+    if options.results is None and options.rounds < MIN_ROUNDS:
+        print("a trial: nothing was written")
+        return 0
+    name = f"{options.workload}_{result['data']}.json"  # random images never replace real ones
+    write((options.results or RESULTS) / name, result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
