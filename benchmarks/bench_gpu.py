@@ -10,6 +10,7 @@ one batch, computed in the same way, with nothing measured.
 import argparse
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -87,6 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not torch.cuda.is_available():
         print("no CUDA GPU here: nothing to measure, no file written")
         return 0
+    warnings.filterwarnings("error", "compile=")  # never time eager training as something else
     machine = describe_machine() | {"cuda": torch.version.cuda}
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     print("network    format  mode      images/s  s/1000 it   x floor  x eager")
