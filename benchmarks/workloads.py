@@ -79,7 +79,7 @@ def load_cifar(count: int) -> tuple[str, Dataset]:
         return "random", RandomImages(count, (32, 32, 3), ToTensor())
     files = ImageFolder(str(folder), transform=ToTensor())  # sorted by class
     mixed = torch.randperm(len(files), generator=torch.Generator().manual_seed(0))
-    return "cifar10", _first(Subset(files, mixed.tolist()), count)
+    return "cifar10_jpeg", _first(Subset(files, mixed.tolist()), count)
 
 
 def _first(dataset: Dataset, count: int) -> Dataset:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import bench_gpu  # noqa: E402
+import bench_many  # noqa: E402
 import bench_training  # noqa: E402
 import run_all  # noqa: E402
 import timing  # noqa: E402
@@ -165,7 +166,7 @@ def test_cifar_is_read_from_class_folders(tmp_path, monkeypatch):
             Image.new("RGB", (32, 32), (shade,) * 3).save(folder / f"{number}.jpg")
     monkeypatch.setenv("DLV_CIFAR", str(tmp_path))
     name, images = workloads.load_cifar(8)
-    assert name == "cifar10"
+    assert name == "cifar10_jpeg"
     targets = [target for _, target in images]
     assert sorted(targets) == [0] * 4 + [1] * 4 != targets  # all of them, mixed
     assert all((image == target).all() for image, target in images)
@@ -212,3 +213,11 @@ def test_every_workload_is_run_and_no_framework_brings_its_own_torch():
     assert all(len(pin) == 2 for pin in pins)
     assert {"lightning", "fastai"} <= {name for name, _ in pins}
     assert not {"torch", "torchvision", "numpy"} & {name for name, _ in pins}
+
+
+def test_several_seeds_at_once_are_timed_and_written(tmp_path, capsys):
+    assert bench_many.main(["--rounds", "1", "--steps", "1", "--results", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "many_digits.json").read_text())
+    assert set(result["rows"]) == set(bench_many.CASES)
+    assert all(row["speedup"] > 0 for row in result["rows"].values())
+    assert capsys.readouterr().out.count("speed-up") == len(bench_many.CASES)
