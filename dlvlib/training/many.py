@@ -1,10 +1,9 @@
 """Several seeds at once: the same small net S times, trained in one program.
 
 The weights of the S nets are stacked, and every layer computes all of them in one call. A small
-net leaves most of a processor idle, waiting for the next call. On one CPU core, eight nets at once
-took 0.4 to 0.6 of the time for two dense layers, and for LeNet-5 with batches of 10; with batches
-of 100 they took twice the time, because S convolutions at once are a grouped one, which is slow on
-a CPU. A GPU was not measured.
+net leaves most of a processor idle, waiting for the next call. `make bench` measures the gain: on
+a CPU the tiniest nets and batches win, and LeNet-5 with batches of 100 loses, because S
+convolutions at once are a grouped one, which is slow there. A GPU was not measured.
 """
 
 import time
