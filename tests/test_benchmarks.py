@@ -135,7 +135,8 @@ def test_the_json_has_what_the_readme_reads(tiny, tmp_path):
     result = json.loads((tmp_path / "lenet_random.json").read_text())
     recorded = json.loads((ROOT / "benchmarks" / "results" / "lenet_mnist.json").read_text())
     assert result.keys() >= recorded.keys()
-    assert result["machine"].keys() >= recorded["machine"].keys()
+    compared = {"lightning", "fastai", "skorch"}  # installed for the occasion by `make bench`
+    assert result["machine"].keys() >= recorded["machine"].keys() - compared
     assert (result["data"], result["steps"], result["rounds"]) == ("random", 2, 1)
     assert set(result["promises"].values()) == {"unknown"}
     measured = [row for row in result["rows"] if "missing" not in row]
