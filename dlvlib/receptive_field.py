@@ -144,10 +144,10 @@ def effective_receptive_field(model: nn.Module, images: Tensor) -> Tensor:
     """
     import torch
 
-    from dlvlib.trace import evaluating
+    from dlvlib.runtime import mode
 
     images = images.detach().clone().requires_grad_()
-    with evaluating(model):
+    with mode(model, training=False):
         output = model(images)
     if output.ndim == 4:
         output = output[:, :, output.shape[2] // 2, output.shape[3] // 2]  # (B, C')

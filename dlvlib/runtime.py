@@ -1,14 +1,16 @@
-"""What a run stands on: the seed, the device, the machine, and how pixels become numbers."""
+"""What a run stands on: seed, device, machine, train or eval mode, and pixels as numbers."""
 
 import os
 import platform
 import random
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import dlvlib
 
@@ -59,6 +61,18 @@ def scale_pixels(images: Tensor) -> Tensor:
     if images.is_floating_point():
         return images
     raise TypeError(f"images must be uint8 or floating point, got {images.dtype}")
+
+
+@contextmanager
+def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Put `model` in train or eval mode, and every module back into its own mode afterwards."""
+    before = [(module, module.training) for module in model.modules()]
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, was_training in before:
+            module.training = was_training
 
 
 def describe_machine() -> dict[str, str | int]:

@@ -1,13 +1,14 @@
 """A forward pass as a list of steps, found by running the network once and watching."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from dlvlib.runtime import mode
 
 CONSTANTS = {"zeros_like", "ones_like", "empty_like", "new_zeros", "new_ones", "new_empty"}
 
@@ -60,7 +61,7 @@ def trace(model: nn.Module, input_shape: tuple[int, int, int]) -> list[Step]:
             module.register_forward_hook(recorder.leave),
         ]
     try:
-        with evaluating(model), torch.no_grad(), recorder:
+        with mode(model, training=False), torch.no_grad(), recorder:
             torch.func.functional_call(model, state, (images,))
     finally:
         for hook in hooks:
@@ -112,15 +113,3 @@ def _tensors(values: Iterable) -> Iterator[Tensor]:
             yield value
         elif isinstance(value, list | tuple):
             yield from _tensors(value)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode; after it, every module is in the mode it was in."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

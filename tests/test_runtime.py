@@ -50,3 +50,12 @@ def test_the_machine_is_described_without_its_name():
     import platform
 
     assert platform.node() not in map(str, machine.values())
+
+
+def test_every_module_gets_its_own_mode_back_even_after_an_error():
+    model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Linear(2, 2))
+    model[0].eval()
+    with pytest.raises(ZeroDivisionError), runtime.mode(model, training=False):
+        assert not any(module.training for module in model.modules())
+        raise ZeroDivisionError
+    assert [module.training for module in model.modules()] == [True, False, True]

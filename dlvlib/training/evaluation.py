@@ -1,8 +1,6 @@
 """Measuring a model, and the rules that its images, targets and logits must keep."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dlvlib.metrics import cross_entropy, top_k_accuracy
-from dlvlib.runtime import choose_device, scale_pixels
+from dlvlib.runtime import choose_device, mode, scale_pixels
 from dlvlib.training.config import TrainConfig
 
 
@@ -71,18 +69,6 @@ def _logits(model: nn.Module, images: Tensor) -> Tensor:
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
         raise ValueError(f"the model must return logits ({len(images)}, K), got {got}")
     return logits
-
-
-@contextmanager
-def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
-    """Put `model` in train or eval mode, and every module back into its own mode afterwards."""
-    before = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, was_training in before:
-            module.training = was_training
 
 
 def check_dataset(model: nn.Module, name: str, dataset: Dataset) -> None:

@@ -15,11 +15,11 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from dlvlib.metrics import cross_entropy, top_k_accuracy
-from dlvlib.runtime import choose_device
+from dlvlib.runtime import choose_device, mode
 from dlvlib.training import augment, distributed, precision
 from dlvlib.training.checkpoint import Checkpoint
 from dlvlib.training.config import TrainConfig
-from dlvlib.training.evaluation import Dataset, check_dataset, check_finite, mode, predict
+from dlvlib.training.evaluation import Dataset, check_dataset, check_finite, predict
 from dlvlib.training.history import EpochRecord, History, is_out_of_patience
 from dlvlib.training.memory import explain, is_out_of_memory
 from dlvlib.training.schedules import epoch_seeds, learning_rate

@@ -16,10 +16,10 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
 from dlvlib.metrics import cross_entropy, top_k_accuracy
-from dlvlib.runtime import choose_device, scale_pixels
+from dlvlib.runtime import choose_device, mode, scale_pixels
 from dlvlib.training import augment, distributed
 from dlvlib.training.config import TrainConfig
-from dlvlib.training.evaluation import Dataset, check_dataset, check_finite, mode
+from dlvlib.training.evaluation import Dataset, check_dataset, check_finite
 from dlvlib.training.history import EpochRecord, History
 from dlvlib.training.precision import autocast, choose_precision, make_optimizer
 from dlvlib.training.schedules import epoch_seeds, learning_rate

@@ -5,7 +5,8 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from dlvlib.visualize.common import check_index, evaluating
+from dlvlib.runtime import mode
+from dlvlib.visualize.common import check_index
 
 
 def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
@@ -29,7 +30,7 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     if targets.shape != images.shape[:1]:
         raise ValueError(f"targets must be ({len(images)},), got {tuple(targets.shape)}")
     images = images.detach().clone().requires_grad_()
-    with evaluating(model), torch.enable_grad():
+    with mode(model, training=False), torch.enable_grad():
         logits = model(images)  # (B, K)
         for target in targets.tolist():
             check_index("target", target, logits.shape[1])
@@ -78,7 +79,7 @@ def occlusion_map(
         raise ValueError(f"stride and batch_size must be >= 1, got {stride} and {batch_size}")
     rows, columns = (range(0, n - patch + 1, stride) for n in (height, width))
     places, probs = list(product(rows, columns)), []
-    with evaluating(model):
+    with mode(model, training=False):
         for first in range(0, len(places), batch_size):
             chunk = places[first : first + batch_size]
             covered = image.repeat(len(chunk), 1, 1, 1)  # (B, C, H, W)

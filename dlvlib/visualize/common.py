@@ -1,8 +1,6 @@
 """What the pictures share: the control with random weights, and small helpers."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -40,15 +38,3 @@ def check_index(name: str, index: int, length: int) -> None:
     """Raise ValueError unless index counts one of `length` things."""
     if not 0 <= index < length:
         raise ValueError(f"{name} must be in [0, {length}), got {index}")
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode; after it, every module is in the mode it was in."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

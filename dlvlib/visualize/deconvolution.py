@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlvlib.visualize.common import check_index, evaluating, strongest
+from dlvlib.runtime import mode
+from dlvlib.visualize.common import check_index, strongest
 
 
 @torch.no_grad()
@@ -45,7 +46,7 @@ def deconvolve(
     section 2.1, https://doi.org/10.1007/978-3-319-10590-1_53
     """
     maps, way_back = images, []
-    with evaluating(features):
+    with mode(features, training=False):
         for module in _chain(features, layer):
             maps, undo = _run(module, maps)
             way_back.append(undo)

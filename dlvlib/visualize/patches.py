@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlvlib.visualize.common import evaluating, strongest
+from dlvlib.runtime import mode
+from dlvlib.visualize.common import strongest
 
 
 class Field(Protocol):
@@ -76,7 +77,7 @@ def top_patches(
 
     handle = modules[layer].register_forward_hook(watch)
     try:
-        with evaluating(model):
+        with mode(model, training=False):
             for chunk in images.split(batch_size):
                 model(chunk)
     finally:
