@@ -43,9 +43,9 @@ html: $(STAMP)  ## build the book from nothing and check its HTML, also in a bro
 	@$(BIN)/python tools/build.py --fresh
 	$(BIN)/python -m pytest -q tests/test_book.py tests/test_browser.py
 
-train: $(STAMP)  ## run the experiments that are not recorded: ONLY=name BUDGET=full MINUTES=10
-	$(BIN)/python tools/train.py $(if $(ONLY),--only $(ONLY)) --budget $(or $(BUDGET),full) \
-		$(if $(MINUTES),--minutes $(MINUTES))
+train: $(STAMP)  ## run what is not recorded: ONLY=name BUDGET=full MINUTES=10 CIFAR=folder SHARE=1/2
+	DLV_SHARE=$(SHARE) $(BIN)/python tools/train.py $(if $(ONLY),--only $(ONLY)) --budget $(or $(BUDGET),full) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(CIFAR),--cifar $(CIFAR))
 
 serve: book  ## build, then serve the book on this machine: PORT=8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

@@ -123,6 +123,18 @@ def load(
     return _load_folder(folder, image_size)
 
 
+def describe(train: ImageSet, test: ImageSet) -> dict[str, str | int]:
+    """Return what a record says of its data: name, checksums, sizes."""
+    return {
+        "name": train.name,
+        "checksum": train.checksum,
+        "test_checksum": test.checksum,
+        "num_train": len(train),
+        "num_test": len(test),
+        "image_size": train.images.shape[-1],
+    }
+
+
 def split(dataset: ImageSet, *, fraction: float = 0.1, seed: int = 0) -> tuple[ImageSet, ImageSet]:
     """Return (train, val): `fraction` of each class, drawn at random, goes to val.
 

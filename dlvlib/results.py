@@ -7,6 +7,7 @@ edited record fail to load.
 
 import hashlib
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,12 @@ from pathlib import Path
 from typing import Any
 
 BUDGETS = ("smoke", "laptop", "full")
+TITLES = {  # how a page calls a data set
+    "cifar10": "CIFAR-10",
+    "cifar10_jpeg": "CIFAR-10, JPEG copy",
+    "digits": "the digits of scikit-learn",
+    "mnist": "MNIST",
+}
 REQUIRED = {
     "experiment": str,
     "run": str,
@@ -108,23 +115,88 @@ def read_experiment(folder: str | Path, *, budget: str | None = None) -> list[di
     return chosen
 
 
+def read_recorded(folder: str | Path, runs: Sequence[str]) -> list[dict[str, Any]]:
+    """Read the records of `runs` that exist, in the order of the names; maybe none.
+
+    Raises:
+        RecordError: if one that exists is broken.
+    """
+    paths = [Path(folder) / f"{run}.json" for run in runs]
+    return [read_record(path) for path in paths if path.exists()]
+
+
+def choose_budget(folder: str | Path, runs: Mapping[str, Sequence[str]]) -> str:
+    """Return the budget of which the largest share is recorded, so the one a page shows.
+
+    Args:
+        folder: where the records stand.
+        runs: budget to the names of its runs, from the smallest budget to the largest. Between
+            equal shares the larger budget wins, unless nothing is recorded at all.
+    """
+
+    def share(budget: str) -> float:
+        names = runs[budget]
+        return sum((Path(folder) / f"{name}.json").exists() for name in names) / len(names)
+
+    recorded = [budget for budget in runs if share(budget) > 0]
+    return max(reversed(recorded), key=share) if recorded else next(iter(runs))
+
+
+def status(folder: str | Path, runs: Sequence[str]) -> str:
+    """Say how many of `runs` are recorded, on what, which are missing and how to make them."""
+    folder = Path(folder)
+    records = read_recorded(folder, runs)
+    done = {record["run"] for record in records}
+    missing = [run for run in runs if run not in done]
+    lines = [f"{len(records)} of {len(runs)} runs are recorded."]
+    if records:
+        lines.append(provenance(records))
+    if missing:
+        lines.append(f"Missing: {', '.join(missing)}.")
+        lines.append("`make train` makes what is missing.")
+    return "\n".join(lines)
+
+
 def pending(
     folder: str | Path, runs: Sequence[str], *, minutes: float | None = None
 ) -> Iterator[str]:
     """Yield the names of the runs that have no record in `folder` yet, while time is left.
 
+    Several processes or machines can divide an experiment: where the environment variable
+    DLV_SHARE is "2/3", only every third run, from the second on, is this process's.
+
     Args:
         folder: where ``<run>.json`` would stand.
         runs: names in order of value, the most wanted first.
         minutes: yield no further run after this many minutes; None means no limit.
+
+    Raises:
+        ValueError: if DLV_SHARE is not k/n with 1 <= k <= n.
     """
     end = None if minutes is None else time.monotonic() + 60 * minutes
-    for run in runs:
+    first, shares = _read_share(os.environ.get("DLV_SHARE") or "1/1")
+    for run in runs[first::shares]:
         if (Path(folder) / f"{run}.json").exists():
             continue
         if end is not None and time.monotonic() >= end:
             return
         yield run
+
+
+def _read_share(text: str) -> tuple[int, int]:
+    """Read "k/n" as (k - 1, n)."""
+    try:
+        part, shares = (int(number) for number in text.split("/"))
+    except ValueError:
+        part, shares = 0, 0
+    if not 1 <= part <= shares:
+        raise ValueError(f"DLV_SHARE must be k/n with 1 <= k <= n, got {text!r}")
+    return part - 1, shares
+
+
+def dataset_title(name: str) -> str:
+    """Return how a page calls the data set; a name of the user's own stays as it is."""
+    return TITLES.get(name, name)
 
 
 def provenance(records: Sequence[Mapping[str, Any]]) -> str:
@@ -149,7 +221,7 @@ def provenance(records: Sequence[Mapping[str, Any]]) -> str:
     duration = f"{median / 60:.1f} min" if median >= 60 else f"{median:.0f} s"
     runs = "1 run" if len(records) == 1 else f"{len(records)} runs"
     return (
-        f"Recorded: {runs} on {first['dataset']['name']}, budget “{first['budget']}”, "
+        f"Recorded: {runs} on {dataset_title(first['dataset']['name'])}, budget “{first['budget']}”, "
         f"{_device_name(first)}, torch {first['machine']['torch'].partition('+')[0]}, "
         f"median {duration} each, {first['recorded_at'][:10]}."
     )

@@ -1,6 +1,7 @@
 """Run the training notebooks with papermill: only what is not recorded yet, and stop in time.
 
     python tools/train.py [--only lenet] [--budget full] [--minutes 10] [--results FOLDER]
+                          [--cifar FOLDER]
 
 Each notebook writes one record per finished run, so an interruption loses at most the run under
 way. The executed notebook is kept in _build/training/ and only when it ran to its end.
@@ -48,6 +49,7 @@ def main() -> int:
     parser.add_argument("--budget", default="full", choices=BUDGETS)
     parser.add_argument("--minutes", type=float, default=None, help="start no run after this")
     parser.add_argument("--results", type=Path, default=ROOT / "chapters" / "results")
+    parser.add_argument("--cifar", help="a folder with train/ and test/ instead of CIFAR-10")
     arguments = parser.parse_args()
     os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
     chosen = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if arguments.only in path.stem]
@@ -64,6 +66,8 @@ def main() -> int:
             "minutes": left,
             "results_folder": str(arguments.results.resolve()),
         }
+        if arguments.cifar and "cifar" in papermill.inspect_notebook(notebook):
+            parameters["cifar"] = str(Path(arguments.cifar).resolve())
         print(f"== {notebook.stem}, budget {arguments.budget}", flush=True)
         try:
             train(notebook, parameters, ROOT / "_build" / "training" / notebook.name)

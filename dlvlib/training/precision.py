@@ -102,7 +102,7 @@ def compile_or_not(forward: Forward, state: TrainState, images: Tensor) -> Forwa
     model, kind = state.model, state.config.compile
     buffers = [buffer.clone() for buffer in model.buffers()]
     try:
-        fast = torch.compile(forward, mode=kind)
+        fast = torch.compile(forward, mode=kind, dynamic=False)  # two shapes: the last batch too
         with torch.random.fork_rng(state.gpus), autocast(state.precision, images.device):
             logits, aux_logits = fast(images)
             sum(part.float().sum() for part in (logits, *aux_logits)).backward()
