@@ -5,6 +5,8 @@ out. Pages draw their curves and numbers from records; the digest inside each fi
 edited record fail to load.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -13,7 +15,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # reading a record must not wait for torch
+    from torch import Tensor
 
 BUDGETS = ("smoke", "laptop", "full")
 TITLES = {  # how a page calls a data set
@@ -98,6 +103,61 @@ def read_record(path: str | Path) -> dict[str, Any]:
     if stored != _digest(record):
         raise RecordError(f"{path.name}: does not match its digest; it was edited after the run")
     return record
+
+
+def write_weights(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Keep the weights of a run beside its record, in half precision.
+
+    Args:
+        path: the file, by convention ``<run>.safetensors`` beside ``<run>.json``.
+        weights: name to tensor, such as ``model.state_dict()``; other types than floating-point
+            ones stay as they are.
+
+    Returns:
+        What the record must hold in its field `weights`: name, SHA-256 and bytes of the file.
+
+    Raises:
+        RecordError: if a number is not finite, or too large for half precision.
+    """
+    import torch
+    from safetensors.torch import save
+
+    path, halves = Path(path), {}
+    for name, tensor in weights.items():
+        half = tensor.detach().cpu().contiguous()
+        if half.is_floating_point():
+            half = half.to(torch.float16)
+            if not half.isfinite().all():
+                raise RecordError(f"{path.name}: {name!r} must be finite as float16")
+        halves[name] = half
+    content = save(halves)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return {"file": path.name, "sha256": _sha256(content), "bytes": len(content)}
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Read the weights that the record at `path` names, floating-point ones as float32.
+
+    Raises:
+        RecordError: if the record is broken or names no weights, or if the file is missing or
+            is not the one that the run wrote.
+    """
+    from safetensors.torch import load
+
+    path = Path(path)
+    about = read_record(path).get("weights")
+    if not about:
+        raise RecordError(f"{path.name}: the record names no weights")
+    file = path.with_name(Path(about["file"]).name)  # never outside the folder of the record
+    if not file.exists():
+        raise RecordError(
+            f"{file.name} is missing; delete {path.name}, and `make train` repeats it"
+        )
+    content = file.read_bytes()
+    if _sha256(content) != about["sha256"]:
+        raise RecordError(f"{file.name}: does not match {path.name}; it was altered after the run")
+    return {k: v.float() if v.is_floating_point() else v for k, v in load(content).items()}
 
 
 def read_experiment(folder: str | Path, *, budget: str | None = None) -> list[dict[str, Any]]:
@@ -220,8 +280,9 @@ def provenance(records: Sequence[Mapping[str, Any]]) -> str:
     median = seconds[len(seconds) // 2]
     duration = f"{median / 60:.1f} min" if median >= 60 else f"{median:.0f} s"
     runs = "1 run" if len(records) == 1 else f"{len(records)} runs"
+    title = dataset_title(first["dataset"]["name"])
     return (
-        f"Recorded: {runs} on {dataset_title(first['dataset']['name'])}, budget “{first['budget']}”, "
+        f"Recorded: {runs} on {title}, budget “{first['budget']}”, "
         f"{_device_name(first)}, torch {first['machine']['torch'].partition('+')[0]}, "
         f"median {duration} each, {first['recorded_at'][:10]}."
     )
@@ -249,7 +310,11 @@ def _check_fields(record: Mapping[str, Any], path: Path) -> None:
 
 def _digest(record: Mapping[str, Any]) -> str:
     canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return _sha256(canonical.encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _format(record: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from dlvlib import results
 
@@ -104,10 +105,68 @@ def test_pending_skips_what_is_recorded_and_stops_in_time(tmp_path):
     assert list(results.pending(tmp_path, ["a", "b", "c"], minutes=0)) == []
 
 
+def test_several_processes_divide_the_runs(tmp_path, monkeypatch):
+    runs = [f"run{number}" for number in range(7)]
+    parts = []
+    for share in ("1/3", "2/3", "3/3"):
+        monkeypatch.setenv("DLV_SHARE", share)
+        parts.append(list(results.pending(tmp_path, runs)))
+    assert [part[0] for part in parts] == runs[:3]
+    assert sorted(run for part in parts for run in part) == runs
+    results.write_record(tmp_path / "run3.json", **FIELDS)
+    monkeypatch.setenv("DLV_SHARE", "1/3")  # a finished run does not shift the others
+    assert list(results.pending(tmp_path, runs)) == ["run0", "run6"]
+
+
+@pytest.mark.parametrize("share", ["0/2", "3/2", "2", "a/b", "1/2/3"])
+def test_an_impossible_share_is_named(tmp_path, monkeypatch, share):
+    monkeypatch.setenv("DLV_SHARE", share)
+    with pytest.raises(ValueError, match=f"k/n with 1 <= k <= n, got '{share}'"):
+        list(results.pending(tmp_path, ["a"]))
+
+
+def record_runs(folder, *runs):
+    for run in runs:
+        results.write_record(folder / f"{run}.json", **{**FIELDS, "run": run})
+
+
+def test_a_page_shows_the_budget_of_which_most_is_recorded(tmp_path):
+    runs = {"laptop": ["l0", "l1"], "full": ["f0", "f1"]}
+    assert results.choose_budget(tmp_path, runs) == "laptop"  # nothing recorded
+    record_runs(tmp_path, "f0")
+    assert results.choose_budget(tmp_path, runs) == "full"
+    record_runs(tmp_path, "l0")
+    assert results.choose_budget(tmp_path, runs) == "full"  # the larger of equals
+    record_runs(tmp_path, "l1")
+    assert results.choose_budget(tmp_path, runs) == "laptop"
+    record_runs(tmp_path, "f1")
+    assert results.choose_budget(tmp_path, runs) == "full"
+
+
+def test_status_says_what_is_recorded_and_what_is_missing(tmp_path):
+    assert results.read_recorded(tmp_path, ["a", "b"]) == []
+    said = results.status(tmp_path, ["a", "b"])
+    assert said.startswith("0 of 2 runs are recorded.\nMissing: a, b.\n`make train`")
+    record_runs(tmp_path, "b")
+    assert [record["run"] for record in results.read_recorded(tmp_path, ["a", "b"])] == ["b"]
+    assert "1 of 2" in results.status(tmp_path, ["a", "b"])
+    assert "Missing: a.\n" in results.status(tmp_path, ["a", "b"])
+    record_runs(tmp_path, "a")
+    assert "Missing" not in results.status(tmp_path, ["a", "b"])
+    assert "Recorded: 2 runs on the digits" in results.status(tmp_path, ["a", "b"])
+
+
+def test_the_copy_of_a_data_set_is_called_a_copy():
+    assert results.dataset_title("cifar10_jpeg") == "CIFAR-10, JPEG copy"
+    assert results.dataset_title("my_birds") == "my_birds"
+
+
 def test_provenance_is_one_line_and_refuses_a_mixture(tmp_path):
     record = results.read_record(results.write_record(tmp_path / "r.json", **FIELDS))
     line = results.provenance([record, record])
-    assert line.startswith("Recorded: 2 runs on digits, budget “full”, CPU, 2 threads")
+    assert line.startswith(
+        "Recorded: 2 runs on the digits of scikit-learn, budget “full”, CPU, 2 threads"
+    )
     assert "median 1.0 min each" in line
     with pytest.raises(results.RecordError, match="must share one budget"):
         results.provenance([record, {**record, "budget": "laptop"}])
@@ -126,3 +185,72 @@ def test_a_published_record_is_whole_and_no_smoke_run(path):
 
 def test_there_are_published_records():
     assert RECORDS
+
+
+WEIGHTS = {
+    "conv.weight": torch.linspace(-1, 1, 24).view(2, 3, 2, 2),
+    "norm.num_batches_tracked": torch.tensor(7),
+}
+
+
+def write_run(folder, weights=WEIGHTS):
+    about = results.write_weights(folder / "run.safetensors", weights)
+    return results.write_record(folder / "run.json", **FIELDS, weights=about)
+
+
+def test_weights_come_back_as_float32_to_half_precision(tmp_path):
+    found = results.read_weights(write_run(tmp_path))
+    assert set(found) == set(WEIGHTS)
+    torch.testing.assert_close(found["conv.weight"], WEIGHTS["conv.weight"], atol=0, rtol=2**-11)
+    assert found["conv.weight"].dtype == torch.float32
+    assert found["norm.num_batches_tracked"] == WEIGHTS["norm.num_batches_tracked"]
+    sizes = {p.name: p.stat().st_size for p in tmp_path.iterdir()}
+    assert (
+        sizes["run.safetensors"] == results.read_record(tmp_path / "run.json")["weights"]["bytes"]
+    )
+    assert set(sizes) == {"run.json", "run.safetensors"}
+
+
+def test_altered_weights_are_refused(tmp_path):
+    path = write_run(tmp_path)
+    file = tmp_path / "run.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(results.RecordError, match="run.safetensors: does not match run.json"):
+        results.read_weights(path)
+    file.unlink()
+    with pytest.raises(results.RecordError, match="run.safetensors is missing; delete run.json"):
+        results.read_weights(path)
+
+
+def test_weights_of_a_record_without_any_are_refused(tmp_path):
+    path = results.write_record(tmp_path / "run.json", **FIELDS)
+    with pytest.raises(results.RecordError, match="names no weights"):
+        results.read_weights(path)
+
+
+@pytest.mark.parametrize("number", [70_000.0, float("inf"), float("nan")])
+def test_weights_that_half_precision_cannot_hold_are_not_written(tmp_path, number):
+    with pytest.raises(results.RecordError, match="'scale' must be finite as float16"):
+        results.write_weights(tmp_path / "run.safetensors", {"scale": torch.tensor([number])})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_weights_file_never_leaves_the_folder_of_its_record(tmp_path):
+    about = results.write_weights(tmp_path / "other.safetensors", WEIGHTS)
+    (tmp_path / "a").mkdir()
+    fields = {**FIELDS, "weights": {**about, "file": "../other.safetensors"}}
+    path = results.write_record(tmp_path / "a" / "run.json", **fields)
+    with pytest.raises(results.RecordError, match="is missing"):
+        results.read_weights(path)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "chapters" / "results").rglob("*.safetensors")), ids=lambda p: p.stem
+)
+def test_published_weights_are_small_and_belong_to_a_record(path):
+    assert path.stat().st_size <= 2_000_000
+    assert all(
+        w.isfinite().all() for w in results.read_weights(path.with_suffix(".json")).values()
+    )

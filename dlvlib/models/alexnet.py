@@ -6,7 +6,7 @@ neural networks", NIPS 25 (reprinted: https://doi.org/10.1145/3065386)
 
 from torch import nn
 
-from dlvlib.models.blocks import Classifier, conv_block, init_he
+from dlvlib.models.blocks import Classifier, check_count, conv_block, init_he
 
 
 class AlexNet(Classifier):
@@ -113,13 +113,19 @@ class AlexNetSmall(Classifier):
     11x11 with stride 4 would leave 8x8 maps. Batch normalisation as in the lecture, He
     initialisation.
 
+    Args:
+        num_classes: K.
+        in_channels: channels of the images.
+        hidden: outputs of the first two dense layers; 256 leaves 738,602 parameters.
+
     Shape:
         images: (B, in_channels, H, W) float, meant for 32x32, at least 15x15
         logits: (B, num_classes) float, unnormalised
     """
 
-    def __init__(self, num_classes: int = 10, in_channels: int = 3) -> None:
+    def __init__(self, num_classes: int = 10, in_channels: int = 3, *, hidden: int = 512) -> None:
         super().__init__("alexnet_small", num_classes, in_channels, min_size=15)
+        check_count("hidden", hidden)
         self.features = nn.Sequential(
             conv_block(in_channels, 32, 5, padding=2, batch_norm=True),  # (B, 32, 32, 32)
             nn.MaxPool2d(3, stride=2),  # (B, 32, 15, 15)
@@ -134,11 +140,11 @@ class AlexNetSmall(Classifier):
             nn.AdaptiveAvgPool2d(3),  # changes nothing at 32x32, admits other sizes
             nn.Flatten(),  # (B, 864)
             nn.Dropout(0.5),
-            nn.Linear(864, 512),
+            nn.Linear(864, hidden),
             nn.ReLU(),
             nn.Dropout(0.5),
-            nn.Linear(512, 512),
+            nn.Linear(hidden, hidden),
             nn.ReLU(),
-            nn.Linear(512, num_classes),
+            nn.Linear(hidden, num_classes),
         )
         init_he(self)
