@@ -629,3 +629,16 @@ def test_an_image_of_another_size_is_told_without_reading_the_rest(pets, monkeyp
     with refused(ValueError, "images must have one size"):
         load(pets)
     assert len(calls) < 400
+
+
+def test_a_description_names_the_data_and_its_sizes():
+    train, test = data.load("digits", image_size=16)
+    assert data.describe(train, test) == {
+        "name": "digits",
+        "checksum": train.checksum,
+        "test_checksum": test.checksum,
+        "num_train": len(train),
+        "num_test": len(test),
+        "image_size": 16,
+    }
+    assert train.checksum != test.checksum
