@@ -22,10 +22,30 @@ def read_claims(path: Path) -> dict[str, dict]:
     return {claim["id"]: claim for claim in yaml.safe_load(path.read_text(encoding="utf8")) or []}
 
 
-def shown(claim: dict) -> str:
-    """Return the value in the claim's format, and its unit after a no-break space."""
-    text = format(claim["value"], claim.get("format", ""))
+def shown(claim: dict, field: str = "value") -> str:
+    """Return a field in the claim's format, and its unit after a no-break space."""
+    value, form = claim[field], claim.get("format", "")
+    if isinstance(value, str) and field != "value":  # what is right instead may be words
+        return value
+    text = format(value, form)
     return f"{text}\N{NO-BREAK SPACE}{claim['unit']}" if claim.get("unit") else text
+
+
+def value_nodes(claim: dict, field: str = "value") -> list[nodes.Node]:
+    """Return the text of a field; a claim with ``code: true`` shows its value as code."""
+    text = shown(claim, field)
+    if claim.get("code") and field == "value":
+        return [nodes.literal(text, text)]
+    return [nodes.Text(text)]
+
+
+def anchor_of(identifier: str) -> str:
+    """Return the name of the place where the page of a claim first shows it.
+
+    >>> anchor_of("lenet.params.c1")
+    'claim-lenet-params-c1'
+    """
+    return "claim-" + identifier.replace(".", "-").replace("_", "-")
 
 
 class ClaimRole(SphinxRole):
@@ -39,7 +59,10 @@ class ClaimRole(SphinxRole):
         try:
             if claim is None:
                 raise KeyError(f"is not in {FILE}")
-            node = ClaimNode(self.text, shown(claim), statement=str(claim["statement"]))
+            children = value_nodes(claim)
+            node = ClaimNode(self.text, "", *children, statement=str(claim["statement"]))
+            if claim.get("shown_in") == self.env.docname:
+                self.mark(node)
         except (KeyError, TypeError, ValueError) as error:
             reason = error.args[0] if claim is None else f"is broken in {FILE}: {error!r}"
             LOG.warning(
@@ -48,6 +71,16 @@ class ClaimRole(SphinxRole):
             )
             node = nodes.literal(self.text, self.text)
         return [node], []
+
+    def mark(self, node: ClaimNode) -> None:
+        """Let the page of all claims link to the first place that shows this one."""
+        anchor = anchor_of(self.text)
+        places = self.env.get_domain("std").anonlabels
+        already = self.env.temp_data.setdefault("claims shown", set())
+        if anchor not in already:
+            already.add(anchor)
+            node["ids"].append(anchor)
+            places[anchor] = (self.env.docname, anchor)
 
 
 def visit_html(translator, node):

@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         python = make_environment(Path(folder) / "venv")
         commands = {name: ["bench_training.py", name, *options] for name in WORKLOADS}
         commands["several seeds at once"] = ["bench_many.py", *options]
+        commands["separable convolutions"] = ["bench_separable.py", *options]
         commands["gpu"] = ["bench_gpu.py"]
         for name, (script, *rest) in commands.items():
             print(f"\n== {name}", flush=True)

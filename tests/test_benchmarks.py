@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import bench_gpu  # noqa: E402
 import bench_many  # noqa: E402
+import bench_separable  # noqa: E402
 import bench_training  # noqa: E402
 import run_all  # noqa: E402
 import timing  # noqa: E402
@@ -222,3 +223,34 @@ def test_several_seeds_at_once_are_timed_and_written(tmp_path, capsys):
     assert set(result["rows"]) == set(bench_many.CASES)
     assert all(row["speedup"] > 0 for row in result["rows"].values())
     assert capsys.readouterr().out.count("speed-up") == len(bench_many.CASES)
+
+
+def test_a_convolution_and_its_separable_form_are_timed_and_written(tmp_path, monkeypatch, capsys):
+    cases = (bench_separable.Case(8, 3, 6), bench_separable.Case(8, 5, 6))
+    monkeypatch.setattr(bench_separable, "CASES", cases)
+    assert bench_separable.main(["--rounds=1", "--steps=1", f"--results={tmp_path}"]) == 0
+    result = json.loads((tmp_path / "separable.json").read_text())
+    recorded = json.loads((ROOT / "benchmarks" / "results" / "separable.json").read_text())
+    assert result.keys() == recorded.keys()
+    assert result["rows"][0].keys() == recorded["rows"][0].keys()
+    assert capsys.readouterr().out.count("as fast") == len(cases)
+    for case, row in zip(cases, result["rows"], strict=True):
+        assert row["fewer_macs"] == pytest.approx(1 / (1 / 8 + 1 / case.kernel_size**2))
+        assert row["macs"]["separable"] == row["macs"]["depthwise"] + row["macs"]["pointwise"]
+        assert min(row["ms_per_batch"].values()) > 0
+
+
+def test_the_timed_layers_have_the_macs_that_are_counted():
+    case = bench_separable.Case(8, 5, 6)
+    counted = bench_separable.count_macs(case)
+    for name, layer in bench_separable.make_layers(case).items():
+        assert layer(torch.zeros(1, 8, 6, 6)).shape == (1, 8, 6, 6)
+        assert sum(p.numel() for p in layer.parameters()) * 36 == counted[name]
+
+
+def test_a_trial_of_the_separable_benchmark_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench_separable, "RESULTS", tmp_path)
+    monkeypatch.setattr(bench_separable, "CASES", (bench_separable.Case(8, 3, 6),))
+    assert bench_separable.main(["--rounds=1"]) == 0
+    assert "nothing was written" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []

@@ -319,16 +319,26 @@ def test_a_randomized_copy_keeps_the_scale_and_leaves_the_original_alone():
     assert not torch.equal(other.features[2][0].weight, others)
 
 
-def test_a_draw_moves_with_the_mean_and_leaves_the_global_generator_alone():
-    layer = nn.Linear(100, 100)
+def test_a_draw_leaves_the_global_generator_alone_and_only_a_vector_keeps_its_mean():
+    layer = nn.Linear(100, 10_000)
     layer.weight.data.normal_(3, 0.5)
+    layer.bias.data.normal_(2, 0.1)
     state = torch.get_rng_state()
     drawn = randomize(layer, seed=0)
     assert torch.equal(torch.get_rng_state(), state)
-    assert drawn.weight.mean().item() == pytest.approx(3, abs=0.05)
+    assert drawn.weight.mean().item() == pytest.approx(0, abs=0.05)
     assert drawn.weight.std().item() == pytest.approx(0.5, rel=0.05)
+    assert drawn.bias.mean().item() == pytest.approx(2, abs=0.01)
+    assert drawn.bias.std().item() == pytest.approx(0.1, rel=0.05)
     single = nn.Linear(1, 1)
-    assert torch.equal(randomize(single, seed=0).weight, single.weight)  # it is its own mean
+    assert torch.equal(randomize(single, seed=0).bias, single.bias)  # it is its own mean
+
+
+def test_a_draw_does_not_silence_layers_whose_weights_are_negative_on_average():
+    model = nn.Sequential(nn.Linear(800, 200), nn.ReLU(), nn.Linear(200, 10))
+    model[0].weight.data.normal_(-0.01, 0.03)
+    alive = randomize(model, seed=0)[:2](torch.rand(20, 800)) > 0
+    assert 0.3 < alive.double().mean() < 0.7
 
 
 FIELD = SimpleNamespace(size=6, stride=2, start=0)

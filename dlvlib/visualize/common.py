@@ -10,8 +10,11 @@ from torch import Tensor, nn
 def randomize(model: nn.Module, *, seed: int) -> nn.Module:
     """A copy that has learned nothing, for control: every parameter is drawn anew.
 
-    Each tensor of parameters is drawn from a normal distribution with its own mean and standard
-    deviation, so the layers keep their scale and lose their pattern. Buffers stay.
+    Each tensor of parameters is drawn from a normal distribution with its own standard deviation,
+    so the layers keep their scale and lose their pattern. Vectors (biases, scales of a
+    normalisation) keep their mean too. Weights are drawn around zero: trained weights are often
+    negative on average, and around such a mean every unit behind a ReLU would stay silent.
+    Buffers stay.
 
     Source: Adebayo et al. (2018), "Sanity checks for saliency maps", section 3,
     https://arxiv.org/abs/1810.03292
@@ -20,7 +23,8 @@ def randomize(model: nn.Module, *, seed: int) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
         noise = torch.randn(parameter.shape, generator=generator).to(parameter)
-        parameter.copy_(parameter.mean() + parameter.std(correction=0) * noise)
+        center = parameter.mean() if parameter.ndim < 2 else 0.0
+        parameter.copy_(center + parameter.std(correction=0) * noise)
     return model
 
 
