@@ -39,6 +39,11 @@ def value_nodes(claim: dict, field: str = "value") -> list[nodes.Node]:
     return [nodes.Text(text)]
 
 
+def classes_of(claim: dict) -> list[str]:
+    """Return the classes of a value in HTML: a number stays on one line, words may break."""
+    return ["claim", "words"] if isinstance(claim["value"], str) else ["claim"]
+
+
 def anchor_of(identifier: str) -> str:
     """Return the name of the place where the page of a claim first shows it.
 
@@ -61,6 +66,7 @@ class ClaimRole(SphinxRole):
                 raise KeyError(f"is not in {FILE}")
             children = value_nodes(claim)
             node = ClaimNode(self.text, "", *children, statement=str(claim["statement"]))
+            node["classes"] += classes_of(claim)
             if claim.get("shown_in") == self.env.docname:
                 self.mark(node)
         except (KeyError, TypeError, ValueError) as error:
@@ -85,9 +91,7 @@ class ClaimRole(SphinxRole):
 
 def visit_html(translator, node):
     """Open the span that holds the value."""
-    translator.body.append(
-        translator.starttag(node, "span", "", CLASS="claim", title=node["statement"])
-    )
+    translator.body.append(translator.starttag(node, "span", "", title=node["statement"]))
 
 
 def depart_html(translator, node):

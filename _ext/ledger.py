@@ -141,7 +141,7 @@ class CorrectionsDirective(LedgerDirective):
 
     def entry(self, claim: dict) -> nodes.definition_list_item:
         """Return one correction."""
-        quoted = nodes.inline("", "", *role.value_nodes(claim), classes=["claim"])
+        quoted = nodes.inline("", "", *role.value_nodes(claim), classes=role.classes_of(claim))
         says = nodes.paragraph("", "", quoted, nodes.Text(" (slide "))
         says += [nodes.emphasis("", str(claim["lecture"])), nodes.Text(")")]
         shown = nodes.paragraph("", "", self.place(claim, nodes.Text("In the book")))

@@ -155,6 +155,8 @@ def test_a_value_links_to_the_place_that_shows_it(book):
         assert links[text] == f"01_net.html#{anchor}"
         assert len(page(id=anchor)) == 1
     assert links["7"] == "01_net.html"  # its page shows no value: the top of the page
+    assert page.find(id="claim-net-params")["class"] == ["claim"]
+    assert page.find(id="claim-goal-word")["class"] == ["claim", "words"]  # may break
     assert page.find(id="claim-code-call").find("code").get_text() == "eval"
 
 
