@@ -12,7 +12,6 @@ import yaml
 from dlvlib import results
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA_NAMES = {"mnist": "MNIST", "cifar10_jpeg": "CIFAR-10 (JPEG copy)"}
 BENCHMARKS = ROOT / "benchmarks" / "results"
 START, END = "<!-- results: written by tools/readme.py -->\n", "<!-- end of results -->\n"
 
@@ -28,16 +27,37 @@ def table() -> str:
         f"10 epochs {statistics.mean(final):.2f} ± {statistics.stdev(final):.2f} % "
         f"(lowest {min(final):.2f}, highest {max(final):.2f}; the lecture's log: "
         f"{lecture:.2f} %).\n"
-        f"{results.provenance(records)}\n\n{speed('lenet_mnist')}\n{speed('resnet20_cifar10_jpeg')}"
+        f"{results.provenance(records)}\n\n{degradation()}\n{speed('lenet_mnist')}\n{speed('resnet20_cifar10_jpeg')}"
         f"\n{many()}"
     )
+
+
+def degradation() -> str:
+    """Return the errors of the plain and the residual networks after the last epoch."""
+    folder = ROOT / "chapters" / "results" / "degradation"
+    budgets = {record["budget"] for record in results.read_experiment(folder)}
+    records = results.read_experiment(folder, budget="full" if "full" in budgets else "laptop")
+    records = [record for record in records if "float32" not in record["run"]]
+    lines = [
+        f"Degradation, the paper's recipe, {len(records[0]['history'])} of its about 164 epochs:\n",
+        "| network | seeds | training error (%) | test error (%) |",
+        "|---|---|---|---|",
+    ]
+    for model in dict.fromkeys(record["model"] for record in records):
+        ends = [record["history"][-1] for record in records if record["model"] == model]
+        train, test = (
+            statistics.mean(100 - 100 * end[name] for end in ends)
+            for name in ("train_top1", "val_top1")
+        )
+        lines.append(f"| {model} | {len(ends)} | {train:.1f} | {test:.1f} |")
+    return "\n".join([*lines, f"\n{results.provenance(records)}\n"])
 
 
 def speed(name: str) -> str:
     """Return one benchmark of the training loop: time per step, and ratios within a round."""
     bench = json.loads((BENCHMARKS / f"{name}.json").read_text(encoding="utf8"))
     lines = [
-        f"One training step, {bench['model']} on {DATA_NAMES[bench['data']]}, "
+        f"One training step, {bench['model']} on {results.dataset_title(bench['data'])}, "
         f"batch {bench['batch_size']}, CPU:\n",
         "| variant | ms per step | times the bare computation | speed-up over the lecture's |",
         "|---|---|---|---|",
