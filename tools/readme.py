@@ -38,8 +38,9 @@ def degradation() -> str:
     budgets = {record["budget"] for record in results.read_experiment(folder)}
     records = results.read_experiment(folder, budget="full" if "full" in budgets else "laptop")
     records = [record for record in records if "float32" not in record["run"]]
+    epochs = len(records[0]["history"])
     lines = [
-        f"Degradation, the paper's recipe, {len(records[0]['history'])} of its about 164 epochs:\n",
+        f"Degradation, the paper's recipe, {epochs} of its about 164 epochs:\n",
         "| network | seeds | training error (%) | test error (%) |",
         "|---|---|---|---|",
     ]
