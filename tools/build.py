@@ -2,12 +2,13 @@
 
     python tools/build.py [--fresh]
 
-jupyter-book executes a notebook again only when the notebook changed. What a page shows also
+The notebooks are executed side by side, and again only when they changed. What a page shows also
 depends on dlvlib, the recorded results and the claims, so a change of these empties the cache.
 """
 
 import argparse
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -16,6 +17,9 @@ import sys
 from pathlib import Path
 
 import nbformat
+from jupyter_cache import get_cache
+from jupyter_cache.executors import load_executor
+from notebooks import book_notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
 INPUTS = ("dlvlib", "chapters/results", "benchmarks/results", "claims.yml", "_ext", "_config.yml")
@@ -33,6 +37,20 @@ def fingerprint(root: Path) -> str:
                 digest.update(str(file.relative_to(root)).encode())
                 digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def execute_in_parallel(build: Path) -> None:
+    """Execute the notebooks that are not in the cache, as many at a time as there are cores.
+
+    jupyter-book, which would execute one after the other, then finds them in the cache. One that
+    fails is left to jupyter-book: it tries again and reports.
+    """
+    cache = get_cache(build / ".jupyter_cache")
+    for path in book_notebooks():
+        cache.add_nb_to_project(str(path))
+    logging.disable(logging.ERROR)  # of failures too: jupyter-book reports them
+    load_executor("local-parallel", cache).run_and_cache(timeout=300)
+    logging.disable(logging.NOTSET)
 
 
 def failed_cells(build: Path, root: Path) -> list[str]:
@@ -73,8 +91,10 @@ def main() -> int:
         shutil.rmtree(build / ".jupyter_cache", ignore_errors=True)
         stamp.unlink(missing_ok=True)
         command.insert(2, "--all")
-    environment = {**os.environ, "IPYTHONDIR": str(ROOT / "tools" / "ipython")}
-    status = subprocess.call(command, env=environment)
+    os.environ["IPYTHONDIR"] = str(ROOT / "tools" / "ipython")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process for each core, see below
+    execute_in_parallel(build)
+    status = subprocess.call(command)
     if status:
         for line in failed_cells(build, ROOT):
             print(f"error: {line}", file=sys.stderr)
