@@ -75,8 +75,8 @@ class ImageSet:
     def checksum(self) -> str:
         """SHA-256 over pixels, targets and class names, in order; the same on every machine."""
         digest = hashlib.sha256(repr((tuple(self.images.shape), self.class_names)).encode())
-        digest.update(self.images.cpu().flatten().numpy())
-        digest.update(self.targets.cpu().numpy())
+        digest.update(self.images.cpu().contiguous().flatten().numpy())
+        digest.update(self.targets.cpu().contiguous().numpy())
         return digest.hexdigest()
 
     def subset(self, indices: Tensor | Sequence[int] | slice) -> "ImageSet":

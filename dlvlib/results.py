@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import subprocess
+import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -214,7 +215,7 @@ def status(folder: str | Path, runs: Sequence[str]) -> str:
     if missing:
         lines.append(f"Missing: {', '.join(missing)}.")
         lines.append("`make train` makes what is missing.")
-    return "\n".join(lines)
+    return "\n".join(textwrap.fill(line, 88) for line in lines)
 
 
 def pending(

@@ -642,3 +642,9 @@ def test_a_description_names_the_data_and_its_sizes():
         "image_size": 16,
     }
     assert train.checksum != test.checksum
+
+
+def test_every_other_image_has_the_checksum_of_the_same_images_by_index():
+    train, _ = data.load("digits")
+    strided, indexed = train.subset(slice(0, None, 3)), train.subset(range(0, len(train), 3))
+    assert strided.checksum == indexed.checksum != train.checksum
