@@ -108,11 +108,11 @@ def test_channels_last_changes_the_layout_and_nothing_else():
 # Compilation
 
 
-def failing_compile(forward, mode):
+def failing_compile(forward, mode, dynamic):
     raise RuntimeError("no compiler here\nand many more lines")
 
 
-def failing_backward(forward, mode):
+def failing_backward(forward, mode, dynamic):
     class Fail(torch.autograd.Function):
         @staticmethod
         def forward(context, logits):
@@ -145,8 +145,8 @@ def test_where_nothing_can_be_compiled_training_says_so_and_goes_on(monkeypatch,
 def test_the_compiled_network_is_used_and_the_trial_leaves_no_trace(monkeypatch):
     calls, modes = [], []
 
-    def compile(forward, mode):
-        modes.append(mode)
+    def compile(forward, mode, dynamic):
+        modes.append((mode, dynamic))
 
         def fast(images):
             calls.append(len(images))
@@ -158,7 +158,8 @@ def test_the_compiled_network_is_used_and_the_trial_leaves_no_trace(monkeypatch)
     fit(plain, data, None, config(batch_size=40))
     monkeypatch.setattr(torch, "compile", compile)
     fit(ours, data, None, config(batch_size=40, compile="reduce-overhead"))
-    assert modes == ["reduce-overhead"] and calls == [40, 40, 40, 20, 40, 40, 20]
+    assert modes == [("reduce-overhead", False)]
+    assert calls == [40, 40, 40, 20, 40, 40, 20]
     assert same(ours.state_dict().values(), plain.state_dict().values())
 
 
