@@ -37,7 +37,7 @@ notebooks: $(STAMP)  ## execute the light notebooks and compare what they say
 
 smoke: $(STAMP)  ## run every training notebook for seconds, on the embedded digits
 	rm -rf $(SMOKE)
-	$(BIN)/python tools/train.py --budget smoke --results $(SMOKE)
+	$(ALONE) $(BIN)/python tools/train.py --budget smoke --results $(SMOKE)
 
 html: $(STAMP)  ## build the book from nothing and check its HTML, also in a browser
 	@$(BIN)/python tools/build.py --fresh

@@ -215,7 +215,7 @@ def status(folder: str | Path, runs: Sequence[str]) -> str:
     if missing:
         lines.append(f"Missing: {', '.join(missing)}.")
         lines.append("`make train` makes what is missing.")
-    return "\n".join(textwrap.fill(line, 88) for line in lines)
+    return "\n".join(textwrap.fill(line, 88, break_on_hyphens=False) for line in lines)
 
 
 def pending(
