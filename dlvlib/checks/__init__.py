@@ -5,7 +5,7 @@ with the hint that fits the mistake behind it. The name of a question is ``topic
 topic has a file, ``on_<topic>.py``, and a notebook.
 """
 
-from dlvlib.checks import on_metrics
+from dlvlib.checks import on_layers, on_metrics
 from dlvlib.checks.on_metrics import LECTURE_CLASSES, LECTURE_SCORES, LECTURE_TARGETS
 from dlvlib.checks.questions import Question, StudentQuestion, Verdict
 
@@ -14,6 +14,7 @@ __all__ += ["Verdict", "check", "progress"]
 
 TOPICS = {
     "metrics": on_metrics,
+    "layers": on_layers,
 }
 QUESTIONS: dict[str, Question | StudentQuestion] = {
     f"{topic}.{name}": question
@@ -43,7 +44,7 @@ def check(question: str, answer: object, *, student: int | None = None) -> Verdi
 
 
 def progress(topic: str) -> str:
-    """Return one line: which questions of a topic are right so far, in this kernel.
+    """Return one line: how many questions of a topic are right in this kernel, and what is next.
 
     Args:
         topic: the part of the questions' names before the first dot, for instance "metrics".
@@ -53,6 +54,8 @@ def progress(topic: str) -> str:
         return f"There is no topic {topic!r}; there are {', '.join(TOPICS)}."
     left = [name for name in names if not _answered.get(name)]
     done = f"{topic}: {len(names) - len(left)} of {len(names)} right."
+    if len(left) > 5:  # a long list would not fit one line
+        left = [*left[:4], f"and {len(left) - 4} more"]
     return f"{done} Still to do: {', '.join(left)}." if left else done
 
 

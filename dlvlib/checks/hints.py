@@ -1,0 +1,41 @@
+"""Hints for wrong answers that are computed: where two answers are equal, hints must be mended."""
+
+import math
+from collections.abc import Iterable
+from typing import TypeVar
+
+Answer = TypeVar("Answer", float, tuple[int, ...])
+
+
+def distinct(
+    expected: Answer, mistakes: Iterable[tuple[Answer, str]], *, tolerance: float = 5e-4
+) -> dict[Answer, str]:
+    """Return the hint of each wrong answer, for a question with computed numbers.
+
+    A mistake that leads to the right answer drops out, for instance a forgotten padding of 0.
+    Two mistakes that lead to the same answer share a line, since nobody can tell which it was.
+
+    Args:
+        expected: the right answer, a number or a shape.
+        mistakes: (wrong answer, hint).
+        tolerance: numbers as close as this are one.
+
+    >>> distinct(8, [(4, "One."), (8, "Two."), (4, "Three.")])
+    {4: 'One. Or: Three.'}
+    """
+
+    def equal(one: Answer, other: Answer) -> bool:
+        if isinstance(one, tuple):
+            return one == other
+        return math.isclose(one, other, abs_tol=tolerance)
+
+    kept: dict[Answer, str] = {}
+    for wrong, hint in mistakes:
+        if equal(wrong, expected):
+            continue
+        known = next((other for other in kept if equal(wrong, other)), None)
+        if known is None:
+            kept[wrong] = hint
+        elif hint not in kept[known]:
+            kept[known] += f" Or: {hint}"
+    return kept
