@@ -168,12 +168,13 @@ def test_a_question_for_a_student_needs_the_student_number(student, monkeypatch)
 
 def test_progress_says_what_is_left_in_this_kernel(monkeypatch):
     monkeypatch.setattr(checks, "_answered", {})
-    assert progress("metrics").startswith("metrics: 0 of 4 right. Still to do: metrics.top1")
+    assert progress("metrics").startswith("metrics: 0 of 7 right. Still to do: metrics.top1")
+    assert progress("metrics").endswith("and 3 more.")
     check("metrics.top1", 0.2)
     check("metrics.top5", 0.2)
-    assert "1 of 4 right. Still to do: metrics.top5" in progress("metrics")
+    assert "1 of 7 right. Still to do: metrics.top5" in progress("metrics")
     check("metrics.top5", 0.8)
-    assert "2 of 4 right" in progress("metrics")
+    assert "2 of 7 right" in progress("metrics")
     assert "no topic 'x'" in progress("x")
 
 

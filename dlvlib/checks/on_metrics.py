@@ -1,13 +1,15 @@
-"""Exercise 1: the lecture's table, top-k accuracy, cross-entropy, the double softmax."""
+"""Exercise 1: the lecture's table, top-k, cross-entropy, the double softmax, the mean of means."""
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dlvlib import metrics
 from dlvlib.checks.questions import FunctionQuestion, NumberQuestion
+from dlvlib.checks.values import as_number
 
 LECTURE_CLASSES = ("Apple", "Bike", "Car", "Cat", "Dog", "Pear", "Plane")
 LECTURE_SCORES = torch.tensor(
@@ -32,17 +34,51 @@ def _draw_scores(generator: torch.Generator) -> tuple[Tensor, Tensor, int]:
     return logits, targets, int(torch.randint(1, num_classes + 1, (), generator=generator))
 
 
+def _draw_large_scores(generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random (logits, targets), every second time so large that their exponential overflows."""
+    logits, targets, k = _draw_scores(generator)
+    return logits * (300 if k % 2 else 1), targets
+
+
+def _draw_batches(generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random (means, sizes) of 2 to 6 batches."""
+    num_batches = int(torch.randint(2, 7, (), generator=generator))
+    sizes = torch.randint(1, 100, (num_batches,), generator=generator)
+    return torch.rand(num_batches, generator=generator) + 0.1, sizes
+
+
 def _top_k_mistake(change: Callable[[float, int], float]) -> Callable[..., float]:
     return lambda logits, targets, k: change(
         metrics.top_k_accuracy(logits, targets, k), len(targets)
     )
 
 
+def _observe_loss(function: Callable[..., Any], logits: Tensor, targets: Tensor) -> Any:
+    """The loss, or the word "nan", since no NaN equals another."""
+    loss = function(logits, targets)
+    number = as_number(loss)
+    return "nan" if number is not None and math.isnan(number) else loss
+
+
+def _mean_log(probs: Tensor, targets: Tensor) -> float:
+    return -probs[range(len(targets)), targets].log().mean().item()
+
+
+def _overflows(logits: Tensor, targets: Tensor) -> float:
+    return _mean_log(logits.exp() / logits.exp().sum(dim=1, keepdim=True), targets)
+
+
 def _lecture_top_k(k: int) -> float:
     return metrics.top_k_accuracy(LECTURE_SCORES, LECTURE_TARGETS, k)
 
 
+def _double_softmax(num_classes: int) -> float:
+    """The loss when a softmax that is sure and right goes into cross-entropy."""
+    return metrics.cross_entropy(torch.eye(num_classes)[:1], torch.tensor([0]))
+
+
 _LECTURE_LOSS = metrics.cross_entropy(LECTURE_SCORES, LECTURE_TARGETS)
+_SMALLEST_LOSS = _double_softmax(len(LECTURE_CLASSES))
 
 QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     "top1": NumberQuestion(
@@ -103,6 +139,67 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
             "It divides by k as well: one hit among k guesses counts as a full one.": (
                 lambda logits, targets, k: metrics.top_k_accuracy(logits, targets, k) / k
             ),
+        },
+    ),
+    "cross_entropy_function": FunctionQuestion(
+        signature="cross_entropy(logits, targets)",
+        reference=metrics.cross_entropy,
+        draw=_draw_large_scores,
+        observe=_observe_loss,
+        praise="It agrees with the reference on 20 random inputs, with large scores among them.",
+        mistakes={
+            "It overflows: the exponential of a large score is infinite.": _overflows,
+            "The probability of a true class became 0, and its logarithm infinite: take the "
+            "logarithm before you round, with logsumexp.": lambda logits, targets: _mean_log(
+                logits.softmax(dim=1), targets
+            ),
+            "It applies a softmax before that of the cross-entropy.": lambda logits, targets: (
+                metrics.cross_entropy(logits.softmax(dim=1), targets)
+            ),
+            "It returns the sum; the loss is the mean over the images.": lambda logits, targets: (
+                len(targets) * metrics.cross_entropy(logits, targets)
+            ),
+            "The sign is wrong: the logarithm of a probability is negative, the loss is not.": (
+                lambda logits, targets: -metrics.cross_entropy(logits, targets)
+            ),
+            "It is in bits; use the natural logarithm.": lambda logits, targets: (
+                metrics.cross_entropy(logits, targets) / math.log(2)
+            ),
+        },
+    ),
+    "double_softmax": NumberQuestion(
+        expected=_SMALLEST_LOSS,
+        praise="So a loss that sticks there is a symptom, with seven classes.",
+        unit="the smallest loss with seven classes, in nats",
+        hints={
+            0.0: "That is the limit for scores. Here the second softmax gets nothing above 1.",
+            math.log(len(LECTURE_CLASSES)): "That is the loss of a network that knows nothing.",
+            math.exp(-_SMALLEST_LOSS): "That is the largest probability; what is its loss?",
+            -_SMALLEST_LOSS: "The logarithm of a probability is negative: the loss has a minus.",
+            _SMALLEST_LOSS / math.log(2): "That is in bits; use the natural logarithm.",
+            _double_softmax(10): "That is for ten classes, as in the chapter; here are seven.",
+            _double_softmax(len(LECTURE_CLASSES) + 1): "Beside the true class there are six more.",
+            _SMALLEST_LOSS + 1: "The numerator is an exponential too, that of 1.",
+        },
+    ),
+    "epoch_mean": FunctionQuestion(
+        signature="epoch_mean(batch_means, batch_sizes)",
+        reference=lambda means, sizes: ((means * sizes).sum() / sizes.sum()).item(),
+        draw=_draw_batches,
+        praise="Every image counts once, whatever batch it was in.",
+        mistakes={
+            "It is the mean of the batch means: images in small batches count too much.": (
+                lambda means, sizes: means.mean().item()
+            ),
+            "It is the sum over all images; divide by their number.": lambda means, sizes: (
+                (means * sizes).sum().item()
+            ),
+            "Divide by the number of images, not of batches.": lambda means, sizes: (
+                (means * sizes).mean().item()
+            ),
+            "It leaves the last batch out.": lambda means, sizes: (
+                (means * sizes)[:-1].sum() / sizes[:-1].sum()
+            ).item(),
         },
     ),
 }
