@@ -5,7 +5,7 @@ with the hint that fits the mistake behind it. The name of a question is ``topic
 topic has a file, ``on_<topic>.py``, and a notebook.
 """
 
-from dlvlib.checks import on_layers, on_metrics
+from dlvlib.checks import on_layers, on_metrics, on_receptive_field
 from dlvlib.checks.on_metrics import LECTURE_CLASSES, LECTURE_SCORES, LECTURE_TARGETS
 from dlvlib.checks.questions import Question, StudentQuestion, Verdict
 
@@ -15,6 +15,7 @@ __all__ += ["Verdict", "check", "progress"]
 TOPICS = {
     "metrics": on_metrics,
     "layers": on_layers,
+    "receptive_field": on_receptive_field,
 }
 QUESTIONS: dict[str, Question | StudentQuestion] = {
     f"{topic}.{name}": question
