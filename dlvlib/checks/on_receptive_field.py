@@ -82,54 +82,33 @@ def _first_to_see() -> ChoiceQuestion:
     )
 
 
-STATEMENTS = {  # letter: (statement, whether it holds, the hint for who got it wrong)
-    "a": (
-        "A pixel outside the theoretical field cannot influence the value.",
-        True,
-        "Look at (a) again: is there a path from outside the field to the value?",
-    ),
+STATEMENTS = {  # letter in the notebook: whether it holds, the hint for who got it wrong
+    "a": (True, "Look at (a) again: is there a path from outside the field to the value?"),
     "b": (
-        "Every pixel inside the theoretical field influences the value, whatever the image.",
         False,
         "Look at (b) again: what do a closed ReLU and the losers of a max pooling pass on?",
     ),
     "c": (
-        "On average, pixels in the middle of the field count more than pixels at its edge.",
         True,
         "Look at (c) again: count the paths from a pixel in the middle, and from a corner.",
     ),
-    "d": (
-        "A larger padding makes the theoretical field larger.",
-        False,
-        "Look at (d) again: which of size, jump and start does the padding change?",
-    ),
-    "e": (
-        "Moving a pooling from the end of a network to its beginning enlarges the last field.",
-        True,
-        "Look at (e) again: for which layers does a stride multiply the jump?",
-    ),
-    "f": (
-        "A network with a field of 500 pixels makes use of what lies 240 pixels away.",
-        False,
-        "Look at (f) again: can matter is not the same as does matter.",
-    ),
+    "d": (False, "Look at (d) again: which of size, jump and start does the padding change?"),
+    "e": (True, "Look at (e) again: for which layers does a stride multiply the jump?"),
+    "f": (False, "Look at (f) again: can matter is not the same as does matter."),
 }
 
 
 def _statements() -> ChoiceQuestion:
     """Every wrong choice gets the hint of the first statement that it judges wrongly."""
     letters = tuple(STATEMENTS)
-    expected = frozenset(letter for letter in letters if STATEMENTS[letter][1])
+    expected = frozenset(letter for letter, (holds, _) in STATEMENTS.items() if holds)
     subsets = [frozenset(c) for n in range(len(letters) + 1) for c in combinations(letters, n)]
+    wrong = [chosen for chosen in subsets if chosen != expected]
     return ChoiceQuestion(
         expected=expected,
         options=letters,
         praise="The theoretical field says what can matter, the effective one what does.",
-        hints={
-            chosen: STATEMENTS[min(chosen ^ expected)][2]
-            for chosen in subsets
-            if chosen != expected
-        },
+        hints={chosen: STATEMENTS[min(chosen ^ expected)][1] for chosen in wrong},
     )
 
 
