@@ -86,9 +86,10 @@ class ShapeQuestion:
         if shape in self.hints:
             return Verdict(False, self.hints[shape])
         if len(shape) != len(self.expected):
-            axes = len(self.expected)
-            return Verdict(False, f"The shape has {axes} axis/axes, yours has {len(shape)}.")
-        return Verdict(False, f"{shape} is not it. The order is channels, height, width.")
+            axes = f"{len(self.expected)} {'axis' if len(self.expected) == 1 else 'axes'}"
+            return Verdict(False, f"The shape has {axes}, yours has {len(shape)}.")
+        order = "" if len(shape) == 1 else " The order is channels, height, width."
+        return Verdict(False, f"{shape} is not it.{order}")
 
 
 @dataclass(frozen=True)
