@@ -6,6 +6,7 @@ in the browser. Without JavaScript and in print the same text stands with its an
 
 import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from html import escape
@@ -20,6 +21,10 @@ QUESTION_KEYS = {"id": str, "question": str, "several": bool, "choices": list}
 CHOICE_KEYS = {"text": str, "right": bool, "why": str}
 OPTIONAL = {"several", "right"}
 MARKUP = ("$", "**", "](", "{", "}")  # of Markdown; a quiz is plain text
+TIED = re.compile(r" (?=[×%])|(?<=×) ")  # 64 × 64 and 97 % stay on one line
+
+ITEM = '<li style="margin-bottom: 0.8rem;">'
+LETTERS = '<ol style="list-style-type: upper-alpha;">'
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,8 @@ def fallback(questions: list[Question]) -> str:
     asked, answered = [], []
     for question in questions:
         choices = "".join(f"<li>{_html(choice.text)}</li>" for choice in question.choices)
-        note = " (more than one may be right)" if question.several else ""
-        asked.append(f'<li>{_html(question.question)}{note}<ol type="A">{choices}</ol></li>')
+        note = " Choose all that are right." if question.several else ""
+        asked.append(f"{ITEM}{_html(question.question)}{note}{LETTERS}{choices}</ol></li>")
         words = ["Right." if choice.right else "Wrong." for choice in question.choices]
         reasons = "".join(
             f"<li><strong>{word}</strong> {_html(choice.why)}</li>"
@@ -99,7 +104,7 @@ def fallback(questions: list[Question]) -> str:
         letters = ", ".join(
             chr(ord("A") + i) for i, choice in enumerate(question.choices) if choice.right
         )
-        answered.append(f'<li><strong>{letters}</strong><ol type="A">{reasons}</ol></li>')
+        answered.append(f"{ITEM}<strong>{letters}</strong>{LETTERS}{reasons}</ol></li>")
     return f"<ol>{''.join(asked)}</ol><p><strong>Answers</strong></p><ol>{''.join(answered)}</ol>"
 
 
@@ -109,8 +114,8 @@ def _question(entry: object, where: str) -> Question:
     choices = []
     for letter, choice in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", entry["choices"], strict=False):
         _check_keys(choice, CHOICE_KEYS, f"{where}, choice {letter}")
-        choices.append(Choice(**choice))
-    question = Question(**{**entry, "choices": tuple(choices)})
+        choices.append(Choice(**_tied(choice)))
+    question = Question(**{**_tied(entry), "choices": tuple(choices)})
     texts = [choice.text for choice in choices]
     num_right = sum(choice.right for choice in choices)
     if len(texts) < 2:
@@ -151,9 +156,16 @@ def _check_text(text: str, where: str) -> None:
         raise ValueError(f"{where} must be plain text and `code`, got {found[0]!r} in {text!r}")
 
 
+def _tied(entry: dict) -> dict:
+    return {
+        key: TIED.sub("\N{NO-BREAK SPACE}", value.strip()) if isinstance(value, str) else value
+        for key, value in entry.items()
+    }
+
+
 def _html(text: str) -> str:
     """Return plain text with `code` as HTML."""
-    parts = (escape(part, quote=False) for part in text.strip().split("`"))
+    parts = (escape(part, quote=False) for part in text.split("`"))
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 

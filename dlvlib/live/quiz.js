@@ -37,69 +37,62 @@ export function recall(data) {
   return { answers, keep };
 }
 
-function element(tag, style = "", ...children) {
-  const node = document.createElement(tag);
-  node.style.cssText = style;
+// A node with children.
+function holding(tag, style, ...children) {
+  const node = element(tag, "", style);
   node.append(...children);
   return node;
 }
 
 // Plain text in which `code` stands between backticks.
 const rich = (text) =>
-  text.trim().split("`").map((part, i) => (i % 2 ? element("code", "", part) : part));
+  text.split("`").map((part, i) => (i % 2 ? element("code", part) : part));
 
-function button(text, type) {
-  const node = element("button", "min-height: 2rem; padding: 0.25rem 0.8rem;", text);
-  node.type = type;
-  return node;
-}
-
-function verdictOf(question, chosen) {
-  if (chosen.length === 0) return [element("p", "margin: 0;", "Choose an answer first.")];
+function verdictOn(question, chosen) {
+  if (chosen.length === 0) return element("p", "Choose an answer first.", "margin: 0;");
   const { right, explained } = grade(question, chosen);
-  const color = right ? "var(--dlv-tip, #00664a)" : "var(--dlv-warn, #8f3b00)";
-  const sign = element("span", "", right ? "✓ " : "✗ ");
+  const tone = right ? "var(--dlv-tip, #00664a)" : "var(--dlv-warn, #8f3b00)";
+  const sign = element("span", right ? "✓ " : "✗ ");
   sign.ariaHidden = "true";
-  const word = element("strong", `color: ${color};`, sign, right ? "Right." : "Not yet.");
+  const word = holding("strong", `color: ${tone};`, sign, right ? "Right." : "Not yet.");
   const reasons = explained.map((choice) => {
-    const lead = question.several ? [...rich(choice.text), element("span", "", ": ")] : [];
-    if (question.several && !right) {
-      lead.push(element("em", "", choice.right ? "missed. " : "does not belong here. "));
-    }
-    return element("p", "margin: 0.3rem 0 0;", ...lead, ...rich(choice.why));
+    const about = question.several ? ["“", ...rich(choice.text), "” "] : [];
+    if (about.length) about.push(choice.right ? (right ? "belongs here. " : "is missing. ")
+      : "does not belong here. ");
+    return holding("p", "margin: 0.3rem 0 0;", ...about, ...rich(choice.why));
   });
-  const box = `border-left: 4px solid ${color}; padding: 0.3rem 0.8rem;`;
-  return [element("div", box, word, ...reasons)];
+  const box = `border-left: 4px solid ${tone}; padding: 0.1rem 0.8rem;`;
+  return holding("div", box, word, ...reasons);
 }
 
+// One question; changed(chosen) hears which choices were checked, none when they are withdrawn.
 function ask(question, number, recalled, changed) {
   const inputs = question.choices.map((_, i) => {
-    const input = element("input", "flex: none; width: 1.5rem; height: 1.5rem; margin: 0;");
+    const size = "flex: none; width: 1.5rem; height: 1.5rem; margin: 0;";
+    const input = element("input", "", `${size} accent-color: var(--pst-color-primary, auto);`);
     const type = question.several ? "checkbox" : "radio";
-    return Object.assign(input, { type, name: question.id, value: i });
+    return Object.assign(input, { type, name: question.id, checked: recalled.includes(i) });
   });
   const labels = question.choices.map((choice, i) => {
-    const text = element("span", "", ...rich(choice.text));
     const style = "display: flex; gap: 0.6rem; padding: 0.25rem 0; cursor: pointer;";
-    return element("label", style, inputs[i], text);
+    return holding("label", style, inputs[i], holding("span", "", ...rich(choice.text)));
   });
-  const legend = element(
+  const legend = holding(
     "legend",
-    "float: none; width: auto; padding: 0; margin: 0 0 0.4rem; font-size: 1em; font-weight: 600;",
+    "float: none; width: auto; padding: 0; margin: 0 0 0.3rem; font-size: 1em; font-weight: 600;",
     `${number}. `,
     ...rich(question.question),
-    ...(question.several ? [" Choose all that are right."] : []),
+    question.several ? " Choose all that are right." : "",
   );
-  const fieldset = element("fieldset", "min-width: 0; border: 0; padding: 0; margin: 0;");
-  fieldset.append(legend, ...labels);
-
-  const again = button("Try again", "button");
-  const verdict = element("div", "margin: 0.5rem 0 0;");
+  const plain = "min-width: 0; border: 0; padding: 0; margin: 0;";
+  const fieldset = holding("fieldset", plain, legend, ...labels);
+  const verdict = element("div", "", "margin: 0.5rem 0 0;");
   verdict.setAttribute("role", "status");
   verdict.setAttribute("aria-live", "polite");
+
   const chosen = () => inputs.flatMap((input, i) => (input.checked ? [i] : []));
   const judge = () => {
-    verdict.replaceChildren(...verdictOf(question, chosen()));
+    verdict.replaceChildren(verdictOn(question, chosen()));
     again.hidden = chosen().length === 0;
   };
   const withdraw = () => {
@@ -111,25 +104,24 @@ function ask(question, number, recalled, changed) {
     for (const input of inputs) input.checked = false;
     withdraw();
   };
-
-  const buttons = element("div", "display: flex; flex-wrap: wrap; gap: 0.6rem;");
-  buttons.style.marginTop = "0.4rem";
-  buttons.append(button("Check", "submit"), again);
+  const again = button("Try again", () => {
+    clear();
+    inputs[0].focus();
+  });
+  again.hidden = true;
+  const check = button("Check");
+  check.type = "submit"; // so that Enter on a choice checks it
+  const row = "display: flex; flex-wrap: wrap; gap: 0.6rem; margin-top: 0.4rem;";
   // In a form of its own a question shares its radio buttons with no other figure.
-  const form = element("form", "margin: 0 0 1.8rem;", fieldset, buttons, verdict);
+  const buttons = holding("div", row, check, again);
+  const form = holding("form", "margin: 0 0 1.8rem;", fieldset, buttons, verdict);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     judge();
     changed(chosen());
   });
   form.addEventListener("change", withdraw); // a verdict speaks of the choice that was checked
-  again.addEventListener("click", () => {
-    clear();
-    inputs[0].focus();
-  });
-  for (const i of recalled) if (inputs[i]) inputs[i].checked = true;
-  again.hidden = true;
-  if (recalled.length) judge();
+  if (chosen().length) judge();
   return { form, clear, focus: () => inputs[0].focus() };
 }
 
@@ -137,8 +129,11 @@ function ask(question, number, recalled, changed) {
 export function mount(stage, data) {
   const { answers, keep } = recall(data);
   stage.style.cssText = "max-width: 44rem; padding: 0.5rem 0;";
-  const progress = element("p", "margin: 0; font-weight: 600;");
-  const reset = button("Start again", "button");
+  const progress = element("p", "", "margin: 0; font-weight: 600;");
+  const reset = button("Start again", () => {
+    for (const { clear } of asked) clear();
+    asked[0].focus();
+  });
   const count = () => {
     const isRight = (question) => grade(question, answers.get(question.id) ?? []).right;
     const number = data.questions.filter(isRight).length;
@@ -152,12 +147,8 @@ export function mount(stage, data) {
       keep();
       count();
     }));
-  reset.addEventListener("click", () => {
-    for (const { clear } of asked) clear();
-    asked[0].focus();
-  });
-  const foot = element("div", "display: flex; flex-wrap: wrap; align-items: center; gap: 1rem;");
-  foot.append(progress, reset);
+  const row = "display: flex; flex-wrap: wrap; align-items: center; gap: 1rem;";
+  const foot = holding("div", row, progress, reset);
   stage.replaceChildren(...asked.map(({ form }) => form), foot);
   count();
 }
