@@ -75,7 +75,10 @@ def parse(text: str, where: str) -> list[Question]:
         raise ValueError(f"{where}: not valid YAML: {error}") from None
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"{where}: a quiz must be a list of questions")
-    questions = [_question(entry, f"{where}, entry {i}") for i, entry in enumerate(entries, 1)]
+    questions = [
+        _question(entry, f"{where}, {_id_of(entry) or f'entry {number}'}")
+        for number, entry in enumerate(entries, 1)
+    ]
     for identifier, count in Counter(question.id for question in questions).items():
         if count > 1:
             raise ValueError(f"{where}, {identifier}: the id must be unique, used {count} times")
@@ -108,9 +111,13 @@ def fallback(questions: list[Question]) -> str:
     return f"<ol>{''.join(asked)}</ol><p><strong>Answers</strong></p><ol>{''.join(answered)}</ol>"
 
 
+def _id_of(entry: object) -> str | None:
+    found = entry.get("id") if isinstance(entry, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def _question(entry: object, where: str) -> Question:
     _check_keys(entry, QUESTION_KEYS, where)
-    where = f"{where.partition(', entry')[0]}, {entry['id']}"
     choices = []
     for letter, choice in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", entry["choices"], strict=False):
         _check_keys(choice, CHOICE_KEYS, f"{where}, choice {letter}")
