@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from dlvlib import checks, metrics
-from dlvlib.checks import LECTURE_SCORES, LECTURE_TARGETS, check
+from dlvlib.checks import LECTURE_SCORES, LECTURE_TARGETS, calling, check, progress
+from dlvlib.checks.questions import FunctionQuestion, NumberQuestion, StudentQuestion
 
 LOSS = metrics.cross_entropy(LECTURE_SCORES, LECTURE_TARGETS)
 
@@ -66,7 +67,7 @@ def test_a_right_answer_is_right(question, answer):
             lambda z, t, k: metrics.top_k_accuracy(z, t, k) / k,
             "divides by k",
         ),
-        ("metrics.top_k_function", lambda z, t, k: 0.123, "random input number 1 it gives 0.123"),
+        ("metrics.top_k_function", lambda z, t, k: 0.123, "random input number 1, it gives 0.123"),
         ("metrics.top_k_function", lambda z, t, k: None, "it returned nothing"),
         ("metrics.top_k_function", lambda z, t, k: 1 / 0, "raised ZeroDivisionError"),
         ("metrics.top_k_function", lambda z: 1, "raised TypeError"),
@@ -107,7 +108,7 @@ def test_a_checker_answers_anything_and_never_raises(question, answer):
 
 
 def test_a_function_that_never_returns_is_told_so(monkeypatch):
-    monkeypatch.setattr(checks, "TIME_LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr(calling, "TIME_LIMIT_SECONDS", 0.2)
 
     def sleeps(logits, targets, k):
         time.sleep(2)
@@ -126,3 +127,66 @@ def test_a_function_cannot_spoil_the_inputs_of_the_reference():
 
 def test_an_unknown_question_lists_those_there_are():
     assert "metrics.top1" in check("metrics.topp1", 1).message
+
+
+STUDENTS = (0, 7, 12345, 20261126)
+
+
+def wrong_answers():
+    """(question, student, wrong answer, its hint) of every question and several students."""
+    for name, asked in checks.QUESTIONS.items():
+        per_student = isinstance(asked, StudentQuestion)
+        for student in STUDENTS if per_student else (None,):
+            question = asked.make(student) if per_student else asked
+            if isinstance(question, FunctionQuestion):
+                hints = [(mistake, hint) for hint, mistake in question.mistakes.items()]
+            else:
+                hints = list(question.hints.items())
+            yield name, student, question, hints
+
+
+@pytest.mark.parametrize(
+    ("name", "student", "question", "hints"),
+    list(wrong_answers()),
+    ids=[f"{name}-{student}" for name, student, *_ in wrong_answers()],
+)
+def test_three_wrong_answers_or_more_get_their_own_hint(name, student, question, hints):
+    assert len({hint for _, hint in hints}) >= 3
+    for wrong, hint in hints:
+        verdict = check(name, wrong, student=student)
+        assert not verdict
+        assert verdict.message == hint
+
+
+@pytest.mark.parametrize("student", [None, -1, "7", 7.5, True, []])
+def test_a_question_for_a_student_needs_the_student_number(student, monkeypatch):
+    asked = StudentQuestion(lambda number: NumberQuestion(number, "Yes.", {}, "a number"))
+    monkeypatch.setitem(checks.QUESTIONS, "metrics.own", asked)
+    assert check("metrics.own", 7, student=7)
+    assert "student number" in check("metrics.own", 7, student=student).message
+
+
+def test_progress_says_what_is_left_in_this_kernel(monkeypatch):
+    monkeypatch.setattr(checks, "_answered", {})
+    assert progress("metrics").startswith("metrics: 0 of 4 right. Still to do: metrics.top1")
+    check("metrics.top1", 0.2)
+    check("metrics.top5", 0.2)
+    assert "1 of 4 right. Still to do: metrics.top5" in progress("metrics")
+    check("metrics.top5", 0.8)
+    assert "2 of 4 right" in progress("metrics")
+    assert "no topic 'x'" in progress("x")
+
+
+def test_a_function_that_is_told_to_stop_does_stop(monkeypatch):
+    monkeypatch.setattr(calling, "TIME_LIMIT_SECONDS", 0.2)
+    ticks = []
+
+    def never_returns(logits, targets, k):
+        while True:
+            ticks.append(time.sleep(0.01))
+
+    assert "did not return" in check("metrics.top_k_function", never_returns).message
+    time.sleep(0.3)
+    count = len(ticks)
+    time.sleep(0.3)
+    assert len(ticks) == count

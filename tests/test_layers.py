@@ -24,7 +24,7 @@ ALLOWED = {
     "receptive_field": {"runtime", "trace", "windows"},
     "prices": {"cost", "trace"},
     "summary": {"cost", "prices", "receptive_field", "trace"},
-    "checks": {"metrics"},
+    "checks": {"checks", "cost", "metrics", "models", "receptive_field", "summary"},
     "models": {"models"},
     "visualize": {"runtime", "visualize"},
     "data": {"runtime"},
