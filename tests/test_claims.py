@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from dlvlib import cost, data, metrics, models, prices, receptive_field, results, summary
+from dlvlib import cost, data, metrics, models, prices, quiz, receptive_field, results, summary
 from dlvlib.checks import LECTURE_SCORES, LECTURE_TARGETS
 from dlvlib.models import build
 from dlvlib.models.lenet import LeNet5
@@ -209,10 +209,21 @@ def final_metrics(folder: Path) -> dict[str, list[float]]:
     return found
 
 
+def quiz_text(page: str) -> str:
+    name = page.removeprefix("chapters/")
+    if name not in quiz.names():
+        return ""
+    return "\n\n".join(
+        text
+        for question in quiz.read(name)
+        for text in (question.question, *(f"{c.text}\n\n{c.why}" for c in question.choices))
+    )
+
+
 def prose(page: str) -> str:
-    """What a reader of the page reads and an author typed: no code, no role, no address; captions
-    and alt texts are part of it. Thousands are written 61,706."""
-    text = sources(page, "markdown")
+    """What a reader of the page reads and an author typed: no code, no role, no address; captions,
+    alt texts and the page's quiz are part of it. Thousands are written 61,706."""
+    text = sources(page, "markdown") + "\n\n" + quiz_text(page)
     path = ROOT / f"{page}.ipynb"
     if path.exists():
         for cell in nbformat.read(path, as_version=4).cells:
@@ -271,6 +282,17 @@ def test_code_roles_and_longer_numbers_are_no_typed_number(text, tmp_path, monke
     (tmp_path / "page.md").write_text(f"# Title\n\n{text}\n", encoding="utf8")
     owned = [("61,706", "a", None), ("61706", "a", None), ("156", "b", "other")]
     assert not typed_numbers("page", prose("page") + " 156", owned)
+
+
+def test_a_number_typed_in_a_quiz_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(quiz, "FOLDER", tmp_path)
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    (tmp_path / "page.md").write_text("# Title\n", encoding="utf8")
+    why = "It has 61,706 weights."
+    choices = [{"text": "Yes.", "why": why, "right": True}, {"text": "No.", "why": "It has."}]
+    text = yaml.safe_dump([{"id": "net.a", "question": "Is it?", "choices": choices}])
+    (tmp_path / "page.yml").write_text(text, encoding="utf8")
+    assert typed_numbers("page", prose("page"), [("61,706", "a", None)])
 
 
 def test_significant_digits():

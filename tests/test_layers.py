@@ -17,6 +17,7 @@ ALLOWED = {
     "plotting": set(),
     "results": set(),
     "live": set(),
+    "quiz": {"live"},
     "cost": set(),
     "trace": {"runtime"},
     "windows": {"trace"},
