@@ -1,15 +1,14 @@
 """The live figures: the HTML that Python writes, and what a browser makes of it."""
 
-import base64
 import json
 import math
-import os
-import shutil
+import re
 
 import pytest
 import torch
+from live_helpers import browser_fixture, call, page_fixture  # noqa: F401
 
-from dlvlib import live
+from dlvlib import live, plotting
 
 DATA = {
     "labels": ["butterfly", "candle", "<b>car</b>"],
@@ -20,53 +19,13 @@ DATA = {
 FALLBACK = live.table("By temperature", ["class", "τ = 1"], [["candle", "78.58 %"]])
 
 
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI has no chromium: .ci/run installs it")
-        pytest.skip("no chromium on this machine: the live figures were not tried")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        instance = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield instance
-        instance.close()
-
-
-@pytest.fixture
-def page(browser):
-    page = browser.new_page()
-    problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda request: problems.append(request.url))
-    yield page
-    page.close()
-    assert not problems
-
-
-def module_url():
-    source = (live.FOLDER / "softmax.js").read_bytes()
-    return "data:text/javascript;base64," + base64.b64encode(source).decode()
-
-
-def call_exported(browser, expression, argument):
-    page = browser.new_page()
-    try:
-        return page.evaluate(
-            f"async ([url, argument]) => {{ const figure = await import(url); {expression} }}",
-            [module_url(), argument],
-        )
-    finally:
-        page.close()
-
-
 def test_softmax_of_the_script_agrees_with_torch(browser):
     generator = torch.Generator().manual_seed(0)
     logits = 30 * torch.randn(200, 7, generator=generator, dtype=torch.double)
     temperatures = 10 ** (3 * torch.rand(200, generator=generator, dtype=torch.double) - 1)
-    found = call_exported(
+    found = call(
         browser,
+        "softmax",
         "return argument.map(([logits, tau]) => figure.softmax(logits, tau));",
         list(zip(logits.tolist(), temperatures.tolist(), strict=True)),
     )
@@ -75,8 +34,9 @@ def test_softmax_of_the_script_agrees_with_torch(browser):
 
 
 def test_entropy_of_the_script(browser):
-    found = call_exported(
+    found = call(
         browser,
+        "softmax",
         "return argument.map((probs) => figure.entropy(probs));",
         [[1.0, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25], [0.9, 0.1]],
     )
@@ -85,7 +45,7 @@ def test_entropy_of_the_script(browser):
 
 
 def test_softmax_of_the_script_survives_large_logits(browser):
-    found = call_exported(browser, "return figure.softmax(argument);", [1000, 1000, -1000])
+    found = call(browser, "softmax", "return figure.softmax(argument);", [1000, 1000, -1000])
     assert found == [0.5, 0.5, 0.0]
 
 
@@ -151,17 +111,25 @@ def test_output_is_the_same_text_at_every_run():
     assert json.dumps("candle") in first.html
 
 
-@pytest.mark.parametrize("path", sorted(live.FOLDER.glob("*.js")), ids=lambda path: path.stem)
-def test_scripts_are_safe_inside_a_page(path):
-    source = path.read_text(encoding="utf8")
+@pytest.mark.parametrize("name", live.NAMES)
+def test_scripts_are_safe_inside_a_page(name):
+    source = live.module(name).replace("http://www.w3.org/2000/svg", "")  # the name of SVG
     for forbidden in ("</script", "innerHTML", "insertAdjacentHTML", "eval(", "://", "onclick"):
         assert forbidden not in source
     assert "export function mount(stage, data)" in source
 
 
+def test_figures_wear_the_colours_of_the_families():
+    html = live.show("softmax", DATA, FALLBACK).html
+    light = dict(re.findall(r"--dlv-(\w+): (#\w+)", html[: html.index("data-theme")]))
+    assert light == plotting.FAMILY_COLORS
+
+
 def test_unknown_figure_is_named():
     with pytest.raises(ValueError, match=r"name must be one of .*softmax.*, got 'sofmax'"):
         live.show("sofmax", DATA, FALLBACK)
+    with pytest.raises(ValueError, match="got 'common'"):
+        live.show("common", DATA, FALLBACK)
 
 
 def test_empty_fallback_is_refused():

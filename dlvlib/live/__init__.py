@@ -1,7 +1,8 @@
 """Live figures: plain HTML and a small script inside the cell's output; no kernel, no network.
 
 Each figure is one ES module beside this file. It exports ``mount(stage, data)``, which draws into
-an empty element. Without JavaScript, and on paper, the reader sees the fallback instead.
+an empty element with the helpers of ``common.js``. Without JavaScript, and on paper, the reader
+sees the fallback instead.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 from string import Template
 
 FOLDER = Path(__file__).parent
+NAMES = sorted(path.stem for path in FOLDER.glob("*.js") if path.stem != "common")
 
 # No ids: a script takes every figure of its name that is not mounted yet, so the text of the
 # output is the same at every run and a figure may stand on a page as often as it likes.
@@ -21,6 +23,14 @@ PAGE = Template("""<div class="dlv-live" data-live="$name">
 .dlv-live {
   color: var(--pst-color-text-base, #1F2933);
   background: var(--pst-color-background, #FFFFFF);
+}
+.dlv-live {
+  --dlv-resnet: #0072B2; --dlv-vgg: #C65200; --dlv-googlenet: #007F5C;
+  --dlv-xception: #B0568C; --dlv-alexnet: #1F2933; --dlv-lenet: #6B7280;
+}
+html[data-theme="dark"] .dlv-live {
+  --dlv-resnet: #56B4E9; --dlv-vgg: #F0914A; --dlv-googlenet: #3FBF95;
+  --dlv-xception: #E08FC0; --dlv-alexnet: #CED6DD; --dlv-lenet: #9CA3AF;
 }
 .dlv-live * { color: inherit; }
 .dlv-live [hidden] { display: none; }
@@ -69,16 +79,25 @@ def show(name: str, data: dict, fallback: str) -> LiveFigure:
             that JSON cannot say (NaN, infinity).
         TypeError: if the data holds something else that JSON cannot say.
     """
-    names = sorted(path.stem for path in FOLDER.glob("*.js"))
-    if name not in names:
-        raise ValueError(f"name must be one of {', '.join(names)}, got {name!r}")
+    source = module(name)
     if not fallback.strip():
         raise ValueError("fallback must say what the figure shows without JavaScript, got ''")
     text = json.dumps(data, allow_nan=False).replace("<", "\\u003c")  # no tag ends the script
-    source = (FOLDER / f"{name}.js").read_text(encoding="utf8").strip()
     return LiveFigure(
         name, PAGE.substitute(name=name, fallback=fallback, data=text, source=source)
     )
+
+
+def module(name: str) -> str:
+    """Return the source of the ES module of figure `name`: the helpers, then the figure.
+
+    Raises:
+        ValueError: if there is no such figure.
+    """
+    if name not in NAMES:
+        raise ValueError(f"name must be one of {', '.join(NAMES)}, got {name!r}")
+    parts = [(FOLDER / f"{part}.js").read_text(encoding="utf8") for part in ("common", name)]
+    return "\n".join(parts).strip()
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

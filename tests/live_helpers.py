@@ -1,0 +1,73 @@
+"""What the tests of the live figures share: a browser, a quiet page, calls into a module."""
+
+import base64
+import os
+import shutil
+
+import pytest
+
+from dlvlib import live
+
+
+@pytest.fixture(scope="module", name="browser")
+def browser_fixture():
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI has no chromium: .ci/run installs it")
+        pytest.skip("no chromium on this machine: the live figures were not tried")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        instance = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield instance
+        instance.close()
+
+
+@pytest.fixture(name="page")
+def page_fixture(browser):
+    """An empty page; the test fails if the page throws an error or asks for anything."""
+    page = browser.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: problems.append(request.url))
+    yield page
+    page.close()
+    assert not problems
+
+
+def call(browser, name, expression, argument):
+    """Run the body `expression` with `figure`, the module of figure `name`, and `argument`."""
+    url = "data:text/javascript;base64," + base64.b64encode(live.module(name).encode()).decode()
+    page = browser.new_page()
+    try:
+        return page.evaluate(
+            f"async ([url, argument]) => {{ const figure = await import(url); {expression} }}",
+            [url, argument],
+        )
+    finally:
+        page.close()
+
+
+def check_figure(browser, page, figure):
+    """What every figure must do: fit a phone, stay small, say itself, yield to the fallback."""
+    assert len(figure.html.encode()) < 25_000
+    assert ' id="' not in figure.html
+    page.set_viewport_size({"width": 340, "height": 700})
+    page.set_content(figure.html)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 340
+    stage, fallback = page.locator(".dlv-live-stage"), page.locator(".dlv-live-fallback")
+    for picture in stage.locator("svg[role]").all():
+        assert len(picture.get_attribute("aria-label")) > 20
+    for control in stage.locator("input, select").all():
+        assert control.evaluate("(node) => node.labels.length === 1")
+    for slider in stage.locator("input[type=range]").all():
+        assert slider.get_attribute("aria-valuetext")
+    assert (fallback.is_visible(), stage.is_visible()) == (False, True)
+    page.emulate_media(media="print")
+    assert (fallback.is_visible(), stage.is_visible()) == (True, False)
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.set_content(figure.html)
+    assert plain.locator(".dlv-live-fallback").is_visible()
+    assert not plain.locator(".dlv-live-stage").is_visible()
+    context.close()
