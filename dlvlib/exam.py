@@ -82,7 +82,8 @@ def draw(seed: int) -> list[Problem]:
 def draw_layers(seed: int) -> Problem:
     """What three layers cost: the lecture's exercise with other numbers."""
     layers = drawn_layers(seed)
-    texts, names = layers.texts(), {"dense": "dense", "conv": "convolution", "pool": "pooling"}
+    texts = {name: text.replace(" x ", " × ") for name, text in layers.texts().items()}
+    names = {"dense": "dense", "conv": "convolution", "pool": "pooling"}
     parts = []
     for layer, cost in layers.costs().items():
         shape = " × ".join(map(str, cost.output_shape))
