@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     for command in (data, report):
         command.add_argument("--root", help="folder of the downloaded sets; default: DLV_DATA")
+    exam = add("exam", commands.exam, "write an exam, drawn from a seed, and its key")
+    exam.add_argument("--seed", type=int, required=True, help="the variant, an integer >= 0")
+    exam.add_argument("--out", default=".", help="folder of the two HTML files; default: here")
     subparsers.add_parser("train", help="train a network: see train --help")
     return parser
 

@@ -114,6 +114,27 @@ def report(options: Namespace) -> Result:
     return record, "\n".join(lines)
 
 
+def exam(options: Namespace) -> Result:
+    """Write an exam and its key, one HTML file each."""
+    from pathlib import Path
+
+    from dlvlib.exam import draw
+    from dlvlib.exam_page import render
+
+    problems = draw(options.seed)
+    folder = Path(options.out)
+    paths = {
+        "exam": folder / f"exam-{options.seed}.html",
+        "key": folder / f"exam-{options.seed}-key.html",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, path in paths.items():
+        path.write_text(render(problems, options.seed, key=kind == "key"), encoding="utf8")
+    points = sum(problem.points for problem in problems)
+    record = {"seed": options.seed, "points": points, **{k: str(p) for k, p in paths.items()}}
+    return record, "\n".join(f"{kind}: {path}" for kind, path in paths.items())
+
+
 def _checksums(name: str, root: str | None) -> str:
     """The checksums of a data set, or why there are none; nothing is downloaded."""
     from dlvlib.data import CorruptFileError, DownloadError, load

@@ -30,7 +30,18 @@ ALLOWED = {
     "data": {"runtime"},
     "training": {"training", "runtime", "metrics"},
     "training.__main__": {"training", "runtime", "models", "data"},  # the command
-    "commands": {"data", "models", "receptive_field", "runtime", "summary", "trace"},
+    "exam": {"checks", "metrics", "quiz", "receptive_field"},
+    "exam_page": {"exam"},
+    "commands": {
+        "data",
+        "exam",
+        "exam_page",
+        "models",
+        "receptive_field",
+        "runtime",
+        "summary",
+        "trace",
+    },
     "__main__": {"commands", "training"},
 }
 ONLY_IN = {"matplotlib": {"plotting"}, "torchvision": {"data"}, "sklearn": {"data"}}
