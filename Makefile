@@ -57,7 +57,7 @@ pdf: book  ## print the whole book to _build/dlv-course.pdf (needs Chromium)
 	$(BIN)/python tools/pdf.py
 
 zip: book  ## pack the site for a classroom without network: _build/dlv-course.zip
-	$(BIN)/python tools/zip.py
+	$(BIN)/python tools/pack.py
 
 refresh: $(STAMP)  ## execute the light notebooks again and store what they say
 	$(BIN)/python tools/notebooks.py refresh
