@@ -146,7 +146,10 @@ def print_book(toc: dict, html: Path, title: str, out: Path, report=print) -> No
     (landing, *pages), chapters, number = reading_order(toc), [], 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        context = browser.new_context(color_scheme="light", reduced_motion="reduce")
+        # Our own styles are let in, whatever the policy of the pages says.
+        context = browser.new_context(
+            color_scheme="light", reduced_motion="reduce", bypass_csp=True
+        )
         context.add_init_script(SET_SCHEME.format(scheme="light"))
         printer = Printer(context.new_page(), html.resolve())
         first = printer.chapter(*landing, 0, "lower-roman")
