@@ -66,16 +66,32 @@ def test_a_notebook_runs_unmodified_where_dlvlib_is_missing(name, repository, tm
     assert claims == yaml.safe_load((ROOT / "claims.yml").read_text(encoding="utf8"))
 
 
-def test_a_requirement_that_would_replace_torch_is_found(repository, tmp_path):
+@pytest.fixture
+def setup_alone(tmp_path) -> Path:
+    """A notebook of the set-up cell only."""
+    notebook = nbformat.read(ROOT / "chapters/05_training.ipynb", as_version=4)
+    notebook.cells = [next(cell for cell in notebook.cells if cell.cell_type == "code")]
+    nbformat.write(notebook, tmp_path / "setup.ipynb")
+    return tmp_path / "setup.ipynb"
+
+
+def test_a_restarted_kernel_and_an_interrupted_installation_end_up_in_the_same_folder(
+    repository, setup_alone, tmp_path
+):
+    clone = tmp_path / "content" / "dlv-course"
+    command = ["git", "clone", "--quiet", "--depth=1", repository.as_uri(), str(clone)]
+    subprocess.check_call(command)  # and then pip failed
+    for _ in ("installation", "restart"):
+        _, found = colab.run(setup_alone, repository, tmp_path)
+        assert (found["folder"], found["installed"]) == (str(clone / "chapters"), ["dlvlib"])
+
+
+def test_a_requirement_that_would_replace_torch_is_found(repository, setup_alone, tmp_path):
     other = tmp_path / "repository"
     colab.publish(repository, other)
     project = other / "pyproject.toml"
     assert '"torch>=2.4"' in project.read_text()
     project.write_text(project.read_text().replace('"torch>=2.4"', '"torch==2.4.0"'))
     colab.commit(other)
-    notebook = nbformat.read(ROOT / "chapters/01_task.ipynb", as_version=4)
-    notebook.cells = [next(cell for cell in notebook.cells if cell.cell_type == "code")]
-    nbformat.write(notebook, tmp_path / "setup.ipynb")
-    (tmp_path / "work").mkdir()
     with pytest.raises(RuntimeError, match="setup.ipynb, code cell 1: (.|\n)*CalledProcessError"):
-        colab.run(tmp_path / "setup.ipynb", other, tmp_path / "work")
+        colab.run(setup_alone, other, tmp_path)

@@ -95,7 +95,10 @@ def environment(repository: Path, work: Path) -> dict[str, str]:
 
 
 def run(path: Path, repository: Path, work: Path) -> tuple[nbformat.NotebookNode, dict]:
-    """Execute a notebook in the empty folder `work`; return it and what was found afterwards.
+    """Execute a notebook in the folder `work`; return it and what was found afterwards.
+
+    A second notebook in the same folder meets what the first one left, as after a restart of the
+    kernel on Colab.
 
     What was found: the current folder, the file of dlvlib, the packages that were installed, and
     version and file of each package of `KEPT`.
@@ -104,7 +107,7 @@ def run(path: Path, repository: Path, work: Path) -> tuple[nbformat.NotebookNode
         RuntimeError: if a cell fails; the message names the notebook, the cell and the error.
     """
     python = make_environment(work / "environment")
-    (work / "content").mkdir()
+    (work / "content").mkdir(exist_ok=True)
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(PROBE))
     manager = AsyncKernelManager(kernel_name="colab")
