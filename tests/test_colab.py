@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,9 +17,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import colab  # noqa: E402
 
-SETUPTOOLS = yaml.safe_load(
-    (ROOT / "pyproject.toml").read_text().partition("requires = ")[2].partition("\n")[0]
-)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # One of every folder; `make colab` runs them all.
 PATHS = [
     "chapters/01_task",
@@ -33,7 +32,7 @@ def repository(tmp_path_factory):
     """A repository that holds this checkout; the package registry must be reachable."""
     folder = tmp_path_factory.mktemp("colab")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries=0"]
-    command += ["--timeout=15", f"--dest={folder}", *SETUPTOOLS]
+    command += ["--timeout=15", f"--dest={folder}", *PROJECT["build-system"]["requires"]]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
@@ -46,7 +45,6 @@ def printed(cell) -> str:
     return "".join(o.text for o in cell.get("outputs", []) if o.output_type == "stream")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("name", PATHS)
 def test_a_notebook_runs_unmodified_where_dlvlib_is_missing(name, repository, tmp_path):
     path = ROOT / f"{name}.ipynb"
@@ -58,10 +56,12 @@ def test_a_notebook_runs_unmodified_where_dlvlib_is_missing(name, repository, tm
     assert Path(found["dlvlib"]).is_relative_to(tmp_path / "environment")
     stored = nbformat.read(path, as_version=4)
     assert [c.source for c in notebook.cells] == [c.source for c in stored.cells]
-    for cell, before in zip(notebook.cells, stored.cells, strict=True):
-        if "results.status(" in cell.source:  # the recorded runs were found and are sound
-            assert printed(cell) == printed(before)
-            assert "Recorded: " in printed(cell)
+    pairs = zip(notebook.cells, stored.cells, strict=True)
+    reading = [(now, before) for now, before in pairs if "results.status(" in now.source]
+    assert reading or "training" not in name
+    for now, before in reading:  # the recorded runs were found and are sound
+        assert printed(now) == printed(before)
+        assert "Recorded: " in printed(now)
     claims = yaml.safe_load((clone / "claims.yml").read_text(encoding="utf8"))
     assert claims == yaml.safe_load((ROOT / "claims.yml").read_text(encoding="utf8"))
 

@@ -87,7 +87,7 @@ def test_the_pages_stand_in_reading_order_after_the_contents(book):
     assert texts[2].startswith("1 1. One")
     assert texts[3].startswith("2 Deep & far")
     assert book.page_labels == ["i", "ii", "1", "2"]
-    assert book.metadata.title == "Two pages"
+    assert (book.metadata.title, book.root_object["/Lang"]) == ("Two pages", "en")
 
 
 def test_what_is_folded_is_printed_but_not_the_code_behind_a_figure(book):

@@ -12,6 +12,7 @@ from pypdf.generic import (
     FloatObject,
     NameObject,
     NullObject,
+    TextStringObject,
 )
 
 
@@ -59,6 +60,7 @@ def join(front: list[Chapter], body: list[Chapter], title: str, out: Path) -> No
     if body:
         writer.set_page_label(first, len(writer.pages) - 1, style="/D")
     writer.add_metadata({"/Title": title})
+    writer.root_object[NameObject("/Lang")] = TextStringObject("en")
     writer.page_mode = "/UseOutlines"
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_suffix(".tmp")

@@ -77,11 +77,7 @@ def reading_order(toc: dict) -> list[tuple[str, str]]:
 
 
 class Printer:
-    """Prints pages with a browser.
-
-    Shape:
-        page: an open page of Playwright; html: the folder of the built book.
-    """
+    """Prints with `page`, an open page of Playwright, what lies in the folder `html`."""
 
     def __init__(self, page, html: Path):
         self.page, self.html = page, html
