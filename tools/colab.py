@@ -130,6 +130,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of the book")
     arguments = parser.parse_args()
+    # A kernel says on stderr that it runs over TCP; that is no news here.
+    os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "repository"
