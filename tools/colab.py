@@ -24,7 +24,7 @@ import nbformat
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from notebooks import book_notebooks
 from set_repository import current
 
@@ -118,7 +118,7 @@ def run(path: Path, repository: Path, work: Path) -> tuple[nbformat.NotebookNode
     client.owns_km = True  # it ends the kernel, too
     try:
         client.execute(env=environment(repository, work))
-    except CellExecutionError as error:
+    except (CellExecutionError, CellTimeoutError) as error:
         count = sum(cell.get("execution_count") is not None for cell in notebook.cells)
         raise RuntimeError(f"{path.name}, code cell {count}: {error}") from None
     probe = notebook.cells.pop()
