@@ -8,15 +8,18 @@ LIGHT := chapters exercises solutions
 ALONE := OMP_NUM_THREADS=1
 NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	--nbval-sanitize-with tests/nbval.cfg -n 2 --dist loadfile -q
+# What needs the built book or a browser.
+HTML_TESTS := $(addprefix tests/test_,book.py browser.py site.py)
 SMOKE := _build/smoke
 export IPYTHONDIR := $(CURDIR)/tools/ipython
 export PYTHONHASHSEED := 0
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit notebooks smoke html train serve refresh bench portable lock clean
+.PHONY: help book test lint unit notebooks smoke html train serve pdf zip refresh bench portable \
+	colab set-repository lock clean
 
 help:  ## list the commands
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 book: $(STAMP)  ## build the book; open _build/html/index.html
 	@$(BIN)/python tools/build.py
@@ -29,7 +32,7 @@ lint: $(STAMP)  ## ruff: format and rules
 	$(BIN)/ruff check .
 
 unit: $(STAMP)  ## unit tests of dlvlib, tools, claims and records
-	$(ALONE) $(BIN)/python -m pytest -n 2 -q --ignore tests/test_book.py --ignore tests/test_browser.py
+	$(ALONE) $(BIN)/python -m pytest -n 2 -q $(HTML_TESTS:%=--ignore %)
 	$(ALONE) $(BIN)/python -m pytest -q --doctest-modules dlvlib
 
 notebooks: $(STAMP)  ## execute the light notebooks and compare what they say
@@ -41,7 +44,7 @@ smoke: $(STAMP)  ## run every training notebook for seconds, on the embedded dig
 
 html: $(STAMP)  ## build the book from nothing and check its HTML, also in a browser
 	@$(BIN)/python tools/build.py --fresh
-	$(BIN)/python -m pytest -q tests/test_book.py tests/test_browser.py
+	$(BIN)/python -m pytest -q $(HTML_TESTS)
 
 train: $(STAMP)  ## run what is not recorded: ONLY=name BUDGET=full MINUTES=10 CIFAR=folder SHARE=1/2
 	DLV_SHARE=$(SHARE) $(BIN)/python tools/train.py $(if $(ONLY),--only $(ONLY)) --budget $(or $(BUDGET),full) \
@@ -49,6 +52,12 @@ train: $(STAMP)  ## run what is not recorded: ONLY=name BUDGET=full MINUTES=10 C
 
 serve: book  ## build, then serve the book on this machine: PORT=8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+pdf: book  ## print the whole book to _build/dlv-course.pdf (needs Chromium)
+	$(BIN)/python tools/pdf.py
+
+zip: book  ## pack the site for a classroom without network: _build/dlv-course.zip
+	$(BIN)/python tools/pack.py
 
 refresh: $(STAMP)  ## execute the light notebooks again and store what they say
 	$(BIN)/python tools/notebooks.py refresh
@@ -59,6 +68,12 @@ bench: $(STAMP)  ## measure training speed, side by side, and write benchmarks/r
 
 portable: $(STAMP)  ## compare the notebooks again with older CPU instructions and two threads
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=2 $(NBVAL) $(LIGHT)
+
+colab: $(STAMP)  ## run every notebook as on Colab: unmodified, fetched, torch kept
+	$(BIN)/python tools/colab.py
+
+set-repository: $(STAMP)  ## set the address of the repository: URL=https://github.com/owner/name
+	@$(BIN)/python tools/set_repository.py '$(URL)'
 
 lock: $(STAMP)  ## write constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable \

@@ -20,14 +20,17 @@ SETUP = f"""\
 # Where dlvlib is missing (on Colab), fetch the course and install it; torch stays as it is.
 import importlib.util
 import os
+import pathlib
 import subprocess
 import sys
 
 if importlib.util.find_spec("dlvlib") is None:
     url = "{REPOSITORY}"
-    subprocess.check_call(["git", "clone", "--quiet", "--depth=1", url, "dlv-course"])
+    if not pathlib.Path("dlv-course").exists():
+        subprocess.check_call(["git", "clone", "--quiet", "--depth=1", url, "dlv-course"])
     subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", "./dlv-course"])
     importlib.invalidate_caches()
+if pathlib.Path("dlv-course").exists():  # also after a restart of the kernel
     os.chdir("dlv-course/FOLDER")
 """
 

@@ -96,7 +96,10 @@ def test_a_training_output_appears_only_when_the_notebook_succeeded(tmp_path):
     assert list(output.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("target", ["book", "test", "train", "serve", "refresh", "bench", "clean"])
+COMMANDS = ["book", "test", "train", "serve", "pdf", "zip", "refresh", "bench", "clean"]
+
+
+@pytest.mark.parametrize("target", [*COMMANDS, "colab", "set-repository"])
 def test_make_alone_lists_the_commands(target):
     listed = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True).stdout
     assert any(line.split()[0] == target for line in listed.splitlines() if line.strip())

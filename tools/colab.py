@@ -1,0 +1,153 @@
+"""Run notebooks as Google Colab does: unmodified, where torch is there and dlvlib is not.
+
+    python tools/colab.py [NOTEBOOK ...]
+
+Each notebook gets a fresh environment, kernel and folder. Its set-up cell clones the repository
+and installs dlvlib; git's `insteadOf` leads the clone to the files of this checkout. What Colab
+brings (torch, numpy, pip and the rest) comes from the environment that runs this file. Only
+pip's build of dlvlib needs the network, to fetch setuptools from the package registry.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from notebooks import book_notebooks
+from set_repository import current
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ("torch", "torchvision", "numpy")  # what the installation must not replace
+NOT_ON_COLAB = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+PROBE = f"""\
+import importlib.metadata as metadata, importlib.util, json, pathlib, sysconfig
+own = metadata.distributions(path=[sysconfig.get_path("purelib")])
+print(json.dumps({{
+    "folder": str(pathlib.Path.cwd()),
+    "dlvlib": importlib.util.find_spec("dlvlib").origin,
+    "installed": sorted(d.metadata["Name"] for d in own),
+    "kept": {{n: [metadata.version(n), importlib.util.find_spec(n).origin] for n in {KEPT}}},
+}}))
+"""
+
+
+def publish(root: Path, target: Path) -> None:
+    """Copy a checkout as it is now, without what git ignores, and commit the copy."""
+    command = ["git", "-C", str(root), "ls-files", "-z"]
+    command += ["--cached", "--others", "--exclude-standard"]
+    for name in filter(None, subprocess.check_output(command, text=True).split("\0")):
+        if (root / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / name, target / name)
+    commit(target)
+
+
+def commit(repository: Path) -> None:
+    """Commit all files of a folder, which becomes a repository if it is none."""
+    git = ["git", "-C", str(repository), "-c", "user.name=x", "-c", "user.email=x@x.invalid"]
+    subprocess.check_call([*git, "init", "--quiet", "--initial-branch=main"])
+    subprocess.check_call([*git, "add", "--all", "--force"])
+    subprocess.check_call([*git, "commit", "--quiet", "--message=a checkout"])
+
+
+def make_environment(folder: Path) -> str:
+    """Make an environment with all packages of this one but dlvlib; return its Python.
+
+    They are seen through a .pth file. pip takes them for installed and never removes them, since
+    they lie outside; editable installations, which dlvlib is here, are not seen that way.
+    """
+    venv.create(folder, with_pip=False)
+    (library,) = folder.glob("lib/python*/site-packages")
+    packages = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    (library / "colab.pth").write_text("\n".join(packages) + "\n")
+    return str(folder / "bin" / "python")
+
+
+def environment(repository: Path, work: Path) -> dict[str, str]:
+    """Return the variables of the kernel: the clone is led to `repository`.
+
+    pip is told to keep torch as it is, so that it stops at a requirement which would replace it
+    instead of fetching gigabytes. Its cache is our own: pip takes a folder with a dash in its
+    name for a release, and would install what it once built from the same path.
+    """
+    constraints = work / "kept.txt"
+    constraints.write_text("".join(f"{name}=={version(name)}\n" for name in KEPT))
+    return {k: v for k, v in os.environ.items() if k not in NOT_ON_COLAB} | {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{repository.as_uri()}.insteadOf",
+        "GIT_CONFIG_VALUE_0": current(repository),
+        "PIP_CACHE_DIR": str(repository.with_name("pip")),
+        "PIP_CONSTRAINT": str(constraints),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+
+
+def run(path: Path, repository: Path, work: Path) -> tuple[nbformat.NotebookNode, dict]:
+    """Execute a notebook in the folder `work`; return it and what was found afterwards.
+
+    A second notebook in the same folder meets what the first one left, as after a restart of the
+    kernel on Colab.
+
+    What was found: the current folder, the file of dlvlib, the packages that were installed, and
+    version and file of each package of `KEPT`.
+
+    Raises:
+        RuntimeError: if a cell fails; the message names the notebook, the cell and the error.
+    """
+    python = make_environment(work / "environment")
+    (work / "content").mkdir(exist_ok=True)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(PROBE))
+    manager = AsyncKernelManager(kernel_name="colab")
+    command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager._kernel_spec = KernelSpec(argv=command, language="python")
+    resources = {"metadata": {"path": str(work / "content")}}
+    client = NotebookClient(notebook, km=manager, timeout=600, resources=resources)
+    client.owns_km = True  # it ends the kernel, too
+    try:
+        client.execute(env=environment(repository, work))
+    except (CellExecutionError, CellTimeoutError) as error:
+        count = sum(cell.get("execution_count") is not None for cell in notebook.cells)
+        raise RuntimeError(f"{path.name}, code cell {count}: {error}") from None
+    probe = notebook.cells.pop()
+    return notebook, json.loads(probe.outputs[0].text)
+
+
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of the book")
+    arguments = parser.parse_args()
+    # A kernel says on stderr that it runs over TCP; that is no news here.
+    os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        repository = Path(folder) / "repository"
+        publish(ROOT, repository)
+        for number, path in enumerate(arguments.notebooks or book_notebooks()):
+            work, start = Path(folder) / str(number), time.monotonic()
+            work.mkdir()
+            try:
+                run(path, repository, work)
+                print(f"{time.monotonic() - start:6.1f} s  {path}", flush=True)
+            except RuntimeError as error:
+                failed += 1
+                print(f"error: {error}", file=sys.stderr, flush=True)
+            shutil.rmtree(work)
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""Print the whole book as one PDF with contents, bookmarks, page numbers and working links.
+
+    python tools/pdf.py [--html _build/html] [--out _build/dlv-course.pdf]
+
+Chromium prints each page of the built book, with everything unfolded but the code that a page
+folds away itself; tools/join_pdf.py joins them in the order of _toc.yml.
+"""
+
+import argparse
+import io
+import sys
+from html import escape
+from pathlib import Path
+
+import yaml
+from join_pdf import Chapter, join
+from pypdf import PdfReader
+from screenshots import FLAGS, READY, SET_SCHEME, find_chromium
+
+ROOT = Path(__file__).resolve().parent.parent
+SCALE = 0.8  # of the size on the screen: lines of code fit on the paper
+STYLE = """
+@page {{
+    size: A4; margin: 16mm 18mm 20mm;
+    @bottom-center {{ content: counter(page, {numerals}); font: 9pt sans-serif; color: #4b5563; }}
+}}
+html {{ counter-set: page {before}; }}
+"""
+# The theme prints a page alone: with contents of its own instead of the numbered heading.
+BOOK_STYLE = """
+#jb-print-docs-body, details.above-input, button.toggle-button { display: none !important; }
+.bd-main .bd-content .bd-article h1:first-of-type { display: block !important; }
+"""
+CONTENTS_STYLE = """
+body { font: 11pt/1.5 sans-serif; color: #1f2933; }
+h1 { font-size: 21pt; } h2 { font-size: 13pt; margin: 1.2em 0 0.2em; break-after: avoid; }
+a { display: flex; gap: 1em; color: inherit; text-decoration: none; }
+a span { margin-left: auto; }
+"""
+CONTENTS_NOTE = (
+    "Each line is a link. Code that only imports or draws is left out here; "
+    "it stands in the notebook of the page."
+)
+UNFOLD = """() => {
+    for (const fold of document.querySelectorAll("main details")) fold.open = true;
+    for (const fold of document.querySelectorAll(".toggle-hidden"))
+        fold.classList.remove("toggle-hidden");
+    document.head.insertAdjacentHTML("beforeend",
+        "<style>.sd-tab-content { display: block !important }</style>");
+}"""
+# Chromium writes the place of an anchor only where a link of the same page leads to it.
+LINK_ANCHORS = """() => {
+    for (const element of document.querySelectorAll("main [id]")) {
+        const link = document.createElement("a");
+        link.href = "#" + encodeURIComponent(element.id);
+        document.body.append(link);
+    }
+}"""
+HEADINGS = """() => [...document.querySelectorAll("main section > :is(h1, h2)")].map((heading) => {
+    const copy = heading.cloneNode(true);
+    for (const link of copy.querySelectorAll(".headerlink")) link.remove();
+    const text = copy.textContent.trim().replace(/\\s+/g, " ");
+    return [Number(heading.tagName[1]), text, heading.parentElement.id];
+})"""
+
+
+def reading_order(toc: dict) -> list[tuple[str, str]]:
+    """List the pages as (part, page); the part of the landing page is empty."""
+
+    def below(node: dict, part: str) -> list[tuple[str, str]]:
+        part = node.get("caption", part)
+        own = [(part, str(Path(node[key]))) for key in ("root", "file") if key in node]
+        children = [c for key in ("parts", "chapters", "sections") for c in node.get(key, [])]
+        return own + [entry for child in children for entry in below(child, part)]
+
+    return below(toc, "")
+
+
+class Printer:
+    """Prints with `page`, an open page of Playwright, what lies in the folder `html`."""
+
+    def __init__(self, page, html: Path):
+        self.page, self.html = page, html
+
+    def chapter(self, part: str, name: str, before: int, numerals: str = "decimal") -> Chapter:
+        """Print a page of the book; its first sheet has the number `before` + 1.
+
+        Raises:
+            FileNotFoundError: if the page was not built.
+        """
+        path = self.html / f"{name}.html"
+        if not path.is_file():
+            raise FileNotFoundError(f"{name} of _toc.yml is not in {self.html}: run `make book`")
+        self.page.goto(path.as_uri())
+        self.page.evaluate(UNFOLD)
+        self.page.evaluate(READY)
+        self.page.evaluate(LINK_ANCHORS)
+        headings = self.page.evaluate(HEADINGS)
+        return Chapter(part, path.as_uri(), headings, self._print(before, numerals, BOOK_STYLE))
+
+    def contents(self, chapters: list[Chapter], before: int) -> Chapter:
+        """Print the contents: parts, titles and the numbers of the sheets, from 1."""
+        lines, part, number = [], "", 1
+        for chapter in chapters:
+            if chapter.part != part:
+                part = chapter.part
+                lines.append(f"<h2>{escape(part)}</h2>")
+            lines.append(
+                f'<a href="{chapter.uri}">{escape(chapter.title)}<span>{number}</span></a>'
+            )
+            number += len(chapter.sheets)
+        self.page.goto("about:blank")
+        self.page.set_content(f"<h1>Contents</h1>{''.join(lines)}<p>{CONTENTS_NOTE}</p>")
+        sheets = self._print(before, "lower-roman", CONTENTS_STYLE)
+        return Chapter("", "", [[1, "Contents", ""]], sheets)
+
+    def _print(self, before: int, numerals: str, style: str) -> PdfReader:
+        style = STYLE.format(before=before, numerals=numerals) + style
+        self.page.add_style_tag(content=style)
+        content = self.page.pdf(prefer_css_page_size=True, print_background=True, scale=SCALE)
+        return PdfReader(io.BytesIO(content))
+
+
+def print_book(toc: dict, html: Path, title: str, out: Path, report=print) -> None:
+    """Write the PDF of the pages that `toc` names.
+
+    Args:
+        toc: the content of _toc.yml.
+        html: the folder of the built book.
+        title: the title of the document.
+        out: the file to write; it appears when it is complete.
+        report: called with one line for each page.
+
+    Raises:
+        FileNotFoundError: if there is no browser, or a page was not built.
+    """
+    chromium = find_chromium()
+    if chromium is None:
+        raise FileNotFoundError("no browser found: install Chromium or Chrome")
+    from playwright.sync_api import sync_playwright
+
+    (landing, *pages), chapters, number = reading_order(toc), [], 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        # Our own styles are let in, whatever the policy of the pages says.
+        context = browser.new_context(
+            color_scheme="light", reduced_motion="reduce", bypass_csp=True
+        )
+        context.add_init_script(SET_SCHEME.format(scheme="light"))
+        printer = Printer(context.new_page(), html.resolve())
+        first = printer.chapter(*landing, 0, "lower-roman")
+        for entry in pages:
+            chapters.append(printer.chapter(*entry, number))
+            report(f"{number + 1:5}  {chapters[-1].title}")
+            number += len(chapters[-1].sheets)
+        contents = printer.contents(chapters, len(first.sheets))
+        browser.close()
+    join([first, contents], chapters, title, out)
+
+
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
+    parser.add_argument("--out", type=Path, default=ROOT / "_build" / "dlv-course.pdf")
+    arguments = parser.parse_args()
+    toc, config = (
+        yaml.safe_load((ROOT / name).read_text(encoding="utf8"))
+        for name in ("_toc.yml", "_config.yml")
+    )
+    try:
+        print_book(toc, arguments.html, config["title"], arguments.out)
+    except FileNotFoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"written: {arguments.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
