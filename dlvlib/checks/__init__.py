@@ -5,7 +5,7 @@ with the hint that fits the mistake behind it. The name of a question is ``topic
 topic has a file, ``on_<topic>.py``, and a notebook.
 """
 
-from dlvlib.checks import on_metrics
+from dlvlib.checks import on_lenet, on_loop, on_metrics
 from dlvlib.checks.on_metrics import LECTURE_CLASSES, LECTURE_SCORES, LECTURE_TARGETS
 from dlvlib.checks.questions import Question, StudentQuestion, Verdict
 
@@ -14,6 +14,8 @@ __all__ += ["Verdict", "check", "progress"]
 
 TOPICS = {
     "metrics": on_metrics,
+    "lenet": on_lenet,
+    "loop": on_loop,
 }
 QUESTIONS: dict[str, Question | StudentQuestion] = {
     f"{topic}.{name}": question
