@@ -5,7 +5,7 @@ with the hint that fits the mistake behind it. The name of a question is ``topic
 topic has a file, ``on_<topic>.py``, and a notebook.
 """
 
-from dlvlib.checks import on_lenet, on_loop, on_metrics
+from dlvlib.checks import on_diagnosis, on_lenet, on_loop, on_metrics
 from dlvlib.checks.on_metrics import LECTURE_CLASSES, LECTURE_SCORES, LECTURE_TARGETS
 from dlvlib.checks.questions import Question, StudentQuestion, Verdict
 
@@ -16,6 +16,7 @@ TOPICS = {
     "metrics": on_metrics,
     "lenet": on_lenet,
     "loop": on_loop,
+    "diagnosis": on_diagnosis,
 }
 QUESTIONS: dict[str, Question | StudentQuestion] = {
     f"{topic}.{name}": question

@@ -69,13 +69,12 @@ QUESTIONS: dict[str, Question] = {
             "The loss still receives probabilities.": make_step(
                 "zero", "backward", "step", softmax=True
             ),
-            "It clears the gradients between backward and step, so step finds none.": make_step(
-                "backward", "zero", "step"
+            "The weights never move: step comes after backward, with no zero_grad between.": (
+                make_step("zero", "step", "backward")
             ),
-            "It steps before backward: the gradients come too late.": make_step(
-                "zero", "step", "backward"
+            "It steps before backward, with the gradients of the step before.": make_step(
+                "step", "zero", "backward"
             ),
-            "It computes the gradients and never steps.": make_step("zero", "backward"),
             "It returns a tensor that holds the graph; return a number.": make_step(
                 "zero", "backward", "step", graph=True
             ),
