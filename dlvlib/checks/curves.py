@@ -1,4 +1,4 @@
-"""Learning curves: some from a formula, to be diagnosed, and functions of curves, right and wrong."""
+"""Learning curves to be diagnosed, and functions of curves, right ones and wrong ones."""
 
 import math
 from collections.abc import Sequence
@@ -41,11 +41,21 @@ def diagnosis(student: int) -> str:
     return KINDS[int(drawn)]
 
 
-def best_epoch(val_losses: Sequence[float], patience: int, *, shift: int = 0) -> int:
-    """The epoch that is kept, from 1, as `dlvlib.training` chooses it; `shift` waits longer."""
+def best_epoch(
+    val_losses: Sequence[float], patience: int, *, shift: int = 0, take_equal: bool = False
+) -> int:
+    """The epoch that is kept, counted from 1, as `dlvlib.training` chooses it.
+
+    Args:
+        val_losses: one for each epoch.
+        patience: training stops when the best epoch lies so many epochs back.
+        shift: the mistake of waiting so much longer.
+        take_equal: the mistake of taking an equal loss for a better one.
+    """
     best = 1
-    for epoch in range(1, len(val_losses) + 1):
-        if val_losses[epoch - 1] < val_losses[best - 1]:
+    for epoch, loss in enumerate(val_losses, start=1):
+        lowest = val_losses[best - 1]
+        if loss < lowest or (take_equal and loss == lowest):
             best = epoch
         if epoch - best >= patience + shift:
             break
@@ -55,12 +65,6 @@ def best_epoch(val_losses: Sequence[float], patience: int, *, shift: int = 0) ->
 def last_epoch(val_losses: Sequence[float], patience: int) -> int:
     """The epoch after which training stops."""
     return min(best_epoch(val_losses, patience) + patience, len(val_losses))
-
-
-def latest_of_equals(val_losses: Sequence[float], patience: int) -> int:
-    """As `best_epoch`, but the last of equal losses."""
-    run = val_losses[: last_epoch(val_losses, patience)]
-    return len(run) - run[::-1].index(min(run))
 
 
 def against_the_epoch_before(val_losses: Sequence[float], patience: int) -> int:

@@ -70,7 +70,9 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
             "It returns the epoch where training stops; the weights of the best one are kept.": (
                 curves.last_epoch
             ),
-            "Of equal losses it keeps the last; keep the first.": curves.latest_of_equals,
+            "Of equal losses it keeps the last; keep the first.": lambda losses, patience: (
+                curves.best_epoch(losses, patience, take_equal=True)
+            ),
             "It waits one epoch too long.": lambda losses, patience: curves.best_epoch(
                 losses, patience, shift=1
             ),
