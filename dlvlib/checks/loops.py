@@ -133,9 +133,9 @@ def watch_epoch(train_epoch: Callable[..., Any], net: nn.Module, batches: Batche
     optimizer = Descent(net.eval())
     loss = train_epoch(net, optimizer, batches)
     return {
+        "the loss returned": loss,
         "the weights after the epoch": _flat(net.parameters()),
         "the statistics of batch normalisation": _flat(net.buffers()),
-        "the loss returned": loss,
         "the loss holds a graph": _holds_graph(loss),
     }
 
