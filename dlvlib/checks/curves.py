@@ -27,11 +27,13 @@ def learning_curves(student: int) -> tuple[list[float], list[float]]:
         train = [level + 0.3 * math.exp(-t / 1.5) for t in epochs]
         val = [loss + 0.03 + 0.05 * shake[1] for loss in train]
     elif kind == "stopped too soon":
-        train = [2.3 - (0.07 + 0.02 * shake[0]) * t for t in epochs]
+        train = [0.3 + 2 * math.exp(-t / (12 + 6 * shake[0])) for t in epochs]
         val = [loss + 0.05 + 0.002 * t for t, loss in zip(epochs, train, strict=True)]
     else:
         train = [0.12 + 0.1 * shake[0] + 2 * math.exp(-t / 1.8) for t in epochs]
         val = [loss + 0.03 + 0.03 * shake[1] for loss in train]
+    noise = (0.02 * torch.rand(len(val), generator=generator) - 0.01).tolist()
+    val = [loss + error for loss, error in zip(val, noise, strict=True)]
     return [round(loss, 2) for loss in train], [round(loss, 2) for loss in val]
 
 

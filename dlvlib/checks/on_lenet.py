@@ -136,7 +136,7 @@ QUESTIONS: dict[str, Question] = {
         rounds=2,
         praise="With the same weights it gives the same logits as the reference.",
         mistakes={
-            "The activations are missing: without them the dense layers collapse into one.": partial(
+            "No activations: without them the dense layers collapse into one.": partial(
                 _lenet, bend=nn.Identity
             ),
             "The dense layers have no activation between them.": partial(
