@@ -82,7 +82,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "epoch_bugs": _name(
         {"order", "graph"},
-        "The first stops the learning; the second fills the memory.",
+        "The order stops the learning; the graphs fill the memory.",
         {
             "zero_grad": "zero_grad is called in each step. Ask what happens after it.",
             "batch means": "Each loss is multiplied by its number of images.",
@@ -118,7 +118,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "evaluate_bugs": _name(
         {"mode", "no_grad", "axis", "batch means"},
-        "The first two need one line each; the other two change a number silently.",
+        "None of the four raises anything while all batches are of ten.",
         {
             "softmax": "cross_entropy receives logits here, as it should.",
             "graph": ".item() takes the numbers out of their graphs.",
