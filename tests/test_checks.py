@@ -1,3 +1,4 @@
+import dataclasses
 import math
 import time
 
@@ -191,3 +192,12 @@ def test_a_function_that_is_told_to_stop_does_stop(monkeypatch):
     count = len(ticks)
     time.sleep(0.3)
     assert len(ticks) == count
+
+
+def test_a_reference_that_fails_makes_no_answer_right(monkeypatch):
+    def fails(logits, targets, k):
+        raise MemoryError("no room")
+
+    asked = dataclasses.replace(checks.QUESTIONS["metrics.top_k_function"], reference=fails)
+    assert not asked.judge(fails)
+    assert "run it again" in asked.judge(metrics.top_k_accuracy).message

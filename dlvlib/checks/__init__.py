@@ -5,17 +5,33 @@ with the hint that fits the mistake behind it. The name of a question is ``topic
 topic has a file, ``on_<topic>.py``, and a notebook.
 """
 
-from dlvlib.checks import on_layers, on_metrics, on_receptive_field
+from dlvlib.checks import (
+    on_blocks,
+    on_diagnosis,
+    on_layers,
+    on_lenet,
+    on_loop,
+    on_metrics,
+    on_receptive_field,
+    on_reproduce,
+    on_residual,
+)
 from dlvlib.checks.on_metrics import LECTURE_CLASSES, LECTURE_SCORES, LECTURE_TARGETS
 from dlvlib.checks.questions import Question, StudentQuestion, Verdict
 
 __all__ = ["LECTURE_CLASSES", "LECTURE_SCORES", "LECTURE_TARGETS", "QUESTIONS", "TOPICS"]
 __all__ += ["Verdict", "check", "progress"]
 
-TOPICS = {
+TOPICS = {  # in the order of the notebooks
     "metrics": on_metrics,
     "layers": on_layers,
+    "lenet": on_lenet,
+    "loop": on_loop,
     "receptive_field": on_receptive_field,
+    "blocks": on_blocks,
+    "residual": on_residual,
+    "diagnosis": on_diagnosis,
+    "reproduce": on_reproduce,
 }
 QUESTIONS: dict[str, Question | StudentQuestion] = {
     f"{topic}.{name}": question

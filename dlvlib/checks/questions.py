@@ -150,13 +150,13 @@ class FunctionQuestion:
         if not callable(answer):
             name = name_of(answer)
             return Verdict(False, f"The answer should be a function {self.signature}, got {name}.")
+        expected = self.observations(self.reference)  # first: it loads what both need
+        if expected is None or all(isinstance(value, Raised) for value in expected):
+            return Verdict(False, "The checker itself had no time or no memory; run it again.")
         found = self.observations(answer)
         if found is None:
             limit = calling.TIME_LIMIT_SECONDS
             return Verdict(False, f"Your function did not return within {limit:g} seconds.")
-        expected = self.observations(self.reference)
-        if expected is None:
-            return Verdict(False, "The machine was too busy for the comparison; run it again.")
         if same(found, expected):
             return Verdict(True, self.praise)
         for hint, mistake in self.mistakes.items():

@@ -13,6 +13,8 @@ def as_number(answer: object) -> float | None:
     """Return a float for a number or a one-element tensor or array, else None."""
     if isinstance(answer, (bool, str, bytes)):
         return None
+    if isinstance(answer, Tensor):
+        answer = answer.detach()  # torch warns of a float made from a tensor with a graph
     try:
         return float(answer)
     except Exception:  # any object may refuse in its own way

@@ -1,0 +1,102 @@
+"""Learning curves to be diagnosed, and functions of curves, right ones and wrong ones."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+KINDS = ("overfitting", "underfitting", "stopped too soon", "healthy")
+
+
+def learning_curves(student: int) -> tuple[list[float], list[float]]:
+    """Return (training losses, validation losses) of 16 epochs, drawn from a student number.
+
+    They come from a formula and are no recorded run; which diagnosis they show depends on the
+    student number.
+    """
+    generator = torch.Generator().manual_seed(student)
+    kind = diagnosis(student)
+    shake = torch.rand(2, generator=generator).tolist()
+    epochs = range(16)
+    if kind == "overfitting":
+        rate = 3 + 2 * shake[0]
+        train = [2.2 * math.exp(-t / rate) for t in epochs]
+        val = [1.3 + 0.9 * math.exp(-t / 2) + 0.012 * (1 + shake[1]) * t**2 / 2 for t in epochs]
+    elif kind == "underfitting":
+        level = 1.9 + 0.2 * shake[0]
+        train = [level + 0.3 * math.exp(-t / 1.5) for t in epochs]
+        val = [loss + 0.03 + 0.05 * shake[1] for loss in train]
+    elif kind == "stopped too soon":
+        train = [0.3 + 2 * math.exp(-t / (12 + 6 * shake[0])) for t in epochs]
+        val = [loss + 0.05 + 0.002 * t for t, loss in zip(epochs, train, strict=True)]
+    else:
+        train = [0.12 + 0.1 * shake[0] + 2 * math.exp(-t / 1.8) for t in epochs]
+        val = [loss + 0.03 + 0.03 * shake[1] for loss in train]
+    noise = (0.02 * torch.rand(len(val), generator=generator) - 0.01).tolist()
+    val = [loss + error for loss, error in zip(val, noise, strict=True)]
+    return [round(loss, 2) for loss in train], [round(loss, 2) for loss in val]
+
+
+def diagnosis(student: int) -> str:
+    """Which of `KINDS` the curves of a student number show."""
+    drawn = torch.randint(len(KINDS), (), generator=torch.Generator().manual_seed(student))
+    return KINDS[int(drawn)]
+
+
+def best_epoch(
+    val_losses: Sequence[float], patience: int, *, shift: int = 0, take_equal: bool = False
+) -> int:
+    """The epoch that is kept, counted from 1, as `dlvlib.training` chooses it.
+
+    Args:
+        val_losses: one for each epoch.
+        patience: training stops when the best epoch lies so many epochs back.
+        shift: the mistake of waiting so much longer.
+        take_equal: the mistake of taking an equal loss for a better one.
+    """
+    best = 1
+    for epoch, loss in enumerate(val_losses, start=1):
+        lowest = val_losses[best - 1]
+        if loss < lowest or (take_equal and loss == lowest):
+            best = epoch
+        if epoch - best >= patience + shift:
+            break
+    return best
+
+
+def last_epoch(val_losses: Sequence[float], patience: int) -> int:
+    """The epoch after which training stops."""
+    return min(best_epoch(val_losses, patience) + patience, len(val_losses))
+
+
+def against_the_epoch_before(val_losses: Sequence[float], patience: int) -> int:
+    """Stops after `patience` epochs in a row that are each no better than the one before."""
+    bad, last = 0, len(val_losses)
+    for epoch in range(2, len(val_losses) + 1):
+        bad = bad + 1 if val_losses[epoch - 1] >= val_losses[epoch - 2] else 0
+        if bad >= patience:
+            last = epoch
+            break
+    return 1 + val_losses.index(min(val_losses[:last]))
+
+
+def draw_curve(generator: torch.Generator) -> tuple[list[float], int]:
+    """A random curve of 1 to 25 epochs, rounded so that values are equal at times; a patience."""
+    count = int(torch.randint(1, 26, (), generator=generator))
+    steps = torch.randn(count, generator=generator).cumsum(0) / 5 + 3
+    return [round(loss, 1) for loss in steps.tolist()], int(
+        torch.randint(1, 6, (), generator=generator)
+    )
+
+
+def gap(train_losses: Sequence[float], val_losses: Sequence[float]) -> float:
+    """Validation loss minus training loss at the epoch with the lowest validation loss."""
+    best = val_losses.index(min(val_losses))
+    return val_losses[best] - train_losses[best]
+
+
+def draw_pair(generator: torch.Generator) -> tuple[list[float], list[float]]:
+    """Random (training losses, validation losses) of 3 to 19 epochs."""
+    count = int(torch.randint(3, 20, (), generator=generator))
+    train = torch.rand(count, generator=generator) + 0.5
+    return train.tolist(), (torch.rand(count, generator=generator) + 1).tolist()
