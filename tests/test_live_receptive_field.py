@@ -90,7 +90,7 @@ def test_the_drawing_is_to_scale(page):
 def test_fallback_lists_every_layer():
     rows = [field for net in DATA["networks"] for field in net["layers"]]
     assert FALLBACK.count('<th scope="row">') == len(rows)
-    assert "<td>404</td>" in FALLBACK
+    assert "<td>404 (224)</td><td>32</td>" in FALLBACK
 
 
 def test_it_keeps_the_rules_of_every_figure(browser, page):
