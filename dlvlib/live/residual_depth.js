@@ -66,10 +66,10 @@ export function mount(stage, data) {
   const update = () => {
     const [depth, gain, scale] = ["depth", "gain", "scale"].map((name) => sliders[name].value);
     const [blue, orange] = [color("resnet"), color("vgg")];
-    const branch = `residual, α = ${scale.toFixed(2)}`;
+    const branch = `residual, α\u00a0=\u00a0${scale.toFixed(2)}`;
     const stacks = [ // where on its line the name stands: its share of the depth, and dy
       ["plain", plainFactor(gain), orange, "none", 0.95, 16],
-      ["residual, α = 1", residualFactor(gain, 1), blue, "6 4", 0.6, -8],
+      ["residual, α\u00a0=\u00a01", residualFactor(gain, 1), blue, "6 4", 0.6, -8],
       [branch, residualFactor(gain, scale), blue, "none", 0.95, -6],
     ].map(([name, factor, ...look]) => [name, Math.log10(factor), ...look]);
     const nodes = [
