@@ -8,6 +8,8 @@ LIGHT := chapters exercises solutions
 ALONE := OMP_NUM_THREADS=1
 NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	--nbval-sanitize-with tests/nbval.cfg -n 2 --dist loadfile -q
+# What needs the built book or a browser.
+HTML_TESTS := $(addprefix tests/test_,book.py browser.py accessibility.py policy.py)
 SMOKE := _build/smoke
 export IPYTHONDIR := $(CURDIR)/tools/ipython
 export PYTHONHASHSEED := 0
@@ -29,7 +31,7 @@ lint: $(STAMP)  ## ruff: format and rules
 	$(BIN)/ruff check .
 
 unit: $(STAMP)  ## unit tests of dlvlib, tools, claims and records
-	$(ALONE) $(BIN)/python -m pytest -n 2 -q --ignore tests/test_book.py --ignore tests/test_browser.py
+	$(ALONE) $(BIN)/python -m pytest -n 2 -q $(HTML_TESTS:%=--ignore %)
 	$(ALONE) $(BIN)/python -m pytest -q --doctest-modules dlvlib
 
 notebooks: $(STAMP)  ## execute the light notebooks and compare what they say
@@ -41,7 +43,7 @@ smoke: $(STAMP)  ## run every training notebook for seconds, on the embedded dig
 
 html: $(STAMP)  ## build the book from nothing and check its HTML, also in a browser
 	@$(BIN)/python tools/build.py --fresh
-	$(BIN)/python -m pytest -q tests/test_book.py tests/test_browser.py
+	$(ALONE) $(BIN)/python -m pytest -n 2 -q $(HTML_TESTS)
 
 train: $(STAMP)  ## run what is not recorded: ONLY=name BUDGET=full MINUTES=10 CIFAR=folder SHARE=1/2
 	DLV_SHARE=$(SHARE) $(BIN)/python tools/train.py $(if $(ONLY),--only $(ONLY)) --budget $(or $(BUDGET),full) \

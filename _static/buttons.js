@@ -1,0 +1,7 @@
+// What the theme's buttons did from attributes; the page's policy lets only scripts do it.
+const DOES = { print: () => window.print(), "full-screen": () => window.toggleFullScreen() };
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-does]");
+  if (button) DOES[button.dataset.does]?.();
+});
