@@ -16,7 +16,7 @@ TYPE = re.compile(r"""\btype\s*=\s*["']?([^"'\s>]+)""", re.I)
 RUNS = {"module", "importmap", "text/javascript", "application/javascript"}
 START = re.compile(r"<head\b[^>]*>\s*<meta charset=[^>]*>", re.I)
 META = re.compile(r'\s*<meta http-equiv="Content-Security-Policy"[^>]*>')
-# The theme's handlers; _static/buttons.js does the same for a button that says what it does.
+# The theme's handlers; _static/theme.js does the same for a button that says what it does.
 HANDLERS = {
     'onclick="window.print()"': 'data-does="print"',
     'onclick="toggleFullScreen()"': 'data-does="full-screen"',

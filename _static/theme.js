@@ -5,3 +5,6 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-does]");
   if (button) DOES[button.dataset.does]?.();
 });
+
+// From the disk a browser lets no page read another: the search then lists titles alone.
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
