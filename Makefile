@@ -9,7 +9,7 @@ ALONE := OMP_NUM_THREADS=1
 NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	--nbval-sanitize-with tests/nbval.cfg -n 2 --dist loadfile -q
 # What needs the built book or a browser.
-HTML_TESTS := $(addprefix tests/test_,book.py browser.py accessibility.py policy.py theme.py)
+HTML_TESTS := $(addprefix tests/test_,book.py browser.py accessibility.py policy.py theme.py page_table.py)
 SMOKE := _build/smoke
 export IPYTHONDIR := $(CURDIR)/tools/ipython
 export PYTHONHASHSEED := 0
