@@ -3,6 +3,7 @@
 import re
 
 import browsing
+import guard
 import policy
 import pytest
 import test_book
@@ -64,6 +65,11 @@ def test_a_page_is_protected_once():
 def test_a_page_that_hides_its_character_set_is_refused():
     with pytest.raises(ValueError, match="character set first"):
         policy.protect("<html><head><title>T</title><meta charset='utf-8'></head></html>")
+
+
+def test_the_build_warns_of_a_handler():
+    html = PLAIN % '<button data-does="print">a</button><img alt="b" src="c.png" onerror="x()">'
+    assert guard.problems_of(html) == ["<img> runs code from onerror"]
 
 
 # The policy in the browser
