@@ -9,7 +9,8 @@ ALONE := OMP_NUM_THREADS=1
 NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	--nbval-sanitize-with tests/nbval.cfg -n 2 --dist loadfile -q
 # What needs the built book or a browser.
-HTML_TESTS := $(addprefix tests/test_,book.py browser.py findable.py site.py)
+HTML_TESTS := $(addprefix tests/test_,accessibility.py book.py browser.py findable.py page_table.py \
+	policy.py site.py theme.py)
 SMOKE := _build/smoke
 export IPYTHONDIR := $(CURDIR)/tools/ipython
 export PYTHONHASHSEED := 0
@@ -44,7 +45,7 @@ smoke: $(STAMP)  ## run every training notebook for seconds, on the embedded dig
 
 html: $(STAMP)  ## build the book from nothing and check its HTML, also in a browser
 	@$(BIN)/python tools/build.py --fresh
-	$(BIN)/python -m pytest -q $(HTML_TESTS)
+	$(ALONE) $(BIN)/python -m pytest -n 2 -q $(HTML_TESTS)
 
 train: $(STAMP)  ## run what is not recorded: ONLY=name BUDGET=full MINUTES=10 CIFAR=folder SHARE=1/2
 	DLV_SHARE=$(SHARE) $(BIN)/python tools/train.py $(if $(ONLY),--only $(ONLY)) --budget $(or $(BUDGET),full) \

@@ -1,4 +1,4 @@
-"""Roles and names that the theme leaves out, added to every page that was built."""
+"""Roles, names and a place for the focus that the theme leaves out, added to every page."""
 
 import re
 from pathlib import Path
@@ -6,13 +6,15 @@ from pathlib import Path
 TITLE_BLOCK = re.compile(
     r'<div class="sidebar-primary-item">(?=\s*<a class="navbar-brand)', re.DOTALL
 )
+MAIN = re.compile(r'<main id="main-content"(?![^>]*\stabindex=)')
 
 
 def improve(html: str) -> str:
     """Return the page with what was missing; a second time changes nothing."""
-    return TITLE_BLOCK.sub(
+    html = TITLE_BLOCK.sub(
         '<div class="sidebar-primary-item" role="region" aria-label="Title of the book">', html
     )
+    return MAIN.sub('<main id="main-content" tabindex="-1"', html)  # where the skip link leads
 
 
 def improve_site(app, error):

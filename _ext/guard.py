@@ -48,6 +48,11 @@ VERBATIM = {"code", "kbd", "pre", "script", "style", "textarea"}
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source"}
 
 
+def runs(attribute: str) -> bool:
+    """Whether a browser would run the attribute as code, which the policy of a page refuses."""
+    return attribute.startswith("on") and attribute.isalpha()
+
+
 class Guard(HTMLParser):
     """Collects what is wrong with one page in `problems`."""
 
@@ -64,6 +69,7 @@ class Guard(HTMLParser):
         if tag == "link" and LINK_RELATIONS & set(attributes.get("rel", "").lower().split()):
             loads.append(attributes.get("href", ""))
         self.problems += [f"<{tag}> loads {url}" for url in loads if THIRD_PARTY.match(url)]
+        self.problems += [f"<{tag}> runs code from {name}" for name in attributes if runs(name)]
         self.check_css(attributes.get("style", ""))
         decorative = attributes.get("role") in ("presentation", "none")
         if tag == "img" and not attributes.get("alt", "").strip() and not decorative:

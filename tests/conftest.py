@@ -1,0 +1,43 @@
+"""One browser for the tests of a module; each test opens its own tab in it."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+for folder in ("tools", "_ext"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / folder))
+
+import browsing  # noqa: E402
+import screenshots  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Chromium, started; without one: skip at home, fail in CI."""
+    path = screenshots.find_chromium()
+    if path is None:
+        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        stop(f"no browser found, looked for {', '.join(screenshots.NAMES)}")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=screenshots.FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """A window of a reader who asked for little motion, so that nothing is half faded in."""
+    return chromium.new_context(reduced_motion="reduce")
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The built book, served."""
+    import test_book  # not above: pytest rewrites its assertions when it collects it
+
+    test_book.need_book()
+    with browsing.Server(test_book.HTML) as server:
+        yield server

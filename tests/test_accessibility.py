@@ -1,0 +1,143 @@
+"""What the browser tests ask of every page is found missing in a page that lacks it."""
+
+import re
+
+import accessibility
+import browsing
+import pytest
+
+STYLE = "body { color: #000; background: #fff } :focus { outline: 2px solid }"
+HEAD = (
+    f'<!doctype html><html lang="en"><meta charset="utf8"><title>T</title><style>{STYLE}</style>'
+)
+HEAD += '<link rel="icon" href="data:,">'
+SKIP = '<nav aria-label="Skip"><a href="#main-content">Skip to main content</a></nav>'
+GOOD = f"""{HEAD}<body>{SKIP}<main id="main-content" tabindex="-1"><h1>A page</h1>
+<h2>Quiz</h2><fieldset><legend>Which loss?</legend>
+<label><input type="radio" name="q" style="width: 24px; height: 24px"> cross-entropy</label>
+</fieldset><details><summary>Answer</summary><p><a href="#main-content">Yes.</a></p></details>
+<label>Rate <input type="range" style="height: 24px"></label>
+<svg role="img" aria-label="A line that rises" width="9" height="9"><path d="M0 9 9 0"/></svg>
+<div class="highlight"><pre><span class="k">for</span> <span class="k">if</span></pre></div>
+</main></body></html>"""
+
+
+def body(text: str, *, main: str = 'id="main-content" tabindex="-1"') -> str:
+    return f"{HEAD}<body>{SKIP}<main {main}><h1>A page</h1>{text}</main></body></html>"
+
+
+AXE = {  # a rule, and a page that breaks it
+    "color-contrast": body('<p style="color: #999">pale</p>'),
+    "link-in-text-block": body(
+        '<p>See <a href="#main-content" style="color: #222; text-decoration: none">it</a> now</p>'
+    ),
+    "image-alt": body('<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">'),
+    "label": body('<input type="range">'),
+    "heading-order": body("<h3>Two levels down</h3>"),
+    "tabindex": body('<button tabindex="3">first of all</button>'),
+    "target-size": body(
+        '<button style="width: 9px; height: 9px; padding: 0" aria-label="A"></button>'
+        '<button style="width: 9px; height: 9px; padding: 0" aria-label="B"></button>'
+    ),
+    "html-has-lang": GOOD.replace(' lang="en"', ""),
+    "region": GOOD.replace(SKIP, f"{SKIP}<p>outside of every landmark</p>"),
+    "empty-table-header": body("<table><tr><th></th></tr><tr><td>1</td></tr></table>"),
+    "aria-valid-attr-value": body('<button aria-expanded="perhaps">fold</button>'),
+}
+
+
+def open_page(browser, tmp_path, html: str, **choice):
+    (tmp_path / "page.html").write_text(html, encoding="utf8")
+    return browsing.opened(browser, (tmp_path / "page.html").as_uri(), **choice)
+
+
+def test_a_good_page_is_let_alone(browser, tmp_path):
+    with open_page(browser, tmp_path, GOOD) as (page, problems):
+        page.evaluate(browsing.UNFOLD)
+        assert accessibility.motion(page) == []
+        assert accessibility.unseen_focus(page) == []
+        assert accessibility.skip_link(page) == []
+        assert accessibility.broken_rules(page) == []
+        assert problems == []
+
+
+@pytest.mark.parametrize("rule", AXE)
+def test_axe_finds_a_broken_rule(browser, tmp_path, rule):
+    with open_page(browser, tmp_path, AXE[rule]) as (page, _):
+        problems = accessibility.broken_rules(page)
+    assert any(problem.startswith(f"axe {rule}, ") for problem in problems), problems
+
+
+def test_axe_knows_the_rules_of_wcag_2_2(browser, tmp_path):
+    with open_page(browser, tmp_path, GOOD) as (page, _):
+        page.evaluate(browsing.axe_source())
+        for tag in browsing.RULES:
+            assert page.evaluate("(tag) => axe.getRules([tag]).length", tag) > 0, tag
+
+
+def test_a_pale_word_of_code_is_found_wherever_it_stands_first(browser, tmp_path):
+    pale = '<span class="k">for</span> <span class="c" style="color: #aaa">each</span>'
+    html = body(f'<div class="highlight"><pre>{pale} {pale}</pre></div>')
+    with open_page(browser, tmp_path, html) as (page, _):
+        (problem,) = accessibility.broken_rules(page)
+        assert page.evaluate("document.querySelectorAll('pre span').length") == 2
+    assert problem.startswith("axe color-contrast, 1 times, first at .c")
+
+
+def test_one_scheme_alone_may_be_pale(browser, tmp_path):
+    dark = "[data-theme=dark] body { background: #333 } [data-theme=dark] nav a { color: #fff }"
+    with open_page(browser, tmp_path, body(f"<style>{dark}</style>")) as (page, _):
+        assert accessibility.broken_rules(page) == []
+        browsing.set_scheme(page, "dark")
+        (problem,) = accessibility.broken_rules(page, rules=browsing.COLOURS)
+        assert problem.startswith("axe color-contrast")
+        assert accessibility.broken_rules(page, rules=browsing.COLOURS, within=["nav"]) == []
+
+
+@pytest.mark.parametrize(
+    ("html", "said"),
+    [
+        (GOOD.replace(SKIP, ""), "not the first stop of Tab"),
+        (GOOD.replace(SKIP, f'<a href="x">x</a>{SKIP}'), "not the first stop of Tab"),
+        (
+            GOOD.replace("</style>", "nav { position: absolute; left: -999px }</style>"),
+            "does not show when it has the focus",
+        ),
+        (GOOD.replace('id="main-content" tabindex="-1"', ""), "does not move into main"),
+        (GOOD.replace('main id="main-content" tabindex="-1"', "div"), "does not move into main"),
+    ],
+)
+def test_a_skip_link_that_does_not_work_is_found(browser, tmp_path, html, said):
+    with open_page(browser, tmp_path, html) as (page, _):
+        (problem,) = accessibility.skip_link(page)
+    assert said in problem
+
+
+@pytest.mark.parametrize(
+    "css",
+    ["button:focus { outline: none }", "button { opacity: 0 }", "button { outline: 0 none }"],
+)
+def test_a_focus_that_does_not_show_is_found(browser, tmp_path, css):
+    html = body(f"<style>{css}</style><button>go</button><input aria-label='a'>")
+    with open_page(browser, tmp_path, html.replace(":focus {", ":focus-visible {")) as (page, _):
+        problems = accessibility.unseen_focus(page)
+    expected = [] if "0 none" in css else ["the focus does not show on <button>go</button>"]
+    assert problems == expected  # an outline that only the unfocused button lacks is fine
+
+
+@pytest.mark.parametrize(
+    "css",
+    [
+        "p { transition: color 1s }",
+        "p { animation: pale 2s infinite }",
+        "html { scroll-behavior: smooth }",
+    ],
+)
+def test_motion_against_the_wish_of_the_reader_is_found(browser, tmp_path, css):
+    asked = f"@media (prefers-reduced-motion: no-preference) {{{css}}}"
+    for text, count in ((css, 1), (asked, 0)):
+        html = body(f"<style>@keyframes pale {{ to {{ opacity: 0 }} }} {text}</style><p>x</p>")
+        with open_page(browser, tmp_path, html) as (page, _):
+            problems = accessibility.motion(page)
+        assert len(problems) == count
+        assert all(re.match("moves: <(p|html)", problem) for problem in problems)

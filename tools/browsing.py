@@ -1,0 +1,139 @@
+"""The built book in headless Chromium: serve it, open a page, unfold it, run axe-core on it."""
+
+import functools
+import http.server
+import threading
+from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import screenshots
+
+# What a reader can unfold is unfolded before the page is looked at.
+UNFOLD = """() => {
+    for (const fold of document.querySelectorAll("main details")) fold.open = true;
+    for (const fold of document.querySelectorAll(".toggle-hidden"))
+        fold.classList.remove("toggle-hidden");
+    document.head.insertAdjacentHTML("beforeend",
+        "<style>.sd-tab-content { display: block !important }</style>");
+}"""
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+COLOURS = ["color-contrast", "link-in-text-block"]
+# Code has thousands of coloured words, and axe-core takes its time over each. Of those that look
+# alike (same class, in input or output) the first keeps its element; the others become plain text.
+MERGE_TOKENS = """() => {
+    const known = new Set();
+    for (const token of document.querySelectorAll(".highlight pre span")) {
+        const kind = token.className + token.closest(".cell_input, .cell_output")?.className;
+        if (known.has(kind)) token.replaceWith(...token.childNodes);
+        else known.add(kind);
+    }
+    for (const code of document.querySelectorAll(".highlight pre")) code.normalize();
+}"""
+# preload would fetch every style sheet again, for rules that are not asked for.
+RUN_AXE = """async ([where, rules]) => {
+    const options = { runOnly: rules, resultTypes: ["violations"], preload: false };
+    const { violations } = await axe.run(where ?? document, options);
+    return violations.map(({ id, help, nodes }) => ({ id, help, count: nodes.length,
+        target: nodes[0].target.join(" "), why: nodes[0].failureSummary }));
+}"""
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves one folder on a free port of this machine, until its block is left."""
+
+    def __init__(self, folder: Path):
+        super().__init__(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+        self.address = f"http://127.0.0.1:{self.server_port}"
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
+        self.thread.start()
+        return self
+
+    def __exit__(self, *arguments):
+        self.shutdown()
+        self.thread.join()
+        super().__exit__(*arguments)
+
+
+@contextmanager
+def opened(context, address: str, *, width: int = 1280, scheme: str = "light"):
+    """Open a page in its own tab; yields it and the growing list of what went wrong in it.
+
+    Args:
+        context: a browser context of Playwright.
+        address: file:// or http://; a request to any other host is a problem.
+        width: of the screen, in CSS pixels.
+        scheme: "light" or "dark".
+    """
+    problems = []
+    own = urlsplit(address)
+
+    def watch(request):
+        parts = urlsplit(request.url)
+        inside = (parts.scheme, parts.netloc) == (own.scheme, own.netloc)
+        if not inside and parts.scheme not in ("data", "blob"):
+            problems.append(f"asks another host: {request.url[:160]}")
+
+    def answered(response):
+        if response.status >= 400:
+            problems.append(f"request failed: {response.url} ({response.status})")
+
+    def said(message):
+        if message.type == "error":
+            problems.append(f"console error: {message.text[:300]}")
+
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 844})
+    page.add_init_script(screenshots.SET_SCHEME.format(scheme=scheme))
+    page.on("request", watch)
+    page.on("response", answered)
+    page.on("requestfailed", lambda r: problems.append(f"request failed: {r.url} ({r.failure})"))
+    page.on("console", said)
+    page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
+    try:
+        page.goto(address)
+        yield page, problems
+    finally:
+        page.close()
+
+
+@cache
+def axe_source() -> str:
+    """Return axe-core, from the installed package axe-playwright-python."""
+    return (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf8")
+
+
+def violations(page, rules: list[str] = RULES, *, within: list[str] | None = None) -> list[dict]:
+    """Run axe-core on an open page, or on the parts of it that CSS selectors name.
+
+    It changes the page: see `MERGE_TOKENS`.
+
+    Args:
+        page: of Playwright.
+        rules: tags of axe-core, or names of rules.
+        within: selectors; the whole document when left out.
+
+    Returns:
+        One dict for each rule that is broken: `id`, `help`, `count` of places, and of the first
+        one `target` (its selector) and `why`.
+    """
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(MERGE_TOKENS)
+        page.evaluate(axe_source())  # not as an element: the page's policy would refuse it
+    return page.evaluate(RUN_AXE, [within, rules])
+
+
+def set_scheme(page, scheme: str) -> None:
+    """Change the colours of an open page, as the theme's switch does."""
+    page.evaluate("(scheme) => { document.documentElement.dataset.theme = scheme; }", scheme)
