@@ -5,7 +5,7 @@ with the hint that fits the mistake behind it. The name of a question is ``topic
 topic has a file, ``on_<topic>.py``, and a notebook.
 """
 
-from dlvlib.checks import on_metrics
+from dlvlib.checks import on_blocks, on_metrics, on_residual
 from dlvlib.checks.on_metrics import LECTURE_CLASSES, LECTURE_SCORES, LECTURE_TARGETS
 from dlvlib.checks.questions import Question, StudentQuestion, Verdict
 
@@ -14,6 +14,8 @@ __all__ += ["Verdict", "check", "progress"]
 
 TOPICS = {
     "metrics": on_metrics,
+    "blocks": on_blocks,
+    "residual": on_residual,
 }
 QUESTIONS: dict[str, Question | StudentQuestion] = {
     f"{topic}.{name}": question
