@@ -101,8 +101,8 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
             _params(_REDUCED[:5]): "The 1×1 convolution after the pooling is missing.",
             sum(layer.macs for layer in _REDUCED): "Those are MACs; a weight counts once, however "
             "many pixels use it.",
-            _params(_NAIVE) / _params(_REDUCED): "That is the factor saved; give the number of "
-            "parameters.",
+            round(_params(_NAIVE) / _params(_REDUCED), 2): "That is the factor saved; give the "
+            "number of parameters.",
         },
     ),
     "inception": FunctionQuestion(

@@ -133,7 +133,7 @@ QUESTIONS: dict[str, Question] = {
         reference=lambda i, o, s: Residual(i, o, stride=s),
         draw=_draw_projection,
         observe=observe_module,
-        rounds=8,
+        rounds=5,
         praise="It projects where it must, and nowhere else.",
         mistakes=PROJECTION_MISTAKES,
     ),

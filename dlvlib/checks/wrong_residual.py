@@ -155,13 +155,11 @@ _STRIDES = {
 
 
 def _wrong(change: dict) -> Callable[..., nn.Module]:
-    return lambda *sizes: WrongResidual(*sizes, **change)
+    """Build the block from (channels) or from (in channels, out channels, stride)."""
+    return lambda first, *others: WrongResidual(first, *(others or [first]), **change)
 
 
-BLOCK_MISTAKES = {  # each builds a block from the number of channels
-    hint: lambda channels, build=_wrong(change): build(channels, channels)
-    for hint, change in (_JOINS | _SHAPE_KEPT | _BRANCHES).items()
-}
-PROJECTION_MISTAKES = {  # each builds a block from in channels, out channels and stride
-    hint: _wrong(change) for hint, change in (_JOINS | _BRANCHES | _SHORTCUTS | _STRIDES).items()
+BLOCK_MISTAKES = {h: _wrong(change) for h, change in (_JOINS | _SHAPE_KEPT | _BRANCHES).items()}
+PROJECTION_MISTAKES = {
+    h: _wrong(change) for h, change in (_JOINS | _BRANCHES | _SHORTCUTS | _STRIDES).items()
 }
