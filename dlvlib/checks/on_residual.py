@@ -145,18 +145,18 @@ QUESTIONS: dict[str, Question] = {
         rounds=2,
         praise="The block returns its input, and every parameter can still learn.",
         mistakes={
-            "Nothing has changed in effect: the last beta is 0 anyway, and it is the last gamma "
-            "that scales the branch.": lambda block: None,
+            "The block still computes what it did. Which numbers scale all that the branch "
+            "has computed?": lambda block: None,
             "That is the gamma of the first normalisation; the second convolution still adds "
             "something.": _zero(1),
             "Both gammas are 0: the second convolution then receives the same value "
-            "everywhere. The last one is enough.": _zero(1, 4),
-            "That is the second convolution. Its normalisation comes after it and still shifts; "
-            "set what stands last.": _zero(3),
-            "Both convolutions are 0: they can hardly learn from each other. One gamma for each "
-            "channel is enough.": _zero(0, 3),
-            "Everything is 0, the branch can hardly learn; the last gamma is enough.": _zero_all,
-            "The gamma is 0, and frozen: it must be able to learn.": _freeze,
+            "everywhere. One of the two is enough.": _zero(1, 4),
+            "The second convolution is 0, but its normalisation comes after it and still "
+            "shifts.": _zero(3),
+            "Both convolutions are 0, and each waits for the other to learn.": _zero(0, 3),
+            "Everything is 0, so the branch can hardly learn. One number for each channel is "
+            "enough.": _zero_all,
+            "The right parameter is 0, but frozen: it must be able to learn.": _freeze,
         },
     ),
     "negative": NumberQuestion(
