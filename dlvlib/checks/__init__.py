@@ -5,7 +5,7 @@ with the hint that fits the mistake behind it. The name of a question is ``topic
 topic has a file, ``on_<topic>.py``, and a notebook.
 """
 
-from dlvlib.checks import on_blocks, on_metrics, on_residual
+from dlvlib.checks import on_blocks, on_metrics, on_reproduce, on_residual
 from dlvlib.checks.on_metrics import LECTURE_CLASSES, LECTURE_SCORES, LECTURE_TARGETS
 from dlvlib.checks.questions import Question, StudentQuestion, Verdict
 
@@ -16,6 +16,7 @@ TOPICS = {
     "metrics": on_metrics,
     "blocks": on_blocks,
     "residual": on_residual,
+    "reproduce": on_reproduce,
 }
 QUESTIONS: dict[str, Question | StudentQuestion] = {
     f"{topic}.{name}": question
