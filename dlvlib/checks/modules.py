@@ -68,16 +68,18 @@ def kernels_before_norms(module: nn.Module, images: Tensor) -> dict[nn.Module, t
 def fill(module: nn.Module, kernels: Mapping[nn.Module, tuple[int, ...]]) -> None:
     """Give every parameter and statistic random values that depend only on shape and order.
 
-    Parameters of the same shape are filled in the order in which they are registered. Those of a
-    batch normalisation count with the kernels before it, so it does not matter whether the
-    projection of a shortcut is built before or after the branch. Variances stay positive.
+    Parameters of the same shape are filled in the order in which they are registered, and so are
+    statistics. Those of a batch normalisation count with the kernels before it, so it does not
+    matter whether the projection of a shortcut is built before or after the branch. Variances
+    stay positive.
     """
     seen: dict[tuple, int] = {}
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if not tensor.is_floating_point():
             continue
         shape = tuple(tensor.shape)
-        key = shape, kernels.get(module.get_submodule(name.rpartition(".")[0]), ())
+        kernel = kernels.get(module.get_submodule(name.rpartition(".")[0]), ())
+        key = shape, kernel, isinstance(tensor, nn.Parameter)
         seen[key] = seen.get(key, 0) + 1
         generator = torch.Generator().manual_seed(hash((key, seen[key])) % 2**31)
         values = torch.randn(shape, generator=generator) / max(1, tensor[:1].numel()) ** 0.5

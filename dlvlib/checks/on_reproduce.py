@@ -130,7 +130,7 @@ QUESTIONS: dict[str, Question] = {
             "It forgets the seed.": lambda a, b: _differing(a, b, INPUTS[:3]),
             "It forgets the model.": lambda a, b: _differing(a, b, (*INPUTS[:2], "seed")),
             "It compares identity (is); two equal dictionaries are two objects. Use == or !=.": (
-                lambda a, b: [n for n in INPUTS if n in INPUTS[:2] or a[n] != b[n]]
+                lambda a, b: [n for n in INPUTS if a[n] is not b[n]]
             ),
             "It says whether something differs; give the names.": lambda a, b: bool(
                 _differing(a, b)

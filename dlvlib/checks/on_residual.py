@@ -111,8 +111,8 @@ QUESTIONS: dict[str, Question] = {
         hints={
             frozenset("abf"): "Those stop with an error. The question asks for the others.",
             frozenset("abcdef"): "All six are wrong, but three of them stop with an error.",
-            frozenset("cd"): "One is missing: which draft computes something and throws it away?",
-            frozenset("ce"): "One is missing: which draft never uses its input again?",
+            frozenset("ce"): "One is missing: which draft computes something and throws it away?",
+            frozenset("cd"): "One is missing: which draft never uses its input again?",
             frozenset("de"): "One is missing: in which draft can the branch only add?",
             frozenset("bcde"): "Without padding the branch shrinks: does the sum still fit?",
             frozenset("cdef"): "Can 32 channels be added to 16?",
