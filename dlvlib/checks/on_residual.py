@@ -15,7 +15,7 @@ SIGNED_VALUES = (-2.0, -0.5, 0.0, 1.0, 3.0)  # what enters the block of question
 
 
 def _draw_block(generator: torch.Generator) -> tuple[int, Tensor]:
-    channels = int(torch.randint(2, 6, (), generator=generator))
+    channels = int(torch.randint(3, 8, (), generator=generator))
     return channels, torch.randn(2, channels, 5, 6, generator=generator)
 
 
@@ -124,7 +124,7 @@ QUESTIONS: dict[str, Question] = {
         reference=lambda channels: Residual(channels, channels),
         draw=_draw_block,
         observe=observe_module,
-        rounds=3,
+        rounds=5,
         praise="Shapes, parameters and outputs agree with dlvlib's block.",
         mistakes=BLOCK_MISTAKES,
     ),
