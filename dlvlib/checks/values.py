@@ -72,10 +72,10 @@ def difference(found: Any, expected: Any) -> str:
         far = (found.double() - expected.double()).abs().max().item()
         return f"the shape is right, the values are off by up to {far:.2g}"
     if isinstance(expected, (tuple, list)):
+        if isinstance(found, (tuple, list)) and all(map(_is_short, (found, expected))):
+            return f"got {tuple(found)} where {tuple(expected)} is right"
         if not isinstance(found, (tuple, list)) or len(found) != len(expected):
             return f"it returned {name_of(found)} where {len(expected)} values are right"
-        if all(isinstance(value, int) for value in (*found, *expected)):
-            return f"got {tuple(found)} where {tuple(expected)} is right"
         pairs = enumerate(zip(found, expected, strict=True), start=1)
         number, pair = next((i, pair) for i, pair in pairs if not same(*pair))
         return f"value {number} of {len(expected)}: {difference(*pair)}"
@@ -93,3 +93,9 @@ def name_of(value: object) -> str:
     if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) < 30):
         return repr(value)
     return f"a {type(value).__name__}"
+
+
+def _is_short(values: tuple | list) -> bool:
+    """Whether a few whole numbers and words are all there is, so that a hint can show them."""
+    words = (isinstance(v, int) or (isinstance(v, str) and len(v) < 30) for v in values)
+    return len(values) < 10 and all(words)

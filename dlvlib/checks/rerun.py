@@ -1,0 +1,109 @@
+"""Repeat a recorded run: the right way, and the usual wrong ones with their hints."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+import torch
+
+from dlvlib import runtime, training
+from dlvlib.data import ImageSet
+from dlvlib.models import build
+
+Record = Mapping[str, Any]
+
+
+def _train(record: Record, train: ImageSet, config: training.TrainConfig | None = None) -> Any:
+    model = build(record["model"])
+    config = config or training.TrainConfig.from_dict(record["config"])
+    training.fit(model, train, None, config)
+    return model
+
+
+def _measure(model: torch.nn.Module, images: ImageSet) -> tuple[float, float]:
+    result = training.evaluate(model, images)
+    return result.top1, result.loss
+
+
+def rerun(record: Record, train: ImageSet, test: ImageSet) -> tuple[float, float]:
+    """Train what the record says and return top-1 accuracy and loss on the test images."""
+    runtime.set_seed(record["seed"])
+    return _measure(_train(record, train), test)
+
+
+def _seed_too_late(record: Record, train: ImageSet, test: ImageSet) -> tuple[float, float]:
+    model = build(record["model"])
+    runtime.set_seed(record["seed"])
+    training.fit(model, train, None, training.TrainConfig.from_dict(record["config"]))
+    return _measure(model, test)
+
+
+def _default_recipe(record: Record, train: ImageSet, test: ImageSet) -> tuple[float, float]:
+    runtime.set_seed(record["seed"])
+    config = training.TrainConfig(seed=record["seed"])
+    return _measure(_train(record, train, config), test)
+
+
+def _untrained(record: Record, train: ImageSet, test: ImageSet) -> tuple[float, float]:
+    runtime.set_seed(record["seed"])
+    return _measure(build(record["model"]), test)
+
+
+def draw_run(generator: torch.Generator) -> tuple[dict, ImageSet, ImageSet]:
+    """The record of a tiny run, and a few images of noise to repeat it on."""
+    _warm_up()
+    seed, batch_size = torch.randint(5, 9, (2,), generator=generator).tolist()
+    lr = 0.02 + 0.05 * torch.rand((), generator=generator).item()
+    record = _make_record(seed, num_epochs=2, batch_size=batch_size, lr=lr, momentum=0.5)
+    return record, _noise(20, generator), _noise(30, generator)
+
+
+def _make_record(seed: int, **recipe: Any) -> dict:
+    config = training.TrainConfig(seed=seed, device="cpu", **recipe)
+    metrics = {"test_top1": 0.5, "test_loss": 1.5}
+    return {"model": "lenet5", "seed": seed, "config": asdict(config), "metrics": metrics}
+
+
+def _noise(count: int, generator: torch.Generator) -> ImageSet:
+    pixels = torch.randint(0, 256, (count, 1, 32, 32), generator=generator)
+    targets = torch.arange(count) % 10
+    return ImageSet(pixels.to(torch.uint8), targets, tuple("0123456789"), "noise")
+
+
+@cache
+def _warm_up() -> None:
+    """Train once: torch then loads what must not count against a student's time limit."""
+    images = _noise(2, torch.Generator().manual_seed(0))
+    _measure(_train(_make_record(0, num_epochs=1), images), images)
+
+
+def observe_run(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call it with torch's generator in a fixed state, so that a forgotten seed is seen."""
+    torch.manual_seed(20)
+    return function(*arguments)
+
+
+RERUN_MISTAKES: dict[str, Callable[..., Any]] = {
+    "The network starts from other weights: set the seed of the record before it is built.": (
+        _seed_too_late
+    ),
+    "The seed is always 0; take the one of the record.": (
+        lambda record, train, test: rerun({**record, "seed": 0}, train, test)
+    ),
+    "It trains with the default recipe; the record holds the one to use.": _default_recipe,
+    "The network is measured before any training.": _untrained,
+    "Those are the recorded numbers. Train the network and measure them anew.": (
+        lambda record, train, test: tuple(record["metrics"].values())
+    ),
+    "It is measured on the images that it was trained on.": (
+        lambda record, train, test: rerun(record, train, train)
+    ),
+    "It trains on the test images.": lambda record, train, test: rerun(record, test, test),
+    "The order is accuracy, then loss.": lambda *arguments: rerun(*arguments)[::-1],
+    "The accuracy is a percentage; give a fraction.": lambda *arguments: (
+        100 * rerun(*arguments)[0],
+        rerun(*arguments)[1],
+    ),
+    "Return the loss too.": lambda *arguments: rerun(*arguments)[0],
+}

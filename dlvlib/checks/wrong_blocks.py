@@ -1,0 +1,176 @@
+"""Inception blocks and separable convolutions with one mistake each, as students write them.
+
+Every option left at its default gives the right block.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+class WrongInception(nn.Module):
+    """An Inception block; `dim=None` adds the branches instead of joining them.
+
+    Shape:
+        maps: (B, in_channels, H, W)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out1: int,
+        reduce3: int,
+        out3: int,
+        reduce5: int,
+        out5: int,
+        out_pool: int,
+        *,
+        inner: bool = True,
+        outer: bool = True,
+        reduce: bool = True,
+        window: int = 5,
+        padding: int = 2,
+        pool: nn.Module | None = None,
+        dim: int | None = 1,
+        order: tuple[int, ...] = (0, 1, 2, 3),
+    ) -> None:
+        super().__init__()
+
+        def conv(channels: int, out: int, size: int, around: int, relu: bool) -> nn.Sequential:
+            layers = [nn.Conv2d(channels, out, size, padding=around), nn.ReLU()]
+            return nn.Sequential(*layers[: 1 + relu])
+
+        def reduced(middle: int, out: int, size: int, around: int) -> nn.Sequential:
+            if not reduce:
+                return conv(in_channels, out, size, around, outer)
+            first = conv(in_channels, middle, 1, 0, inner)
+            return nn.Sequential(first, conv(middle, out, size, around, outer))
+
+        self.branches = nn.ModuleList(
+            [
+                conv(in_channels, out1, 1, 0, outer),
+                reduced(reduce3, out3, 3, 1),
+                reduced(reduce5, out5, window, padding),
+                nn.Sequential(
+                    pool or nn.MaxPool2d(3, stride=1, padding=1),
+                    conv(in_channels, out_pool, 1, 0, outer),
+                ),
+            ]
+        )
+        self.dim, self.order = dim, order
+
+    def forward(self, maps: Tensor) -> Tensor:
+        maps = [self.branches[i](maps) for i in self.order]
+        return sum(maps[1:], maps[0]) if self.dim is None else torch.cat(maps, dim=self.dim)
+
+
+class WrongSeparable(nn.Sequential):
+    """A separable convolution that keeps height and width, without biases.
+
+    Shape:
+        maps: (B, in_channels, H, W)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        groups: int | None = None,
+        early: bool = False,
+        swapped: bool = False,
+        wide: bool = False,
+        between: nn.Module | None = None,
+        bias: tuple[bool, bool] = (False, False),
+        padding: int | None = None,
+    ) -> None:
+        around = kernel_size // 2 if padding is None else padding
+        middle = out_channels if early or swapped else in_channels
+        channels = out_channels if swapped else in_channels
+        depthwise = nn.Conv2d(
+            channels,
+            middle,
+            kernel_size,
+            padding=around,
+            groups=channels if groups is None else groups,
+            bias=bias[0],
+        )
+        inputs = in_channels if swapped else middle
+        size = {"kernel_size": kernel_size, "padding": around} if wide else {"kernel_size": 1}
+        pointwise = nn.Conv2d(inputs, out_channels, **size, bias=bias[1])
+        steps = [pointwise, depthwise] if swapped else [depthwise, pointwise]
+        super().__init__(steps[0], between or nn.Identity(), steps[1])
+
+
+INCEPTION_MISTAKES: dict[str, Callable[..., nn.Module]] = {
+    "The 5×5 convolution needs a padding of 2: with 1, as on the slide, its maps are "
+    "smaller than the others.": lambda *a: WrongInception(*a, padding=1),
+    "There is no ReLU after any convolution: the whole block is linear but for the "
+    "pooling.": lambda *a: WrongInception(*a, inner=False, outer=False),
+    "There is no ReLU between the 1×1 and the convolution after it: the two are one "
+    "linear map.": lambda *a: WrongInception(*a, inner=False),
+    "The last convolution of each branch needs a ReLU too.": lambda *a: WrongInception(
+        *a, outer=False
+    ),
+    "Axis 0 is the batch; the branches are joined along the channels.": (
+        lambda *a: WrongInception(*a, dim=0)
+    ),
+    "Axis 2 is the height; the branches are joined along the channels.": (
+        lambda *a: WrongInception(*a, dim=2)
+    ),
+    "The last axis is the width; the branches are joined along the channels.": (
+        lambda *a: WrongInception(*a, dim=3)
+    ),
+    "The branches are added; Inception lays their channels one after the other.": (
+        lambda *a: WrongInception(*a, dim=None)
+    ),
+    "The pooling needs a padding of 1 to keep height and width.": (
+        lambda *a: WrongInception(*a, pool=nn.MaxPool2d(3, stride=1))
+    ),
+    "A pooling strides by its window unless you say stride=1.": (
+        lambda *a: WrongInception(*a, pool=nn.MaxPool2d(3, padding=1))
+    ),
+    "The fourth branch takes the mean of its window; the block takes the largest value.": (
+        lambda *a: WrongInception(*a, pool=nn.AvgPool2d(3, stride=1, padding=1))
+    ),
+    "The fourth branch has no pooling.": lambda *a: WrongInception(*a, pool=nn.Identity()),
+    "The third branch has a 3×3 window; it should see 5×5.": lambda *a: WrongInception(
+        *a, window=3, padding=1
+    ),
+    "The large windows read all channels; let them read the reduced ones.": (
+        lambda *a: WrongInception(*a, reduce=False)
+    ),
+    "The branches are joined in another order: 1×1, 3×3, 5×5, pooling.": (
+        lambda *a: WrongInception(*a, order=(3, 2, 1, 0))
+    ),
+}
+SEPARABLE_MISTAKES: dict[str, Callable[..., nn.Module]] = {
+    "The first step mixes channels: it needs groups=in_channels.": (
+        lambda *a: WrongSeparable(*a, groups=1)
+    ),
+    "The first step gives out_channels maps; depthwise means one map for each channel "
+    "that comes in.": lambda *a: WrongSeparable(*a, early=True),
+    "The 1×1 step stands first; look around first, then mix.": (
+        lambda *a: WrongSeparable(*a, swapped=True)
+    ),
+    "There is a ReLU between the two steps; Xception has none.": (
+        lambda *a: WrongSeparable(*a, between=nn.ReLU())
+    ),
+    "Both convolutions have biases; leave them out here.": (
+        lambda *a: WrongSeparable(*a, bias=(True, True))
+    ),
+    "The second convolution has biases; leave them out here.": (
+        lambda *a: WrongSeparable(*a, bias=(False, True))
+    ),
+    "The padding is missing, so height and width shrink.": (
+        lambda *a: WrongSeparable(*a, padding=0)
+    ),
+    "A padding of 1 keeps the size for a 3×3 window only; it should follow the window.": (
+        lambda *a: WrongSeparable(*a, padding=1)
+    ),
+    "The second step has a window too; mixing takes 1×1.": (
+        lambda *a: WrongSeparable(*a, wide=True)
+    ),
+}

@@ -1,0 +1,165 @@
+"""Residual blocks with one mistake each, as students write them, with the hint that fits."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from dlvlib.models.blocks import Residual
+
+
+def conv3(in_channels: int, out_channels: int, stride: int) -> nn.Conv2d:
+    """The 3x3 convolution of the right residual block."""
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+
+
+class WrongResidual(Residual):
+    """A residual block.
+
+    Args:
+        in_channels, out_channels, stride: as for `Residual`.
+        join: forward, from the block and the maps.
+        conv: makes a 3x3 convolution from in channels, out channels, stride.
+        strides: of the two convolutions, from that of the block.
+        left_out: places in the branch (0 to 4) whose layer is missing.
+        shortcut: makes the shortcut, or none, from in channels, out channels, stride.
+
+    Shape:
+        maps: (B, in_channels, H, W)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        *,
+        join: Callable[[Residual, Tensor], Tensor] = Residual.forward,
+        conv: Callable[[int, int, int], nn.Module] = conv3,
+        strides: Callable[[int], tuple[int, int]] = lambda stride: (stride, 1),
+        left_out: tuple[int, ...] = (),
+        shortcut: Callable[[int, int, int], nn.Module | None] | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, stride=stride)
+        first, second = strides(stride)
+        self.branch[0] = conv(in_channels, out_channels, first)
+        self.branch[3] = conv(out_channels, out_channels, second)
+        for place in left_out:
+            self.branch[place] = nn.Identity()
+        if shortcut is not None:
+            self.shortcut = shortcut(in_channels, out_channels, stride)
+        self.join = join
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.join(self, maps)
+
+
+_JOINS = {
+    "There is no shortcut: the input is not added.": {"shortcut": lambda i, o, s: None},
+    "The ReLU stands before the addition; it belongs after it.": {
+        "join": lambda b, x: b.relu(b.branch(x)) + b.shortcut(x)
+    },
+    "There is no ReLU after the addition.": {"join": lambda b, x: b.branch(x) + b.shortcut(x)},
+    "It subtracts the branch from the input; the block adds them.": {
+        "join": lambda b, x: b.relu(b.shortcut(x) - b.branch(x))
+    },
+    "It subtracts the input from the branch; the block adds them.": {
+        "join": lambda b, x: b.relu(b.branch(x) - b.shortcut(x))
+    },
+    "The second convolution and its normalisation are not in the sum: is their result kept in a "
+    "variable?": {"join": lambda b, x: b.relu(b.branch[:3](x) + b.shortcut(x))},
+}
+_SHAPE_KEPT = {  # possible only where the shape stays the same
+    "The shortcut leaves after the first half; it starts at the input of the block.": {
+        "join": lambda b, x: b.relu(b.branch(x) + b.branch[:3](x))
+    },
+    "The branch is added to itself: keep the input before its name is used again.": {
+        "join": lambda b, x: b.relu(2 * b.branch(x))
+    },
+}
+_BRANCHES = {
+    "A convolution needs its kernel size: 3.": {"conv": lambda i, o, s: nn.Conv2d(i, o)},
+    "The padding is missing: the branch shrinks, and the sum does not fit.": {
+        "conv": lambda i, o, s: nn.Conv2d(i, o, 3, stride=s, bias=False)
+    },
+    "The convolutions have biases, which the normalisation after them takes away again.": {
+        "conv": lambda i, o, s: nn.Conv2d(i, o, 3, stride=s, padding=1)
+    },
+    "The windows are 1×1; they should be 3×3.": {
+        "conv": lambda i, o, s: nn.Conv2d(i, o, 1, stride=s, bias=False)
+    },
+    "There is no ReLU between the two halves of the branch.": {"left_out": (2,)},
+    "The second convolution has no normalisation.": {"left_out": (4,)},
+    "No convolution has a normalisation.": {"left_out": (1, 4)},
+}
+
+
+def _project(
+    i: int, o: int, s: int, *, kernel: int = 1, bias: bool = False, norm: bool = True
+) -> nn.Module:
+    """The projection, whether needed or not."""
+    conv = nn.Conv2d(i, o, kernel, stride=s, padding=kernel // 2, bias=bias)
+    return nn.Sequential(conv, *([nn.BatchNorm2d(o)] if norm else []))
+
+
+def _when(needed: Callable[[int, int, int], bool], **options: object) -> Callable:
+    """A shortcut that projects when `needed` says so."""
+    return lambda i, o, s: _project(i, o, s, **options) if needed(i, o, s) else nn.Identity()
+
+
+def _changes(i: int, o: int, s: int) -> bool:
+    return s != 1 or i != o
+
+
+_SHORTCUTS = {
+    "It projects even where the shape stays the same; the identity is free.": {
+        "shortcut": _project
+    },
+    "It projects when the channels change, and forgets the stride.": {
+        "shortcut": _when(lambda i, o, s: i != o)
+    },
+    "It projects when there is a stride, and forgets the channels.": {
+        "shortcut": _when(lambda i, o, s: s != 1)
+    },
+    "It projects only when channels and stride both change; one is enough.": {
+        "shortcut": _when(lambda i, o, s: i != o and s != 1)
+    },
+    "It never projects: where the shape changes, the sum does not fit.": {
+        "shortcut": _when(lambda i, o, s: False)
+    },
+    "The projection has no normalisation after it.": {"shortcut": _when(_changes, norm=False)},
+    "The projection has a bias, which the normalisation after it takes away again.": {
+        "shortcut": _when(_changes, bias=True)
+    },
+    "The projection is 3×3; a 1×1 is enough to change channels and stride.": {
+        "shortcut": _when(_changes, kernel=3)
+    },
+    "The projection has no stride, so its maps are larger than those of the branch.": {
+        "shortcut": lambda i, o, s: _project(i, o, 1) if _changes(i, o, s) else nn.Identity()
+    },
+    "There is a ReLU after the projection; the shortcut has none.": {
+        "shortcut": lambda i, o, s: (
+            nn.Sequential(_project(i, o, s), nn.ReLU()) if _changes(i, o, s) else nn.Identity()
+        )
+    },
+    "Where the shape changes there is no shortcut at all.": {
+        "shortcut": lambda i, o, s: None if _changes(i, o, s) else nn.Identity()
+    },
+}
+_STRIDES = {
+    "The stride stands in the second convolution; it belongs in the first.": {
+        "strides": lambda s: (1, s)
+    },
+    "Both convolutions stride, so the maps become too small.": {"strides": lambda s: (s, s)},
+    "No convolution strides.": {"strides": lambda s: (1, 1)},
+}
+
+
+def _wrong(change: dict) -> Callable[..., nn.Module]:
+    """Build the block from (channels) or from (in channels, out channels, stride)."""
+    return lambda first, *others: WrongResidual(first, *(others or [first]), **change)
+
+
+BLOCK_MISTAKES = {h: _wrong(change) for h, change in (_JOINS | _SHAPE_KEPT | _BRANCHES).items()}
+PROJECTION_MISTAKES = {
+    h: _wrong(change) for h, change in (_JOINS | _BRANCHES | _SHORTCUTS | _STRIDES).items()
+}
