@@ -1,12 +1,18 @@
 """What the tests of the live figures share: a browser, a quiet page, calls into a module."""
 
 import base64
+import json
 import os
+import re
 import shutil
+from pathlib import Path
 
+import nbformat
 import pytest
 
 from dlvlib import live
+
+CHAPTERS = Path(__file__).parent.parent / "chapters"
 
 
 @pytest.fixture(scope="module", name="browser")
@@ -46,6 +52,18 @@ def call(browser, name, expression, argument):
         )
     finally:
         page.close()
+
+
+def on_page(chapter, name):
+    """(data, fallback) of figure `name` as the notebook of a chapter has stored it."""
+    for cell in nbformat.read(CHAPTERS / f"{chapter}.ipynb", as_version=4).cells:
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html", "")
+            if f'data-live="{name}"' in html:
+                data = re.search('<script type="application/json">(.*?)</script>', html, re.S)
+                fallback = re.search('fallback">(.*?)</div>\n<script', html, re.S)
+                return json.loads(data[1]), fallback[1]
+    raise AssertionError(f"{chapter} shows no figure {name!r}")
 
 
 def check_figure(browser, page, figure):
