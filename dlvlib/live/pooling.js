@@ -58,7 +58,8 @@ function verdict(before, after, stride, shift) {
 }
 
 // data: {map: as many rows as columns, values 0 to 9}.
-export function mount(stage, { map }) {
+export function mount(stage, data) {
+  const { map } = data;
   const n = map.length;
   const update = () => draw();
   const words = { max: "maximum", average: "average" };
