@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from live_helpers import browser_fixture, call, check_figure, page_fixture  # noqa: F401
+from live_helpers import browser_fixture, call, check_figure, on_page, page_fixture  # noqa: F401
 
 from dlvlib import cost, live
 
@@ -72,8 +72,21 @@ def test_the_ratio_is_that_of_macs_and_of_weights(browser):
         assert found == pytest.approx(separable.params / conv.params, rel=1e-12)
 
 
-def test_it_keeps_the_rules_of_every_figure(browser, page):
-    check_figure(browser, page, FIGURE)
+def test_the_page_keeps_the_rules_and_prints_four_forms(browser, page):
+    data, fallback = on_page("12_depthwise_separable", "layer_cost")
+    check_figure(browser, page, live.show("layer_cost", data, fallback))
+    shape = (data["start"]["channels"], data["start"]["size"], data["start"]["size"])
+    asked, options = (shape, data["start"]["kernels"], 3), {"padding": 1, "bias": False}
+    forms = {
+        "convolution": cost.conv2d(*asked, **options),
+        "in 8 groups": cost.conv2d(*asked, groups=8, **options),
+        "separable": cost.depthwise_separable(*asked, **options),
+    }
+    for name, form in forms.items():
+        numbers = (form.params, form.macs, form.flops)
+        cells = "".join(f"<td>{number / 1e6:,.2f}</td>" for number in numbers)
+        assert f"{name}</th>{cells}" in fallback
+        assert f"output of each {form.output_bytes:,} bytes" in fallback
 
 
 @pytest.fixture(name="stage")

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, check_figure, page_fixture  # noqa: F401
+from live_helpers import browser_fixture, call, check_figure, on_page, page_fixture  # noqa: F401
 from torch.nn import functional as F
 
 from dlvlib import live
@@ -64,8 +64,19 @@ def test_verdicts_agree_with_the_definition(browser):
     assert set(found) == {"neither", "equivariant", "invariant"}
 
 
-def test_it_keeps_the_rules_of_every_figure(browser, page):
-    check_figure(browser, page, FIGURE)
+def test_the_page_keeps_the_rules_and_prints_its_map(browser, page):
+    data, fallback = on_page("08_key_ingredients", "pooling")
+    check_figure(browser, page, live.show("pooling", data, fallback))
+    for row in data["map"]:
+        assert f">{''.join(map(str, row))}</th></tr>" in fallback
+    values = torch.tensor(data["map"])
+    for kind, name in [("max", "maximum"), ("average", "average")]:
+        for size, shift in [(2, 1), (2, 2), (8, 1)]:
+            before = pooled(kind, values, size, size)
+            after = pooled(kind, values.roll(shift, dims=1), size, size)
+            cells = [int((before == after).sum()), before.numel(), behaviour(before, after)]
+            row = "".join(f"<td>{cell}</td>" for cell in cells)
+            assert f"{name}, {size} × {size}, shift {shift}</th>{row}" in fallback
 
 
 @pytest.fixture(name="stage")
