@@ -121,7 +121,7 @@ export function mount(stage, data) {
       marked: row === place.row && column === place.column,
     }), `The map, ${out} by ${out} values; outlined: ${where}, with the value ${value}.`);
     const summed = `sum ${signed(total(read))}${divisor === 1 ? "" : ` / ${divisor} = ${value}`}`;
-    sum.textContent = `${summed}, in ${where} of the map`;
+    sum.textContent = `${summed}, in ${where}`;
     walk.say(where, `${where} of the map: ${summed}`);
   };
   stage.replaceChildren(kernel.box, controls, size, walk.box, beside(left, right));

@@ -62,8 +62,8 @@ export function mount(stage, data) {
   const { map } = data;
   const n = map.length;
   const update = () => draw();
-  const words = { max: "maximum", average: "average" };
-  const kind = select("pooling", Object.entries(words), update);
+  const results = { max: "its maxima", average: "its averages" };
+  const kind = select("pooling", [["max", "maximum"], ["average", "average"]], update);
   const sizes = [2, 3, 4, n].map((k) => [k, k === n ? "the whole map" : `${k} × ${k}`]);
   const size = select("window", sizes, () => {
     stride.input.value = size.input.value; // side by side, as in PyTorch, up to the slider's end
@@ -77,11 +77,13 @@ export function mount(stage, data) {
   const rows = [0, 1].map(() => {
     const [whole, pooled] = [grid(20), grid(32)];
     const boxes = [captioned("", whole.node), captioned("", pooled.node)];
-    boxes[0].style.flex = "0 0 10.5rem";
-    boxes[1].style.flex = "1 1 8rem";
     const box = element("div", "", "display: flex; flex-wrap: wrap; gap: 0 0.6rem;");
     box.append(...boxes);
-    return { box, whole, pooled, titles: boxes.map((part) => part.firstChild) };
+    const name = (texts, ...widths) => boxes.forEach((part, i) => {
+      part.firstChild.textContent = texts[i];
+      part.style.flex = `0 1 ${widths[i]}px`; // wraps before it shrinks
+    });
+    return { box, whole, pooled, name };
   });
 
   const draw = () => {
@@ -94,9 +96,8 @@ export function mount(stage, data) {
     const within = (at, start) => at >= start * s && at < start * s + k;
     const names = ["the map", `shifted by ${count(shift.value, "pixel")}`];
     const [now, then] = answers.map((answer) => written(answer[place.row][place.column]));
-    rows.forEach(({ whole, pooled, titles }, i) => {
-      titles[0].textContent = names[i];
-      titles[1].textContent = i ? "a corner marks a change" : `${words[how]} of each window`;
+    rows.forEach(({ whole, pooled, name }, i) => {
+      name([names[i], i ? "corner: changed" : results[how]], 20 * n + 6, 32 * out + 6);
       whole.draw(n, n, (row, column) => ({
         ...pixel(maps[i][row][column], 9),
         marked: within(row, place.row) && within(column, place.column),
@@ -116,6 +117,6 @@ export function mount(stage, data) {
   };
   const controls = [beside(kind.box, size.box), beside(stride.box, shift.box)];
   for (const part of controls.flatMap((line) => [...line.children])) part.style.flex = "1 1 8rem";
-  stage.replaceChildren(...controls, walk.box, ...rows.map((row) => row.box), judged);
+  stage.replaceChildren(...controls, walk.box, beside(...rows.map((row) => row.box)), judged);
   draw();
 }

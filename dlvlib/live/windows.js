@@ -56,7 +56,7 @@ export function outputSize(size, kernel, { stride = 1, padding = 0, dilation = 1
 // A slider and two buttons that walk over side x side places, row by row.
 export function walker(title, place, update) {
   const walk = slider(title, { min: 0, max: 0, value: 0 }, () => go(0));
-  const buttons = element("span", "", "margin-left: 0.6rem; white-space: nowrap;");
+  const buttons = element("span", "", "display: inline-block; margin: 0.3rem 0 0 0.6rem;");
   buttons.append(button("← back", () => go(-1)), " ", button("next →", () => go(1)));
   walk.box.append(buttons);
   let side = 1;
