@@ -43,7 +43,7 @@ const FORMS = { convolution: "lenet", "in groups": "resnet", separable: "xceptio
 function bars(quantity) {
   const node = table([QUANTITIES[quantity], "", ""]);
   node.style.tableLayout = "fixed";
-  ["6.3em", "7.6em"].forEach((width, i) => { node.rows[0].cells[i].style.width = width; });
+  ["6.2em", "7.4em"].forEach((width, i) => { node.rows[0].cells[i].style.width = width; });
   const rows = Object.entries(FORMS).map(([form, family]) => {
     const bar = element("div", "", `height: 1.1em; min-width: 1px; background: ${color(family)};`);
     const far = element("span");
@@ -64,7 +64,7 @@ function bars(quantity) {
       bar.hidden = !fits;
       bar.style.width = `${(100 * number) / largest}%`;
       const times = short(number / costs.convolution[quantity]);
-      far.textContent = fits ? "" : `→ ${times} × convolution`;
+      far.textContent = fits ? "" : `→ ${times} × the first`;
     }
   };
   return { node, show };
