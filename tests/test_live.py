@@ -125,6 +125,27 @@ def test_figures_wear_the_colours_of_the_families():
     assert light == plotting.FAMILY_COLORS
 
 
+def contrast(one, other):
+    """The contrast ratio of WCAG 2 between two colours such as "#0072B2"."""
+
+    def luminance(color):
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_can_be_read_on_the_ground_of_either_theme():
+    assert contrast("#FFFFFF", "#000000") == pytest.approx(21)
+    light, dark = live.show("softmax", DATA, FALLBACK).html.split("data-theme", 1)
+    for part, ground in ((light, "#FFFFFF"), (dark, "#14181E")):
+        colors = re.findall(r"--dlv-\w+: (#\w+)", part)
+        assert len(colors) == len(plotting.FAMILY_COLORS)
+        assert min(contrast(color, ground) for color in colors) > 4.5
+
+
 def test_unknown_figure_is_named():
     with pytest.raises(ValueError, match=r"name must be one of .*softmax.*, got 'sofmax'"):
         live.show("sofmax", DATA, FALLBACK)

@@ -36,6 +36,7 @@ html[data-theme="dark"] .dlv-live {
 }
 .dlv-live * { color: inherit; }
 .dlv-live [hidden] { display: none; }
+.dlv-live-fallback { overflow-x: auto; }
 @media print {
   .dlv-live .dlv-live-stage { display: none; }
   .dlv-live .dlv-live-fallback[hidden] { display: block; }

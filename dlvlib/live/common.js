@@ -135,7 +135,7 @@ export function chart(x, y, width = 340, height = 230) {
   node.append(write(y.title, [2, 13], "start"));
   // An inner drawing cuts off what leaves the axes.
   const view = [left, top, right - left, bottom - top];
-  const inner = svg("svg", { viewBox: view.join(" ") });
+  const inner = svg("svg", { viewBox: view.join(" "), "aria-hidden": true });
   ["x", "y", "width", "height"].forEach((name, i) => inner.setAttribute(name, view[i]));
   node.append(inner);
   const points = (pairs) => pairs.map(([a, b]) => `${atX(a).toFixed(1)},${atY(b).toFixed(1)}`);
