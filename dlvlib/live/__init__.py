@@ -1,8 +1,8 @@
 """Live figures: plain HTML and a small script inside the cell's output; no kernel, no network.
 
 Each figure is one ES module beside this file. It exports ``mount(stage, data)``, which draws into
-an empty element with the helpers of ``common.js``. Without JavaScript, and on paper, the reader
-sees the fallback instead.
+an empty element with the helpers of ``common.js``, and of ``windows.js`` where a window slides.
+Without JavaScript, and on paper, the reader sees the fallback instead.
 """
 
 import json
@@ -13,7 +13,9 @@ from pathlib import Path
 from string import Template
 
 FOLDER = Path(__file__).parent
-NAMES = sorted(path.stem for path in FOLDER.glob("*.js") if path.stem != "common")
+SHARED = ("common", "windows")  # the second for the figures where a window slides
+SLIDING = ("convolution", "layer_cost", "pooling")
+NAMES = sorted(path.stem for path in FOLDER.glob("*.js") if path.stem not in SHARED)
 
 # No ids: a script takes every figure of its name that is not mounted yet, so the text of the
 # output is the same at every run and a figure may stand on a page as often as it likes.
@@ -97,7 +99,8 @@ def module(name: str) -> str:
     """
     if name not in NAMES:
         raise ValueError(f"name must be one of {', '.join(NAMES)}, got {name!r}")
-    parts = [(FOLDER / f"{part}.js").read_text(encoding="utf8") for part in ("common", name)]
+    shared = SHARED if name in SLIDING else SHARED[:1]
+    parts = [(FOLDER / f"{part}.js").read_text(encoding="utf8") for part in (*shared, name)]
     return "\n".join(parts).strip()
 
 
