@@ -123,7 +123,7 @@ def recurrence(step):
         ("field_sizes", recurrence(lambda r, j, k, s: (r + (k - 1) * j, s)), "only the last"),
         ("field_sizes", lambda windows: by_paths(windows)[-1], "last field only"),
         ("field_sizes", lambda windows: [1, *by_paths(windows)], "not asked for"),
-        ("field_sizes", lambda windows: [], "it returned a list where"),
+        ("field_sizes", lambda windows: [], "got () where"),
         ("first_to_see", "conv5_3", "Close"),
         ("first_to_see", "pool5", "a layer below"),
         ("first_to_see", "dense1", "was it the first"),
