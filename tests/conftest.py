@@ -13,16 +13,22 @@ import browsing  # noqa: E402
 import screenshots  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """Chromium, started; without one: skip at home, fail in CI."""
+@pytest.fixture(scope="session")
+def browser_path():
+    """Where Chromium is; without one: skip at home, fail in CI."""
     path = screenshots.find_chromium()
     if path is None:
         stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         stop(f"no browser found, looked for {', '.join(screenshots.NAMES)}")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(browser_path):
+    """Chromium, started."""
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=screenshots.FLAGS)
+        chromium = playwright.chromium.launch(executable_path=browser_path, args=screenshots.FLAGS)
         yield chromium
         chromium.close()
 

@@ -2,9 +2,7 @@
 
 import base64
 import json
-import os
 import re
-import shutil
 from pathlib import Path
 
 import nbformat
@@ -16,17 +14,9 @@ CHAPTERS = Path(__file__).parent.parent / "chapters"
 
 
 @pytest.fixture(scope="module", name="browser")
-def browser_fixture():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI has no chromium: .ci/run installs it")
-        pytest.skip("no chromium on this machine: the live figures were not tried")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        instance = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield instance
-        instance.close()
+def browser_fixture(chromium):
+    """The browser itself, in which a test opens windows with settings of their own."""
+    return chromium
 
 
 @pytest.fixture(name="page")

@@ -1,6 +1,5 @@
 """The whole book as one PDF and as a zip file, tried on a site of two pages."""
 
-import os
 import sys
 import zipfile
 from pathlib import Path
@@ -32,15 +31,6 @@ ONE = """<html><body><main><section id="start"><h1>1. One<a class="headerlink" h
 <p><a href="../index.html#end">back</a></p></section></section></main></body></html>"""
 
 
-def need_browser() -> str:
-    """Return the path of a browser; without one skip at home, fail in CI."""
-    chromium = screenshots.find_chromium()
-    if chromium is None:
-        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop(f"no browser found, looked for {', '.join(screenshots.NAMES)}")
-    return chromium
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
@@ -58,8 +48,7 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def book(site, tmp_path_factory):
-    need_browser()
+def book(browser_path, site, tmp_path_factory):
     out = tmp_path_factory.mktemp("pdf") / "book.pdf"
     lines = []
     pdf.print_book(TOC, site, "Two pages", out, lines.append)
@@ -155,15 +144,14 @@ def test_the_zip_is_the_same_at_every_run_and_holds_the_site(site, tmp_path):
     assert names == [f"dlv-course/{name}" for name in [*inside, "index.html"]]
 
 
-def test_the_unpacked_site_opens_from_the_disk(site, tmp_path):
+def test_the_unpacked_site_opens_from_the_disk(browser_path, site, tmp_path):
     pack.pack(site, "Two pages", tmp_path / "site.zip")
     with zipfile.ZipFile(tmp_path / "site.zip") as archive:
         archive.extractall(tmp_path / "away")
     folder = tmp_path / "away" / "dlv-course"
     assert "open index.html" in (folder / "README.txt").read_text()
-    chromium = need_browser()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=screenshots.FLAGS)
+        browser = playwright.chromium.launch(executable_path=browser_path, args=screenshots.FLAGS)
         page = browser.new_page()
         page.goto((folder / "index.html").as_uri())
         assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == (

@@ -1,16 +1,13 @@
 """What the built book offers beside its pages: Colab, and live figures that survive printing."""
 
-import os
 import sys
 
-import pytest
 import test_book
 import yaml
 
 sys.path.insert(0, str(test_book.ROOT / "tools"))
 
 import notebooks
-import screenshots
 
 HTML = test_book.HTML
 CONFIG = yaml.safe_load((test_book.ROOT / "_config.yml").read_text(encoding="utf8"))
@@ -38,24 +35,15 @@ def test_a_page_that_is_a_notebook_opens_itself_on_colab_and_no_other_page_does(
     assert found == {page: expected[page] for page in expected if page in test_book.PAGES} != {}
 
 
-def test_a_live_figure_gives_way_to_its_table_on_paper():
+def test_a_live_figure_gives_way_to_its_table_on_paper(browser):
     test_book.need_book()
     pages = [p for p in test_book.PAGES if "dlv-live-fallback" in (HTML / p).read_text("utf8")]
     assert pages
-    chromium = screenshots.find_chromium()
-    if chromium is None:
-        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop(f"no browser found, looked for {', '.join(screenshots.NAMES)}")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=screenshots.FLAGS)
-        tab = browser.new_page()
-        for page in pages:
-            tab.emulate_media(media="screen")
-            tab.goto((HTML / page).as_uri())
-            tab.wait_for_function("document.querySelector('.dlv-live[data-mounted]')")
-            assert tab.evaluate(SEEN_STAGES), page
-            tab.emulate_media(media="print")
-            assert (tab.evaluate(UNSEEN), tab.evaluate(SEEN_STAGES)) == (0, 0), page
-        browser.close()
+    tab = browser.new_page()
+    for page in pages:
+        tab.emulate_media(media="screen")
+        tab.goto((HTML / page).as_uri())
+        tab.wait_for_function("document.querySelector('.dlv-live[data-mounted]')")
+        assert tab.evaluate(SEEN_STAGES), page
+        tab.emulate_media(media="print")
+        assert (tab.evaluate(UNSEEN), tab.evaluate(SEEN_STAGES)) == (0, 0), page

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 
 import yaml
+from browsing import UNFOLD
 from join_pdf import Chapter, join
 from pypdf import PdfReader
 from screenshots import FLAGS, READY, SET_SCHEME, find_chromium
@@ -41,13 +42,6 @@ CONTENTS_NOTE = (
     "Each line is a link. Code that only imports or draws is left out here; "
     "it stands in the notebook of the page."
 )
-UNFOLD = """() => {
-    for (const fold of document.querySelectorAll("main details")) fold.open = true;
-    for (const fold of document.querySelectorAll(".toggle-hidden"))
-        fold.classList.remove("toggle-hidden");
-    document.head.insertAdjacentHTML("beforeend",
-        "<style>.sd-tab-content { display: block !important }</style>");
-}"""
 # Chromium writes the place of an anchor only where a link of the same page leads to it.
 LINK_ANCHORS = """() => {
     for (const element of document.querySelectorAll("main [id]")) {
