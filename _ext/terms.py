@@ -13,7 +13,7 @@ from sphinx import addnodes
 GLOSSARY = "chapters/glossary"
 # Words that mean something else too often.
 PLAIN = {"block", "branch", "channel", "class", "confidence", "depth", "ensemble", "head", "label"}
-PLAIN |= {"layer", "nat", "protocol", "seed", "stage", "stem"}
+PLAIN |= {"jump", "layer", "nat", "protocol", "seed", "stage", "stem"}
 CLOSED = (  # where no link may be, or none is wanted
     nodes.reference,
     nodes.literal,
@@ -54,35 +54,40 @@ def link_terms(app, doctree, docname):
         return
     if not hasattr(app.env, "_dlv_terms"):
         app.env._dlv_terms = definitions(app)
-    left = {name: where for name, where in app.env._dlv_terms.items() if name not in PLAIN}
+    names = app.env._dlv_terms
+    left = {name: where for name, where in names.items() if name not in PLAIN}
     address = app.builder.get_relative_uri(docname, GLOSSARY)
     for text in list(doctree.findall(nodes.Text)):
         if left and isinstance(text.parent, nodes.Element) and not _closed(text):
-            parts = _with_links(str(text), left, address)
+            parts = _with_links(str(text), names, left, address)
             if len(parts) > 1:
                 text.parent.replace(text, parts)
 
 
 def _closed(node) -> bool:
+    in_paragraph = False
     while node is not None:
         if isinstance(node, CLOSED):
             return True
-        if isinstance(node, nodes.paragraph):
-            return isinstance(node.parent, CLOSED)
+        in_paragraph = in_paragraph or isinstance(node, nodes.paragraph)
         node = node.parent
-    return True  # not in a paragraph
+    return not in_paragraph
 
 
-def _with_links(text: str, left: dict, address: str) -> list[nodes.Node]:
-    """Split a text at the terms that are still to be linked, longest first."""
-    names = sorted(left, key=len, reverse=True)
-    pattern = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, names))})(?:s|es)?(?![\w-])", re.I)
-    lower = {name.lower(): name for name in left}
+def _with_links(text: str, names, left: dict, address: str) -> list[nodes.Node]:
+    """Split a text at the terms that are still to be linked.
+
+    All names are looked for, longest first, so that no "batch" is found in "batch normalisation",
+    whether that is linked or not. A name with capitals stands for itself only: a Mac is no MAC.
+    """
+    found = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    pattern = re.compile(rf"(?<![\w-])({found})(?:s|es)?(?![\w-])", re.I)
+    lower = {name.lower(): name for name in names}
     parts, end = [], 0
     for match in pattern.finditer(text):
         name = lower[match[1].lower()]
-        if name not in left:
-            continue  # linked a moment ago
+        if name not in left or (name != name.lower() and name not in match[1]):
+            continue  # linked before, or another word
         anchor, meaning = left.pop(name)
         parts.append(nodes.Text(text[end : match.start()]))
         link = nodes.reference("", match[0], refuri=f"{address}#{anchor}", internal=True)

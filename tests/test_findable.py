@@ -89,7 +89,7 @@ def test_the_chapters_link_to_the_glossary():
 def linked(text: str, *names: str) -> list[tuple[str, str]]:
     """What `_with_links` makes of a text: (text, target) with "" where there is no link."""
     left = {name: (f"term-{name}", "") for name in names}
-    parts = terms._with_links(text, left, "glossary.html")
+    parts = terms._with_links(text, names, left, "glossary.html")
     return [
         (part.astext(), part.get("refuri", ""))
         for part in parts
@@ -103,6 +103,24 @@ def test_the_longest_term_wins_and_each_is_linked_once():
         ("dense layer", "glossary.html#term-dense layer"),
         ("Layers", "glossary.html#term-layer"),
     ]
+
+
+def test_a_term_in_a_longer_term_is_not_linked():
+    names = ("batch", "batch normalisation")
+    parts = terms._with_links("Batch normalisation.", names, {"batch": ("term-batch", "")}, "")
+    assert not any(isinstance(part, nodes.reference) for part in parts)
+
+
+def test_an_abbreviation_keeps_its_capitals():
+    assert linked("On a Mac.", "MAC") == []
+    assert linked("Two MACs.", "MAC") == [("MACs", "glossary.html#term-MAC")]
+
+
+@pytest.mark.parametrize("outer", [nodes.paragraph, nodes.table, nodes.footnote])
+def test_tables_and_footnotes_hold_no_links(outer):
+    text = nodes.Text("a layer")
+    outer("", nodes.entry("", nodes.paragraph("", "", text)))
+    assert terms._closed(text) == (outer is not nodes.paragraph)
 
 
 def test_a_part_of_a_word_is_no_term():

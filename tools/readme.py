@@ -47,7 +47,7 @@ def degradation() -> str:
     for model in dict.fromkeys(record["model"] for record in records):
         ends = [record["history"][-1] for record in records if record["model"] == model]
         train, test = (
-            statistics.mean(100 - 100 * end[name] for end in ends)
+            statistics.mean(100 * (1 - end[name]) for end in ends)  # rounds as the page does
             for name in ("train_top1", "val_top1")
         )
         lines.append(f"| {model} | {len(ends)} | {train:.1f} | {test:.1f} |")
