@@ -34,6 +34,8 @@ def test_the_key_of_the_lecture_is_right(layer):
         ("dense.shape", [256]),
         ("conv.shape", torch.Size([256, 26, 26])),
         ("conv.shape", (256.0, 26, 26)),
+        ("conv.shape", np.array([256, 26, 26])),
+        ("dense.bytes", np.array([1024])),
         ("conv.flops", 3.288064e6),
         ("conv.megabytes", 0.692),
         ("pool.comparisons", 588),
@@ -82,6 +84,8 @@ def test_a_right_answer_is_right_in_any_form(name, answer):
         ("conv.bytes", 0.66015625, "MiB"),
         ("conv.megabytes", 0.66, "MiB"),
         ("conv.megabytes", 692.224, "kB"),
+        ("conv.megabytes", 0.69, "rounded"),
+        ("conv.params", 256 * 28 * 28 * 9, "1,806,336 is not it"),
         ("conv.megabytes", 5.5378, "megabits"),
         ("pool.shape", (14, 14), "axis of the channels"),
         ("pool.shape", (1, 27, 27), "stride"),
@@ -135,9 +139,35 @@ def test_a_wrong_function_gets_the_hint_that_fits(fixed, hint):
     assert hint in verdict.message
 
 
+def by_hand(image, kernels, size, stride, padding, *, slip):
+    channels, height, width = image
+    channels = 1 if slip == "channels" else channels
+    width = height if slip == "square" else width
+    rows, columns = [(n + 2 * padding - size) // stride + 1 for n in (height, width)]
+    places, weights = rows * columns, kernels * channels * size**2
+    biases = kernels if slip == "bias" else kernels * places
+    flops = 2 * weights * places + biases
+    return weights + kernels, flops, (kernels, rows, columns), 4 * kernels * places
+
+
+@pytest.mark.parametrize(
+    ("slip", "hint"),
+    [
+        ("channels", "forgets the input channels"),
+        ("square", "not square"),
+        ("bias", "added at every place"),
+    ],
+)
+def test_a_slip_of_a_function_by_hand_gets_its_hint(slip, hint):
+    verdict = check("layers.conv_cost", lambda *arguments: by_hand(*arguments, slip=slip))
+    assert not verdict
+    assert hint in verdict.message
+
+
 def test_the_function_may_be_written_with_torch():
     assert check("layers.conv_cost", changed())
     assert check("layers.conv_cost", lambda *arguments: list(changed()(*arguments)))
+    assert check("layers.conv_cost", lambda *arguments: by_hand(*arguments, slip=None))
 
 
 def test_a_wrong_shape_or_number_of_values_is_told():

@@ -31,7 +31,8 @@ class Own(nn.Module):
         for conv in self.convs:
             mean = "mean" in self.slips
             maps = bend(conv(images)) if mean else conv(images)
-            images = F.avg_pool2d(maps, 2) if mean else bend(F.max_pool2d(maps, 2))
+            images = F.avg_pool2d(maps, 2) if mean else F.max_pool2d(maps, 2)
+            images = images if mean or "convs" in self.slips else bend(images)
         if "flat" not in self.slips:
             images = images.reshape(1, -1) if "batch" in self.slips else images.flatten(1)
         for dense in self.hidden:
@@ -42,6 +43,14 @@ class Own(nn.Module):
 
 def own(*slips):
     return type("Own", (Own,), {"slips": frozenset(slips)})
+
+
+def with_c5(num_classes):
+    """The paper's network: C5 is a convolution on maps of 5 x 5."""
+    maps = (nn.Conv2d(1, 6, 5), nn.Tanh(), nn.MaxPool2d(2))
+    maps += (nn.Conv2d(6, 16, 5), nn.Tanh(), nn.MaxPool2d(2), nn.Conv2d(16, 120, 5), nn.Tanh())
+    head = (nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, num_classes))
+    return nn.Sequential(*maps, nn.Flatten(), *head)
 
 
 def test_a_network_is_right_whatever_its_layers_are_called():
@@ -56,6 +65,7 @@ def test_a_network_is_right_whatever_its_layers_are_called():
     [
         ("linear", "No activations"),
         ("head", "no activation between"),
+        ("convs", "convolutions have no activation"),
         ("relu", "ReLU"),
         ("mean", "pools with the mean"),
         ("softmax", "ends with a softmax"),
@@ -75,7 +85,8 @@ def test_a_slip_in_the_network_gets_its_hint(slip, hint):
     [
         (lambda num_classes: None, "should give an nn.Module"),
         (lambda num_classes: nn.Flatten(), "shape of the output"),
-        (LeNet5(), "raised"),
+        (LeNet5(), "give the class or function itself"),
+        (with_c5, "120 units is a convolution"),
         (lambda num_classes: LeNet5(10), "ignores num_classes"),
         (lambda num_classes: nn.Sequential(nn.Flatten(), nn.Linear(1024, num_classes)), "number"),
     ],
@@ -91,6 +102,7 @@ def test_what_is_no_such_network_is_told_apart(build, hint):
     [
         ("s4_shape", torch.Size([16, 5, 5])),
         ("s4_shape", [16, 5, 5]),
+        ("s4_shape", torch.tensor([16, 5, 5])),
         ("c3_params", sum(p.numel() for p in nn.Conv2d(6, 16, 5).parameters())),
         ("start_loss", F.cross_entropy(torch.zeros(3, 10), torch.tensor([1, 2, 3]))),
         ("start_loss", 2.3),
@@ -116,6 +128,8 @@ def test_a_right_answer_is_right(question, answer):
         ("c3_params", 16 * 26, "all the maps"),
         ("c3_params", 16 * 6 * 26, "one bias"),
         ("c3_params", 1516, "paper"),
+        ("c3_params", 6 * 25 + 1, "one kernel"),
+        ("c3_params", 6 * (25 + 1), "That is C1"),
         ("start_loss", math.log(1 / 10), "minus"),
         ("start_loss", math.log10(10), "base 10"),
         ("start_loss", 0.1, "probability of the true class"),
@@ -131,7 +145,7 @@ def test_a_right_answer_is_right(question, answer):
         ("test_accuracy", 0.9869, "training set"),  # 1205 of 1221, rounded
         ("test_accuracy", 211 / 216, "validation set"),
         ("test_accuracy", 1.0, "never seen"),
-        ("test_accuracy", 0.97, "batch means"),
+        ("test_accuracy", 0.97, "rounded, a mean of batch means"),
         ("test_accuracy", 37 / 360, "guessing"),
         ("test_accuracy", 300 / 360, "within reach"),
         ("test_accuracy", -0.95, "between 0 and 1"),

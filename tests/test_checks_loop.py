@@ -70,6 +70,22 @@ def epoch_of(step, *, train=True, mean=False):
     return train_epoch
 
 
+def step_set_to_none(net, optimizer, images, targets):
+    optimizer.zero_grad(set_to_none=True)
+    loss = F.cross_entropy(net(images), targets)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def step_cleared(net, optimizer, images, targets):
+    loss = F.cross_entropy(net(images), targets)
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
 def measure(*, model=lambda net: net.eval(), axis=1, mean=False, factor=1):
     def evaluate(net, batches):
         model(net)
@@ -109,7 +125,10 @@ def with_slip(**slips):
         ("step_bugs", {"zero_grad", "softmax"}),
         ("step_bugs", ["Softmax ", "zero_grad"]),
         ("evaluate_bugs", ("axis", "mode", "no_grad", "batch means")),
+        ("evaluate_bugs", {"axis", "mode", "no-grad", "batch_means"}),
+        ("batches_bugs", "shuffle, last_batch"),
         ("step", step_tidy),
+        ("step", step_set_to_none),
         ("epoch", epoch_of(step_tidy)),
         ("evaluate", torch.no_grad()(measure())),
         ("evaluate", torch.inference_mode()(measure())),
@@ -131,7 +150,8 @@ def test_a_right_answer_is_right(question, answer):
         ("epoch_bugs", {"batch means"}, "multiplied"),
         ("epoch_bugs", {"order", "graph", "no_grad"}, "needs the gradients"),
         ("evaluate_bugs", {"mode", "axis"}, "2 missing"),
-        ("evaluate_bugs", {"mode"}, "There is another"),
+        ("evaluate_bugs", {"mode"}, "There are 3 more"),
+        ("evaluate_bugs", {}, "should be a set of words"),
         ("batches_bugs", {"shuffle"}, "There is another"),
         ("step", step_piles_up, "still there in the second"),
         ("step", step_twice_softmax, "receives probabilities"),
@@ -140,7 +160,8 @@ def test_a_right_answer_is_right(question, answer):
         ("step", step_wrong_axis, "the loss returned by the first step"),
         ("step", lambda *arguments: None, "it returned nothing"),
         ("epoch", epoch_of(step_piles_up), "clears the gradients is lost"),
-        ("epoch", epoch_of(step_too_soon), "gradients come too late"),
+        ("epoch", epoch_of(step_too_soon), "weights never move"),
+        ("epoch", epoch_of(step_cleared), "weights never move"),
         ("epoch", epoch_of(step_attached), "with their graphs"),
         ("epoch", epoch_of(step_tidy, train=False), "sets the mode is lost"),
         ("epoch", epoch_of(step_tidy, mean=True), "means of the batches"),

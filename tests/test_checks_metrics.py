@@ -14,6 +14,10 @@ def by_exponentials(logits, targets):
     return -torch.stack([row[t] for row, t in zip(probs, targets, strict=True)]).log().mean()
 
 
+def by_sum_of_exponentials(logits, targets):
+    return (logits.exp().sum(dim=1).log() - logits[range(len(targets)), targets]).mean()
+
+
 def by_loop(means, sizes):
     images = [m.item() for m, n in zip(means, sizes, strict=True) for _ in range(n)]
     return math.fsum(images) / len(images)
@@ -43,6 +47,17 @@ def test_a_right_answer_is_right(question, answer):
     ("question", "answer", "hint"),
     [
         ("cross_entropy_function", by_exponentials, "overflows"),
+        ("cross_entropy_function", by_sum_of_exponentials, "The sum overflows"),
+        (
+            "cross_entropy_function",
+            lambda z, t: by_sum_of_exponentials(z - z.max(), t),
+            "of each row",
+        ),
+        ("cross_entropy", 4.02, "rounded"),
+        ("cross_entropy", 3.044, "not down a column"),
+        ("cross_entropy", 1.620, "The mean comes last"),
+        ("cross_entropy", 1.7475, "base 10"),
+        ("double_softmax", 1.17, "rounded"),
         ("cross_entropy_function", lambda z, t: F.nll_loss(z.softmax(1).log(), t), "became 0"),
         (
             "cross_entropy_function",

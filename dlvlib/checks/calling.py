@@ -2,6 +2,7 @@
 
 import copy
 import ctypes
+import textwrap
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class Raised:
     text: str
 
     def __str__(self) -> str:
-        return " ".join(f"{self.kind}: {self.text}".split())
+        return textwrap.shorten(f"{self.kind}: {self.text}", width=200, placeholder=" ...")
 
 
 def call_all(function: Callable[..., Any], inputs: Sequence[tuple]) -> list | None:

@@ -20,7 +20,7 @@ class Descent:
     def __init__(self, net: nn.Module, lr: float = 0.1) -> None:
         self.parameters, self.lr = list(net.parameters()), lr
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:  # None and zeros are the same here
         for parameter in self.parameters:
             parameter.grad = None
 

@@ -96,8 +96,8 @@ def accuracy_slips(
             (num_val - 13) / num_val,
         ),
         Slip(
-            f"No whole number of {num_test} images gives this. Is it a mean of batch means, or a "
-            "loss?",
+            f"No whole number of {num_test} images gives this. Is it rounded, a mean of batch "
+            "means, or a loss?",
             lambda a: not share(num_test)(a),
             (num_test - 9.5) / num_test,
         ),
@@ -107,8 +107,8 @@ def accuracy_slips(
             36 / num_test,
         ),
         Slip(
-            f"It has learned something, but {least:.0%} is within reach. Train for more epochs, "
-            "or with a larger learning rate.",
+            f"It has learned something, but {100 * least:.0f} % is within reach. Train for more "
+            "epochs, or with a larger learning rate.",
             lambda a: a < least,
             round(num_test / 2) / num_test,
         ),

@@ -23,6 +23,8 @@ def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]
     Raises:
         TypeError: if `build` or the network returns something else.
     """
+    if isinstance(build, nn.Module):
+        raise TypeError("give the class or function itself, not a network made with it")
     *settings, images = arguments
     module = build(*settings)
     if not isinstance(module, nn.Module):

@@ -124,6 +124,19 @@ def _channels_last(found: LayerCost) -> ConvCost:
     return found.params, found.flops, (*size, channels), found.output_bytes
 
 
+def _bias_per_kernel(found: LayerCost) -> ConvCost:
+    flops = 2 * found.macs + found.output_shape[0]
+    return found.params, flops, found.output_shape, found.output_bytes
+
+
+def _square(image: Shape, *window: int) -> ConvCost:
+    return _priced(_all)((*image[:2], image[1]), *window)
+
+
+def _one_channel(image: Shape, *window: int) -> ConvCost:
+    return _priced(_all)((1, *image[1:]), *window)
+
+
 def _values(found: LayerCost) -> ConvCost:
     return found.params, found.flops, found.output_shape, found.output_bytes // 4
 
@@ -156,6 +169,11 @@ QUESTIONS: dict[str, NumberQuestion | ShapeQuestion | FunctionQuestion | Student
             "The last number should be bytes, not values.": _priced(_values),
             "It ignores the padding.": _priced(_all, padding=0),
             "It ignores the stride.": _priced(_all, stride=1),
+            "In the FLOPs, each bias is added at every place of its map.": _priced(
+                _bias_per_kernel
+            ),
+            "It takes the height for the width as well; these images are not square.": _square,
+            "It forgets the input channels: a kernel reaches through all of them.": _one_channel,
         },
     ),
     **{f"own.{layer}.{q}": _own(layer, q) for layer in OWN for q in OWN[layer]},

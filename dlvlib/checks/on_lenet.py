@@ -43,6 +43,7 @@ def _lenet(
     *,
     bend: type[nn.Module] = nn.Tanh,
     bend_in_head: bool = True,
+    bend_in_convs: bool = True,
     pool: type[nn.Module] = nn.MaxPool2d,
     padding: tuple[int, int] = (0, 0),
     inputs: int = 400,
@@ -51,6 +52,7 @@ def _lenet(
 ) -> nn.Module:
     """LeNet-5 with something changed."""
     head_bend = bend if bend_in_head else nn.Identity
+    bend = bend if bend_in_convs else nn.Identity
     return nn.Sequential(
         *(nn.Conv2d(1, 6, 5, padding=padding[0]), bend(), pool(2)),
         *(nn.Conv2d(6, 16, 5, padding=padding[1]), bend(), pool(2)),
@@ -58,6 +60,12 @@ def _lenet(
         *(nn.Linear(inputs, 120), head_bend(), nn.Linear(120, 84), head_bend()),
         *(nn.Linear(84, num_classes), nn.Identity() if last is None else last),
     )
+
+
+def _convolutional_c5(num_classes: int) -> nn.Module:
+    """LeNet-5 as in the paper, where C5 is a convolution on maps of its own size."""
+    layers = list(_lenet(num_classes))
+    return nn.Sequential(*layers[:6], nn.Conv2d(16, 120, 5), nn.Tanh(), nn.Flatten(), *layers[9:])
 
 
 def _draw_images(generator: torch.Generator) -> tuple[int, Tensor]:
@@ -125,6 +133,8 @@ QUESTIONS: dict[str, Question] = {
             "it reads.",
             cost.conv2d((16, 14, 14), 6, 5).params: "Input and output channels are exchanged: the "
             "biases belong to the outputs.",
+            _C3_COST.params // 16: "Those are the parameters of one kernel.",
+            cost.conv2d((1, 32, 32), 6, 5).params: "That is C1.",
             _C3_COST.macs: "Those are the multiplications. A kernel keeps its weights wherever it "
             "slides.",
             cost.conv2d(_S2, 16, 3).params: "That is for kernels of 3 x 3; these are 5 x 5.",
@@ -146,6 +156,11 @@ QUESTIONS: dict[str, Question] = {
             "The dense layers have no activation between them.": partial(
                 _lenet, bend_in_head=False
             ),
+            "The convolutions have no activation after them.": partial(
+                _lenet, bend_in_convs=False
+            ),
+            "The layer of 120 units is a convolution. It computes the same, but the checker can "
+            "compare its weights only in a dense layer.": _convolutional_c5,
             "This is ReLU; LeNet-5 uses tanh.": partial(_lenet, bend=nn.ReLU),
             "This is a sigmoid; LeNet-5 uses tanh.": partial(_lenet, bend=nn.Sigmoid),
             "It pools with the mean; here the largest value is kept.": partial(

@@ -23,8 +23,9 @@ BUGS = {  # the word that names a bug: what it is
 
 def _name(bugs: set[str], praise: str, hints: dict[str, str]) -> ChoiceQuestion:
     """A question for a set of bugs; `hints` says why some word more does not belong to it."""
+    others = "There is another" if len(bugs) == 2 else f"There are {len(bugs) - 1} more"
     parts = {
-        frozenset([bug]): f"{bug!r} is one of them. There is another: read the other lines too."
+        frozenset([bug]): f"{bug!r} is one of them. {others}: read the other lines too."
         for bug in bugs
     }
     more = {frozenset({*bugs, bug}): hint for bug, hint in hints.items()}
@@ -99,7 +100,7 @@ QUESTIONS: dict[str, Question] = {
         praise="The weights after an epoch are those of the reference, and so is the loss.",
         mistakes={
             "Both bugs are still there.": _epoch_of("zero", "step", "backward", graph=True),
-            "It still steps before backward: the gradients come too late.": _epoch_of(
+            "The weights never move: there are no gradients when step looks for them.": _epoch_of(
                 "zero", "step", "backward"
             ),
             "It steps before backward, with the gradients of the batch before.": _epoch_of(

@@ -68,6 +68,11 @@ def _overflows(logits: Tensor, targets: Tensor) -> float:
     return _mean_log(logits.exp() / logits.exp().sum(dim=1, keepdim=True), targets)
 
 
+def _sum_overflows(logits: Tensor, targets: Tensor, shift: float = 0.0) -> float:
+    shifted = logits - shift
+    return (shifted.exp().sum(dim=1).log() - shifted[range(len(targets)), targets]).mean().item()
+
+
 def _lecture_top_k(k: int) -> float:
     return metrics.top_k_accuracy(LECTURE_SCORES, LECTURE_TARGETS, k)
 
@@ -114,9 +119,16 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
             5 * _LECTURE_LOSS: "That is the sum; the loss is the mean over the samples.",
             -_LECTURE_LOSS: "The logarithm of a probability is negative: the loss has a minus.",
             _LECTURE_LOSS / math.log(2): "That is in bits; use the natural logarithm.",
+            _LECTURE_LOSS / math.log(10): "That is a logarithm to base 10; use the natural one.",
             metrics.cross_entropy(
                 LECTURE_SCORES.softmax(1), LECTURE_TARGETS
             ): "That is a softmax of a softmax: cross-entropy takes the scores themselves.",
+            _mean_log(
+                LECTURE_SCORES.softmax(0), LECTURE_TARGETS
+            ): "The sum of the exponentials runs along a row, not down a column.",
+            -math.log(
+                LECTURE_SCORES.softmax(1)[range(5), LECTURE_TARGETS].mean()
+            ): "The mean comes last: average the five losses, not the five probabilities.",
         },
     ),
     "top_k_function": FunctionQuestion(
@@ -149,9 +161,13 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         praise="It agrees with the reference on 20 random inputs, with large scores among them.",
         mistakes={
             "It overflows: the exponential of a large score is infinite.": _overflows,
-            "The probability of a true class became 0, and its logarithm infinite: take the "
-            "logarithm before you round, with logsumexp.": lambda logits, targets: _mean_log(
-                logits.softmax(dim=1), targets
+            "The sum overflows: the exponential of a large score is infinite.": _sum_overflows,
+            "Subtract the largest score of each row, not that of the whole table.": (
+                lambda logits, targets: _sum_overflows(logits, targets, logits.max())
+            ),
+            "The probability of a true class became 0, and its logarithm infinite: let the "
+            "logarithm and the exponential cancel before you compute.": lambda logits, targets: (
+                _mean_log(logits.softmax(dim=1), targets)
             ),
             "It applies a softmax before that of the cross-entropy.": lambda logits, targets: (
                 metrics.cross_entropy(logits.softmax(dim=1), targets)

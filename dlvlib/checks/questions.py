@@ -12,7 +12,7 @@ import torch
 
 from dlvlib.checks import calling
 from dlvlib.checks.calling import Raised
-from dlvlib.checks.values import as_number, as_shape, difference, name_of, same
+from dlvlib.checks.values import as_number, as_shape, difference, name_of, same, written
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class NumberQuestion:
         for wrong, hint in self.hints.items():
             if math.isclose(number, wrong, abs_tol=self.tolerance):
                 return Verdict(False, hint)
-        return Verdict(False, f"{number:g} is not it. The answer is {self.unit}.")
+        if any(math.isclose(number, round(self.expected, digits)) for digits in (1, 2)):
+            return Verdict(False, "That is rounded too far; give three decimals or more.")
+        return Verdict(False, f"{written(number, 6)} is not it. The answer is {self.unit}.")
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,9 @@ class ShapeQuestion:
 class ChoiceQuestion:
     """A question whose answer is one word, or a set of words, out of `options`.
 
-    `hints` maps a wrong answer, a frozenset of words, to the mistake behind it. Capitals and
-    spaces around a word do not count.
+    `hints` maps a wrong answer, a frozenset of words, to the mistake behind it. Capitals, spaces
+    around a word, and the choice of space, hyphen or underscore in it do not count. A text may
+    hold several words, separated by commas.
     """
 
     expected: frozenset[str]
@@ -106,12 +109,14 @@ class ChoiceQuestion:
     hints: Mapping[frozenset[str], str]
 
     def judge(self, answer: object) -> Verdict:
-        words = [answer] if isinstance(answer, str) else answer
+        words = answer.split(",") if isinstance(answer, str) else answer
         if not isinstance(words, (list, tuple, set, frozenset)) or not all(
             isinstance(word, str) for word in words
         ):
-            return Verdict(False, f"The answer should be text, got {name_of(answer)}.")
-        chosen = frozenset(word.strip().lower() for word in words)
+            form = "a word" if len(self.expected) == 1 else "a set of words"
+            return Verdict(False, f"The answer should be {form}, as text; got {name_of(answer)}.")
+        known_as = {_plain(option): option for option in self.options}
+        chosen = frozenset(known_as.get(_plain(word), word.strip()) for word in words)
         unknown = sorted(chosen - set(self.options))
         if unknown:
             known = ", ".join(self.options)
@@ -127,6 +132,10 @@ class ChoiceQuestion:
             return "That is not it; read the question again." if chosen else "Choose a word."
         extra, missing = len(chosen - self.expected), len(self.expected - chosen)
         return f"{missing} missing, {extra} too many."
+
+
+def _plain(word: str) -> str:
+    return " ".join(word.lower().replace("_", " ").replace("-", " ").split())
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,16 +14,16 @@ def as_number(answer: object) -> float | None:
     """Return a float for a number or a one-element tensor or array, else None."""
     if isinstance(answer, (bool, str, bytes)):
         return None
-    if isinstance(answer, Tensor):
-        answer = answer.detach()  # torch warns of a float made from a tensor with a graph
     try:
-        return float(answer)
+        # float() warns of a tensor with a graph, and NumPy refuses it an array of one value.
+        return float(answer.item() if hasattr(answer, "item") else answer)
     except Exception:  # any object may refuse in its own way
         return None
 
 
 def as_shape(answer: object) -> tuple[int, ...] | None:
-    """Return a tuple of whole numbers for a tuple, list, `torch.Size` or single number."""
+    """Return a tuple of whole numbers for a tuple, list, array, tensor or single number."""
+    answer = listed(answer)
     sizes = answer if isinstance(answer, (tuple, list)) else (answer,)
     numbers = [as_number(size) for size in sizes]
     if not all(n is not None and math.isfinite(n) and n == int(n) for n in numbers):
@@ -30,10 +31,25 @@ def as_shape(answer: object) -> tuple[int, ...] | None:
     return tuple(int(n) for n in numbers)
 
 
+def listed(value: Any) -> Any:
+    """Return a list for an array or a tensor with an axis or more, else the value itself."""
+    return value.tolist() if isinstance(value, (Tensor, np.ndarray)) and value.ndim else value
+
+
+def written(number: float, digits: int) -> str:
+    """Write a number for a hint: whole numbers in full, others with some significant digits.
+
+    >>> written(1806336.0, 4), written(0.65625, 4)
+    ('1,806,336', '0.6562')
+    """
+    return f"{number:,.0f}" if number.is_integer() else f"{number:.{digits}g}"
+
+
 def same(found: Any, expected: Any) -> bool:
     """Whether two values agree: numbers and tensors up to rounding, everything else exactly.
 
-    A one-element tensor agrees with the number in it. Shapes must be equal, not broadcastable.
+    A one-element tensor agrees with the number in it, and an array with the list or tuple of its
+    values. Shapes must be equal, not broadcastable.
     """
     if isinstance(expected, (bool, str, Raised)) or expected is None:
         return type(found) is type(expected) and found == expected
@@ -50,6 +66,7 @@ def same(found: Any, expected: Any) -> bool:
             and all(same(found[key], expected[key]) for key in expected)
         )
     if isinstance(expected, (tuple, list)):
+        found = listed(found)
         return (
             isinstance(found, (tuple, list))
             and len(found) == len(expected)
@@ -72,18 +89,23 @@ def difference(found: Any, expected: Any) -> str:
         far = (found.double() - expected.double()).abs().max().item()
         return f"the shape is right, the values are off by up to {far:.2g}"
     if isinstance(expected, (tuple, list)):
+        found = listed(found)
         if isinstance(found, (tuple, list)) and all(map(_is_short, (found, expected))):
             return f"got {tuple(found)} where {tuple(expected)} is right"
         if not isinstance(found, (tuple, list)) or len(found) != len(expected):
-            return f"it returned {name_of(found)} where {len(expected)} values are right"
+            many = isinstance(found, (tuple, list)) and len(found) > 1
+            returned = f"{len(found)} values" if many else name_of(found)
+            return f"it returned {returned} where {len(expected)} values are right"
         pairs = enumerate(zip(found, expected, strict=True), start=1)
         number, pair = next((i, pair) for i, pair in pairs if not same(*pair))
         return f"value {number} of {len(expected)}: {difference(*pair)}"
     number = as_number(found)
     if number is None or isinstance(expected, (bool, str)):
-        right = f"{expected!r}" if isinstance(expected, (bool, str)) else f"{expected:.4g}"
+        right = (
+            f"{expected!r}" if isinstance(expected, (bool, str)) else written(float(expected), 4)
+        )
         return f"it returned {name_of(found)} where {right} is right"
-    return f"it gives {number:.4g} where {float(expected):.4g} is right"
+    return f"it gives {written(number, 4)} where {written(float(expected), 4)} is right"
 
 
 def name_of(value: object) -> str:
