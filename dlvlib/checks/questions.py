@@ -97,7 +97,7 @@ class ChoiceQuestion:
     """A question whose answer is one word, or a set of words, out of `options`.
 
     `hints` maps a wrong answer, a frozenset of words, to the mistake behind it. Capitals and
-    spaces around a word do not count.
+    spaces around a word do not count, and one text may hold several words with commas between.
     """
 
     expected: frozenset[str]
@@ -106,7 +106,7 @@ class ChoiceQuestion:
     hints: Mapping[frozenset[str], str]
 
     def judge(self, answer: object) -> Verdict:
-        words = [answer] if isinstance(answer, str) else answer
+        words = answer.split(",") if isinstance(answer, str) else answer
         if not isinstance(words, (list, tuple, set, frozenset)) or not all(
             isinstance(word, str) for word in words
         ):

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,7 +34,8 @@ def as_shape(answer: object) -> tuple[int, ...] | None:
 def same(found: Any, expected: Any) -> bool:
     """Whether two values agree: numbers and tensors up to rounding, everything else exactly.
 
-    A one-element tensor agrees with the number in it. Shapes must be equal, not broadcastable.
+    A one-element tensor agrees with the number in it, and an array or tensor of several with a
+    tuple or list of them. Shapes must be equal, not broadcastable.
     """
     if isinstance(expected, (bool, str, Raised)) or expected is None:
         return type(found) is type(expected) and found == expected
@@ -50,6 +52,7 @@ def same(found: Any, expected: Any) -> bool:
             and all(same(found[key], expected[key]) for key in expected)
         )
     if isinstance(expected, (tuple, list)):
+        found = _as_list(found)
         return (
             isinstance(found, (tuple, list))
             and len(found) == len(expected)
@@ -72,6 +75,7 @@ def difference(found: Any, expected: Any) -> str:
         far = (found.double() - expected.double()).abs().max().item()
         return f"the shape is right, the values are off by up to {far:.2g}"
     if isinstance(expected, (tuple, list)):
+        found = _as_list(found)
         if isinstance(found, (tuple, list)) and all(map(_is_short, (found, expected))):
             return f"got {tuple(found)} where {tuple(expected)} is right"
         if not isinstance(found, (tuple, list)) or len(found) != len(expected):
@@ -92,7 +96,13 @@ def name_of(value: object) -> str:
         return "nothing (None)"
     if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) < 30):
         return repr(value)
-    return f"a {type(value).__name__}"
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'AEIOaeio' else 'a'} {kind}"
+
+
+def _as_list(value: Any) -> Any:
+    """Return the list that an array or tensor of one axis or more holds, else the value."""
+    return value.tolist() if isinstance(value, (np.ndarray, Tensor)) and value.ndim else value
 
 
 def _is_short(values: tuple | list) -> bool:
