@@ -178,8 +178,8 @@ def draw_fields(dice: Dice) -> Problem:
         for number, (kind, (kernel, stride)) in enumerate(zip(kinds, windows, strict=True), 1)
     ]
     text = (
-        "Four layers follow one another. How many pixels of the image, along one axis, can change "
-        "a value behind each of them? Take a value far from the borders."
+        "Four layers follow one another. Take a value behind each of them, far from the borders. "
+        "How many pixels of the image, along one axis, can change it?"
     )
     table = (("layer", "kind", "window", "stride"), *rows)
     return Problem("Receptive fields", text, tuple(parts), table)
