@@ -114,8 +114,9 @@ def draw_layers(seed: int) -> Problem:
             for what, answer in asked.items()
         ]
     text = (
-        f"An image has {texts['image']}. Three layers each read this image. "
-        "Biases count; 1 MAC = 2 FLOPs, a bias = 1 FLOP, a comparison is no FLOP."
+        f"An image has {texts['image']}; sizes are height × width. Each of the three layers reads "
+        "this image, and gives values of 4 bytes too. Biases count; 1 MAC = 2 FLOPs, "
+        "a bias = 1 FLOP, a comparison is no FLOP."
     )
     rows = [(names[layer], texts[layer]) for layer in names]
     return Problem("What layers cost", text, tuple(parts), (("layer", "what it does"), *rows))
@@ -150,7 +151,8 @@ def draw_metrics(dice: Dice) -> Problem:
     table = [("image", *CLASSES, "true class")]
     for number, (row, target) in enumerate(zip(rows, targets, strict=True), start=1):
         table.append((str(number), *map(str, row), CLASSES[target]))
-    return Problem("Metrics", "The table holds the scores of a network.", parts, tuple(table))
+    text = "The table holds the scores that a network gave to five images, and their true class."
+    return Problem("Metrics", text, parts, tuple(table))
 
 
 def _hits(ranks: list[int], k: int) -> str:
@@ -175,7 +177,10 @@ def draw_fields(dice: Dice) -> Problem:
         (str(number), kind, f"{kernel} × {kernel}", str(stride))
         for number, (kind, (kernel, stride)) in enumerate(zip(kinds, windows, strict=True), 1)
     ]
-    text = "Four layers follow one another. How many pixels, along one axis, does a value see?"
+    text = (
+        "Four layers follow one another. Take a value behind each of them, far from the borders. "
+        "How many pixels of the image, along one axis, can change it?"
+    )
     table = (("layer", "kind", "window", "stride"), *rows)
     return Problem("Receptive fields", text, tuple(parts), table)
 
@@ -188,11 +193,15 @@ def draw_questions(dice: Dice) -> Problem:
         questions = quiz.read(chapter)
         asked = questions[dice.below(len(questions))]
         choices = dice.shuffled(asked.choices)
-        right = [
-            letter for letter, choice in zip("ABCDEFGH", choices, strict=False) if choice.right
-        ]
+        right = {
+            letter: choice.why
+            for letter, choice in zip("ABCDEFGH", choices, strict=False)
+            if choice.right
+        }
         several = " (more than one may be right)" if asked.several else ""
-        reasons = " ".join(choice.why.strip() for choice in choices if choice.right)
+        reasons = " ".join(
+            f"{letter}: {why}" if asked.several else why for letter, why in right.items()
+        )
         texts = tuple(choice.text for choice in choices)
         parts.append(
             Part(asked.question.strip() + several, ", ".join(right), reasons, choices=texts)

@@ -82,6 +82,7 @@ def test_a_right_answer_is_right(question, answer):
     ("question", "answer", "hint"),
     [
         ("blocks.naive", 512 * (128 + 256 * 9 + 64 * 25 + 64), "biases"),
+        ("blocks.naive", 512 * (128 + 256 * 9 + 64 * 25 + 64) + 4, "not one for each layer"),
         ("blocks.naive", 4 * 2_097_664, "bytes"),
         ("blocks.naive", 510_104, "no reduction"),
         ("blocks.naive", 1, "1 is not it"),
@@ -106,7 +107,10 @@ def test_a_right_answer_is_right(question, answer):
         ("blocks.ratio", lambda c, n, h, w: 1 / (n * h * w), "they do not multiply"),
         ("blocks.ratio", lambda c, n, h, w: 1 / n + 1 / (h * h), "square"),
         ("blocks.table", 1028**2 * 25, "power of two"),
+        ("blocks.ratio", lambda c, n, h, w: (h * w + n) / (h * w), "of one kernel"),
         ("blocks.table", 26.2144, "whole number"),
+        ("blocks.table", 26.2e6, "rounded"),
+        ("blocks.table", 26.4e6, "the printed number"),
         ("blocks.table", 1024 * (25 + 1024), "separable"),
     ],
 )

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from dlvlib import results, runtime, training
 from dlvlib.checks import check
@@ -49,7 +50,9 @@ def first_missing(record, required):
         ("reproduce.differing", differing),
         ("reproduce.rerun", rerun),
         ("reproduce.spread", lambda v: (np.mean(v), np.std(v, ddof=1))),
+        ("reproduce.spread", lambda v: np.array([np.mean(v), np.std(v, ddof=1)])),
         ("reproduce.interval", interval),
+        ("reproduce.interval", lambda a, b: torch.tensor(interval(a, b))),
         ("reproduce.last_digits", ("threads", "processor", "torch version")),
         ("reproduce.missing", first_missing),
     ],
@@ -95,6 +98,7 @@ def test_a_right_answer_is_right(question, answer):
             "standard error",
         ),
         ("reproduce.interval", lambda a, b: interval(b, a), "sign"),
+        ("reproduce.interval", lambda a, b: interval(a, b)[::-1], "lower end comes first"),
         ("reproduce.interval", lambda a, b: interval(a, b, z=1), "1.96"),
         ("reproduce.interval", lambda a, b: interval(a, b, ddof=0), "n − 1"),
         ("reproduce.interval", lambda a, b: interval(a, b, root=False), "add their squares"),

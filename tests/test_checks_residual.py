@@ -110,6 +110,7 @@ def count(i, o, s, option):
     [
         ("residual.silent", {"c", "d", "e"}),
         ("residual.silent", ["E", "c ", "d"]),
+        ("residual.silent", "c, d, e"),
         ("residual.block", ConvsFirst),
         ("residual.block", joined(lambda first, out, x: F.relu(x + out))),
         ("residual.projection", Shortcut),
@@ -134,6 +135,8 @@ def test_a_right_answer_is_right(question, answer):
         ("residual.silent", "cde", "not one of the words"),
         ("residual.block", joined(lambda first, out, x: F.relu(out)), "no shortcut"),
         ("residual.block", joined(lambda first, out, x: F.relu(out) + x), "before the addition"),
+        ("residual.block", joined(lambda f, o, x: F.relu(F.relu(o) + x)), "ends without one"),
+        ("residual.block", joined(lambda f, o, x: F.relu(o) + f), "half, and the last ReLU"),
         ("residual.block", joined(lambda first, out, x: out + x), "no ReLU after"),
         ("residual.block", joined(lambda first, out, x: F.relu(x - out)), "from the input"),
         ("residual.block", joined(lambda first, out, x: F.relu(first + x)), "in a variable"),
@@ -163,6 +166,7 @@ def test_a_right_answer_is_right(question, answer):
         ("residual.identity", zeroing(1), "first normalisation"),
         ("residual.identity", zeroing(1, 4), "Both gammas"),
         ("residual.identity", zeroing(3), "still shifts"),
+        ("residual.identity", zeroing(3, 4), "cannot learn"),
         ("residual.negative", 1.5, "what enters"),
         ("residual.negative", 6.5, "does not turn"),
         (

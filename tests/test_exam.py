@@ -92,6 +92,21 @@ def test_the_questions_come_from_different_quizzes_with_their_right_letters(seed
         assert sorted(part.choices) == sorted(choice.text for choice in question.choices)
 
 
+def test_every_quiz_question_can_be_answered_without_its_page():
+    beyond = re.compile(r"\b(this|the) (page|chapter|book|course)\b|\blecture|\bour\b|^And\b")
+    for name in quiz.names():
+        for question in quiz.read(name):
+            for text in (question.question, *(choice.text for choice in question.choices)):
+                assert not beyond.search(text), (question.id, text)
+
+
+def test_the_key_says_which_reason_belongs_to_which_letter():
+    found = [part for seed in range(9) for part in exam.draw(seed)[3].parts if "," in part.answer]
+    assert found
+    for part in found:
+        assert re.findall(r"\b([A-H]): ", part.why) == part.answer.split(", ")
+
+
 def test_a_seed_gives_the_same_exam_in_another_process_and_other_seeds_other_exams():
     code = "from dlvlib import exam; print(hash(repr(exam.draw(7))), repr(exam.draw(7)))"
     environment = {"PYTHONHASHSEED": "1", "PATH": "", "PYTHONPATH": ":".join(sys.path)}

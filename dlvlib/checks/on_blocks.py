@@ -75,6 +75,8 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         unit="the number of parameters, biases included",
         hints={
             _weights(_NAIVE): "The biases are missing: one for each output channel.",
+            _weights(_NAIVE) + len(_NAIVE): "There is a bias for each output channel, not one for "
+            "each layer.",
             _params(_NAIVE[:3]): "The 1×1 convolution after the pooling is missing.",
             _params(_REDUCED): "That is the reduced block; the naive one has no reduction.",
             sum(layer.macs for layer in _NAIVE): "Those are MACs; a weight counts once, however "
@@ -92,6 +94,8 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         unit="the number of parameters, biases included",
         hints={
             _weights(_REDUCED): "The biases are missing: one for each output channel.",
+            _weights(_REDUCED) + len(_REDUCED): "There is a bias for each output channel, not one "
+            "for each layer.",
             _params(_NAIVE): "That is the naive block: let the large windows read the reduced "
             "channels.",
             _params(_NAIVE) + _params(_REDUCTIONS): "You added the reductions, but the large "
@@ -160,6 +164,9 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
             "A window has height times width places, not height plus width.": (
                 lambda c, n, h, w: 1 / n + 1 / (h + w)
             ),
+            "It divides by the weights of one kernel; the convolution has num_kernels of them.": (
+                lambda c, n, h, w: n * _ratio(c, n, h, w)
+            ),
             "It gives the share that is saved; the ratio is what remains.": (
                 lambda c, n, h, w: 1 - _ratio(c, n, h, w)
             ),
@@ -176,6 +183,9 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
             26.4: "That is the printed number, in millions; compute it anew with the right width.",
             round(_ROW[0] / 1e6, 1): "Give the whole number of weights, not the millions.",
             _ROW[0] / 1e6: "Give the whole number of weights, not the millions.",
+            round(_ROW[0], -5): "That is rounded; give the whole number of weights.",
+            round(_SLIDE[0], -5): "That is the printed number; compute it anew with the right "
+            "width.",
             _ROW[1]: "That is the separable form; the question is about the convolution.",
             _pair(1024, 1024, 3, 3)[0]: "That is the second row; the third has a 5×5 window.",
             _ROW[0] + 1024: "The table leaves the biases out.",

@@ -191,6 +191,7 @@ QUESTIONS: dict[str, Question] = {
             "The sign is turned: take the second mean minus the first.": lambda a, b: _interval(
                 b, a
             ),
+            "The lower end comes first.": lambda a, b: _interval(a, b)[::-1],
             "It uses the spread of single seeds; that of a mean is smaller: divide each variance "
             "by its number of seeds.": lambda a, b: _interval(a, b, variance=statistics.variance),
             "The variances divide by n; use n − 1 within each method.": lambda a, b: _interval(

@@ -154,6 +154,8 @@ QUESTIONS: dict[str, Question] = {
             "The second convolution is 0, but its normalisation comes after it and still "
             "shifts.": _zero(3),
             "Both convolutions are 0, and each waits for the other to learn.": _zero(0, 3),
+            "The last gamma is 0, and so is the convolution before it: the gamma then cannot "
+            "learn. Set the gamma alone.": _zero(3, 4),
             "Everything is 0, so the branch can hardly learn. One number for each channel is "
             "enough.": _zero_all,
             "The right parameter is 0, but frozen: it must be able to learn.": _freeze,

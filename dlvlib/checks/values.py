@@ -114,7 +114,8 @@ def name_of(value: object) -> str:
         return "nothing (None)"
     if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) < 30):
         return repr(value)
-    return f"a {type(value).__name__}"
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'AEIOaeio' else 'a'} {kind}"
 
 
 def _is_short(values: tuple | list) -> bool:

@@ -58,6 +58,9 @@ _JOINS = {
     "The ReLU stands before the addition; it belongs after it.": {
         "join": lambda b, x: b.relu(b.branch(x)) + b.shortcut(x)
     },
+    "There is a ReLU before the addition as well; the branch ends without one.": {
+        "join": lambda b, x: b.relu(b.relu(b.branch(x)) + b.shortcut(x))
+    },
     "There is no ReLU after the addition.": {"join": lambda b, x: b.branch(x) + b.shortcut(x)},
     "It subtracts the branch from the input; the block adds them.": {
         "join": lambda b, x: b.relu(b.shortcut(x) - b.branch(x))
@@ -71,6 +74,9 @@ _JOINS = {
 _SHAPE_KEPT = {  # possible only where the shape stays the same
     "The shortcut leaves after the first half; it starts at the input of the block.": {
         "join": lambda b, x: b.relu(b.branch(x) + b.branch[:3](x))
+    },
+    "The shortcut leaves after the first half, and the last ReLU stands before the addition.": {
+        "join": lambda b, x: b.relu(b.branch(x)) + b.branch[:3](x)
     },
     "The branch is added to itself: keep the input before its name is used again.": {
         "join": lambda b, x: b.relu(2 * b.branch(x))
