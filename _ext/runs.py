@@ -122,16 +122,10 @@ def read_groups(folder: Path) -> list[list[dict]]:
             LOG.warning(f"recorded runs: {error}")
             continue
         if record["budget"] != "smoke":
-            data, torch = record["dataset"]["name"], record["machine"]["torch"]
+            data, torch = results.dataset_name(record), record["machine"]["torch"]
             key = (record["experiment"], record["budget"], data, device(record), torch)
             groups[key].append(record)
     return [groups[key] for key in sorted(groups)]
-
-
-def date_range(records: list[dict]) -> str:
-    """Return the day of the first record, and of the last where that is another one."""
-    days = sorted({record["recorded_at"][:10] for record in records})
-    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 class RecordedRunsDirective(SphinxDirective):
@@ -162,11 +156,11 @@ class RecordedRunsDirective(SphinxDirective):
         return [
             [words(first["experiment"]), words(f"budget {first['budget']}")],
             [words(str(len(records)))],
-            [words(results.dataset_title(first["dataset"]["name"]))],
+            [words(results.dataset_title(results.dataset_name(first)))],
             [words(device(first)), words(f"torch {version}")],
             [words(duration(statistics.median_high(seconds)))],
             [words(duration(sum(seconds)))],
-            [words(date_range(records)), *codes],
+            [words(results.date_range(records)), *codes],
         ]
 
     def seeds(self, records: list[dict]) -> list[list[list[nodes.Node]]]:

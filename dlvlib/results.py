@@ -28,6 +28,9 @@ TITLES = {  # how a page calls a data set
     "digits": "the digits of scikit-learn",
     "mnist": "MNIST",
 }
+KNOWN = {  # checksum of training images -> their name; a folder of images may have any name
+    "eae3feae4e4b8580bea74a0352f06ca06411727d16a5cdef5554ad4fdf9b6520": "cifar10_jpeg",
+}
 REQUIRED = {
     "experiment": str,
     "run": str,
@@ -255,6 +258,12 @@ def _read_share(text: str) -> tuple[int, int]:
     return part - 1, shares
 
 
+def dataset_name(record: Mapping[str, Any]) -> str:
+    """Return the name of a record's data set; known images keep theirs in a renamed folder."""
+    dataset = record["dataset"]
+    return KNOWN.get(dataset.get("checksum"), dataset["name"])
+
+
 def dataset_title(name: str) -> str:
     """Return how a page calls the data set; a name of the user's own stays as it is."""
     return TITLES.get(name, name)
@@ -271,7 +280,7 @@ def provenance(records: Sequence[Mapping[str, Any]]) -> str:
     first = records[0]
     for field, of in (
         ("budget", lambda record: record["budget"]),
-        ("data set", lambda record: record["dataset"]["name"]),
+        ("data set", dataset_name),
         ("device", _device_name),
     ):
         values = sorted({of(record) for record in records})
@@ -281,12 +290,18 @@ def provenance(records: Sequence[Mapping[str, Any]]) -> str:
     median = seconds[len(seconds) // 2]
     duration = f"{median / 60:.1f} min" if median >= 60 else f"{median:.0f} s"
     runs = "1 run" if len(records) == 1 else f"{len(records)} runs"
-    title = dataset_title(first["dataset"]["name"])
+    title = dataset_title(dataset_name(first))
     return (
         f"Recorded: {runs} on {title}, budget “{first['budget']}”, "
         f"{_device_name(first)}, torch {first['machine']['torch'].partition('+')[0]}, "
-        f"median {duration} each, {first['recorded_at'][:10]}."
+        f"median {duration} each, {date_range(records)}."
     )
+
+
+def date_range(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the day of the first record, and of the last where that is another one."""
+    days = sorted({record["recorded_at"][:10] for record in records})
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def _device_name(record: Mapping[str, Any]) -> str:

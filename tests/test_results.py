@@ -161,6 +161,14 @@ def test_the_copy_of_a_data_set_is_called_a_copy():
     assert results.dataset_title("my_birds") == "my_birds"
 
 
+def test_known_images_keep_their_name_in_a_renamed_folder():
+    ((checksum, name),) = results.KNOWN.items()
+    renamed = {"dataset": {"name": "downloads", "checksum": checksum}}
+    assert results.dataset_name(renamed) == name
+    assert results.dataset_name({"dataset": {"name": "downloads", "checksum": "0"}}) == "downloads"
+    assert results.dataset_name({"dataset": {"name": "downloads"}}) == "downloads"
+
+
 def test_provenance_is_one_line_and_refuses_a_mixture(tmp_path):
     record = results.read_record(results.write_record(tmp_path / "r.json", **FIELDS))
     line = results.provenance([record, record])
@@ -254,3 +262,9 @@ def test_published_weights_are_small_and_belong_to_a_record(path):
     assert all(
         w.isfinite().all() for w in results.read_weights(path.with_suffix(".json")).values()
     )
+
+
+def test_the_days_of_several_records_are_a_range():
+    days = [{"recorded_at": f"2026-01-0{day}T00:00:00Z"} for day in (3, 1, 2)]
+    assert results.date_range(days) == "2026-01-01 to 2026-01-03"
+    assert results.date_range(days[:1]) == "2026-01-03"
