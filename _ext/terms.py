@@ -43,7 +43,7 @@ def meaning(entry: nodes.definition_list_item) -> str:
     """Return the first sentence of a definition, without the French word before it."""
     paragraph = entry.next_node(nodes.paragraph)
     text = "".join(c.astext() for c in paragraph.children if not isinstance(c, French))
-    return re.split(r"(?<=\.)\s", " ".join(text.split()).lstrip(". "))[0]
+    return re.split(r"(?<=\.)\s", " ".join(text.split()).lstrip("., "))[0]
 
 
 def link_terms(app, doctree, docname):
