@@ -3,7 +3,7 @@
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from dlvlib import live, quiz
+from coursekit import live, quiz
 
 
 class QuizDirective(SphinxDirective):

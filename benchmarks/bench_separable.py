@@ -13,8 +13,8 @@ from statistics import median
 import torch
 from torch import nn
 
-from dlvlib import cost
 from dlvlib.models.blocks import SeparableConv2d
+from dlvlib.profile import cost
 from dlvlib.runtime import describe_machine, set_seed
 from timing import MIN_ROUNDS, spread, write
 

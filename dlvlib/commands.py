@@ -32,7 +32,7 @@ def models(options: Namespace) -> Result:
 
 def summary(options: Namespace) -> Result:
     """What each layer of a network costs."""
-    from dlvlib.summary import summarize
+    from dlvlib.profile.summary import summarize
 
     table = summarize(*_build(options.name, options.input, options.classes))
     totals = ("params", "param_bytes", "macs", "flops", "comparisons", "output_bytes")
@@ -47,8 +47,8 @@ def summary(options: Namespace) -> Result:
 
 def receptive_field(options: Namespace) -> Result:
     """What each layer of a network sees."""
-    from dlvlib.receptive_field import follow
-    from dlvlib.trace import trace
+    from dlvlib.profile.receptive_field import follow
+    from dlvlib.profile.trace import trace
 
     steps = trace(*_build(options.name, options.input, options.classes))
     records, rows = [], [("layer", "kind", "size", "stride", "start")]
@@ -118,8 +118,8 @@ def exam(options: Namespace) -> Result:
     """Write an exam and its key, one HTML file each."""
     from pathlib import Path
 
-    from dlvlib.exam import draw
-    from dlvlib.exam_page import render
+    from coursekit.exam import draw
+    from coursekit.exam.page import render
 
     problems = draw(options.seed)
     folder = Path(options.out)

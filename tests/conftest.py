@@ -1,16 +1,10 @@
 """One browser for the tests of a module; each test opens its own tab in it."""
 
 import os
-import sys
-from pathlib import Path
 
+import browsing
 import pytest
-
-for folder in ("tools", "_ext"):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / folder))
-
-import browsing  # noqa: E402
-import screenshots  # noqa: E402
+import screenshots
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ def top_patches(
     Args:
         model: any network, or its `.features`; used in eval mode.
         images: (B, C, H, W) float.
-        field: receptive field of the layer, such as an entry of `dlvlib.receptive_field.of`.
+        field: receptive field of the layer, such as an entry of `dlvlib.profile.receptive_field.of`.
         layer: name of a layer in `model.named_modules()`; its output is (B, C', H', W').
         unit: channel of that layer.
         count: how many patches, at most B.

@@ -1,0 +1,172 @@
+"""Exercise 8: reading learning curves, the epoch to keep, remedies, and who may decide what."""
+
+from collections.abc import Sequence
+
+from coursekit.checks.diagnosis import variants as curves
+from coursekit.checks.engine.questions import (
+    ChoiceQuestion,
+    FunctionQuestion,
+    Question,
+    StudentQuestion,
+)
+
+DIAGNOSES = {  # the word: how to tell, without saying whether it is so
+    "overfitting": "Overfitting shows in the turn: validation falls, then rises while training "
+    "falls on. Look for the lowest validation loss.",
+    "underfitting": "Underfitting leaves both losses high and level. Look at the last training "
+    "loss, and at its changes.",
+    "stopped too soon": "Then both losses still fall at the end. Look at the last three epochs.",
+    "healthy": "In a healthy run both losses are low and level at the end, and validation never "
+    "turns.",
+}
+REMEDIES = ("more data", "augmentation", "smaller network", "weight decay", "dropout")
+REMEDIES += ("early stopping", "more epochs")
+DECISIONS = ("weights", "epoch", "learning rate", "network", "remedy", "reported accuracy")
+
+
+def _diagnose(right: str, praise: str) -> ChoiceQuestion:
+    hints = {frozenset([word]): hint for word, hint in DIAGNOSES.items() if word != right}
+    return ChoiceQuestion(frozenset([right]), tuple(DIAGNOSES), praise, hints)
+
+
+def _choose(
+    right: set[str], options: tuple[str, ...], praise: str, too_few: str, too_many: dict[str, str]
+) -> ChoiceQuestion:
+    """A question for a set of words; `too_many` says why a word does not belong to it.
+
+    That hint is given whatever else is chosen, for the first such word. A set without such a
+    word gets the hint `too_few`.
+    """
+    hints = {}
+    for chosen in _subsets(options):
+        wrong = [hint for word, hint in too_many.items() if word in chosen]
+        if chosen != right:
+            hints[chosen] = (*wrong, too_few)[0]
+    return ChoiceQuestion(frozenset(right), options, praise, hints)
+
+
+def _subsets(words: Sequence[str]) -> list[frozenset[str]]:
+    sets = [frozenset()]
+    for word in words:
+        sets += [chosen | {word} for chosen in sets]
+    return sets
+
+
+QUESTIONS: dict[str, Question | StudentQuestion] = {
+    "phenomenon": _diagnose("overfitting", "The sign is the turn, and not the gap alone."),
+    "patient": StudentQuestion(
+        lambda student: _diagnose(
+            curves.diagnosis(student), "Say which numbers show it, and you can defend it."
+        )
+    ),
+    "best_epoch": FunctionQuestion(
+        signature="best_epoch(val_losses, patience)",
+        reference=curves.best_epoch,
+        draw=curves.draw_curve,
+        rounds=60,
+        praise="It agrees with the reference on 60 random curves.",
+        mistakes={
+            "It ignores patience: it has seen epochs that were never run.": (
+                lambda losses, patience: 1 + losses.index(min(losses))
+            ),
+            "It counts epochs from 0; count from 1.": lambda losses, patience: (
+                curves.best_epoch(losses, patience) - 1
+            ),
+            "It returns the epoch where training stops; the weights of the best one are kept.": (
+                curves.last_epoch
+            ),
+            "Of equal losses it keeps the last; keep the first.": lambda losses, patience: (
+                curves.best_epoch(losses, patience, take_equal=True)
+            ),
+            "It waits one epoch too long.": lambda losses, patience: curves.best_epoch(
+                losses, patience, shift=1
+            ),
+            "It gives up one epoch too soon.": lambda losses, patience: curves.best_epoch(
+                losses, patience, shift=-1
+            ),
+            "It compares with the epoch before; patience compares with the best so far.": (
+                curves.against_the_epoch_before
+            ),
+            "It returns the loss; return the number of its epoch.": lambda losses, patience: (
+                losses[curves.best_epoch(losses, patience) - 1]
+            ),
+            "It takes the largest loss.": lambda losses, patience: curves.best_epoch(
+                [-loss for loss in losses], patience
+            ),
+        },
+    ),
+    "gap": FunctionQuestion(
+        signature="gap(train_losses, val_losses)",
+        reference=curves.gap,
+        draw=curves.draw_pair,
+        praise="It agrees with the reference on 20 random pairs of curves.",
+        mistakes={
+            "It takes the last epoch; the kept one is that of the lowest validation loss.": (
+                lambda train, val: val[-1] - train[-1]
+            ),
+            "It takes each curve's own minimum; both losses belong to one epoch.": (
+                lambda train, val: min(val) - min(train)
+            ),
+            "It takes the epoch of the lowest training loss; validation chooses.": (
+                lambda train, val: val[train.index(min(train))] - min(train)
+            ),
+            "The sign is turned: it is validation minus training.": lambda train, val: (
+                -curves.gap(train, val)
+            ),
+            "It divides; the gap is a difference.": lambda train, val: (
+                min(val) / train[val.index(min(val))]
+            ),
+            "It is the largest gap of all epochs; take the kept one.": lambda train, val: max(
+                v - t for t, v in zip(train, val, strict=True)
+            ),
+        },
+    ),
+    "lower": _choose(
+        {"more data", "augmentation", "weight decay", "dropout"},
+        REMEDIES,
+        "These four change what is learned, and the best epoch is better for it.",
+        "There are more: compare each row of the table with the case.",
+        {
+            "more epochs": "The curve has turned already; more epochs show more of its rise.",
+            "early stopping": "Early stopping picks a point of the curve; it moves no point.",
+            "smaller network": "Compare the lowest loss of the smaller network with the case.",
+        },
+    ),
+    "flatter": _choose(
+        {"augmentation", "smaller network", "weight decay", "dropout"},
+        REMEDIES,
+        "The two lists differ: fitting better and rising less are two things.",
+        "There are more: compare each row of the table with the case.",
+        {
+            "more epochs": "More epochs show more of the rise.",
+            "early stopping": "Early stopping ends before the rise; the curve is the same one.",
+            "more data": "More data lowers the curve. Compare its rise with that of the case.",
+        },
+    ),
+    "validation": _choose(
+        {"epoch", "learning rate", "network", "remedy"},
+        DECISIONS,
+        "Validation images choose, whatever is to be chosen.",
+        "There are more: think of everything that is tried and compared.",
+        {
+            "weights": "The weights are learned from training images. What has learned from the "
+            "validation images cannot be judged by them.",
+            "reported accuracy": "A number that was chosen to be high is too high; fresh images "
+            "report.",
+        },
+    ),
+    "test": _choose(
+        {"reported accuracy"},
+        DECISIONS,
+        "Once, at the end, when nothing is left to choose.",
+        "One thing is left for them, or nobody would need them.",
+        {
+            "weights": "Learning from test images leaves nothing to report with.",
+            "epoch": "An epoch is a choice as well; validation images make it.",
+            "learning rate": "Whoever chooses the learning rate by test images reports a maximum.",
+            "network": "The best of many networks looks better than it is on the images that "
+            "chose it.",
+            "remedy": "Remedies are chosen with validation images.",
+        },
+    ),
+}

@@ -1,0 +1,115 @@
+"""A question whose answer is measured: many numbers are right, and rules tell the wrong ones."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coursekit.checks.engine.questions import Verdict
+from coursekit.checks.engine.values import as_number
+
+ROUNDED = 6e-5  # an accuracy may be given rounded to four digits
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A mistake: its hint, the rule that tells it from the number, and a number it gives."""
+
+    hint: str
+    applies: Callable[[float], bool]
+    example: float
+
+
+@dataclass(frozen=True)
+class MeasuredQuestion:
+    """A question whose answer is a measured number; right is what no slip explains.
+
+    The slips are tried in their order. `unit` is told when the answer is no finite number.
+    """
+
+    slips: tuple[Slip, ...]
+    praise: str
+    unit: str
+
+    @property
+    def hints(self) -> dict[float, str]:
+        """One wrong number for each slip, with its hint."""
+        return {slip.example: slip.hint for slip in self.slips}
+
+    def judge(self, answer: object) -> Verdict:
+        """Judge an answer of any type."""
+        number = as_number(answer)
+        if number is None or not math.isfinite(number):
+            return Verdict(False, f"The answer should be one number, {self.unit}.")
+        for slip in self.slips:
+            if slip.applies(number):
+                return Verdict(False, slip.hint)
+        return Verdict(True, self.praise)
+
+
+def accuracy_slips(
+    *, least: float, num_test: int, num_train: int, num_val: int
+) -> tuple[Slip, ...]:
+    """What can be wrong with a test accuracy, known only by the number of images in each set.
+
+    An accuracy is a whole number of images divided by their number, which tells most accuracies
+    of other images from those of the test images.
+
+    Args:
+        least: the smallest accuracy that a sensible recipe reaches, a fraction.
+        num_test: how many images the test set has; likewise `num_train` and `num_val`.
+    """
+
+    def good(number: float) -> bool:
+        return least <= number < 1
+
+    def share(count: int) -> Callable[[float], bool]:
+        return lambda a: abs(a - round(a * count) / count) < ROUNDED
+
+    def other(count: int) -> Callable[[float], bool]:
+        return lambda a: share(count)(a) and not share(num_test)(a)
+
+    example = (num_test - 10) / num_test
+    return (
+        Slip("That is a percentage; give the fraction.", lambda a: good(a / 100), 100 * example),
+        Slip(
+            "That is how many are right; divide by how many there are.",
+            lambda a: a > 1 and good(a / num_test),
+            num_test - 10,
+        ),
+        Slip("An accuracy lies between 0 and 1.", lambda a: not 0 <= a <= 1, -example),
+        Slip(
+            "Every image right: that is seldom true of images never seen. Measure the test set.",
+            lambda a: a == 1,
+            1.0,
+        ),
+        Slip("That is the error; accuracy is what remains.", lambda a: good(1 - a), 1 - example),
+        Slip(
+            f"That is a fraction of {num_train} images, so of the training set; measure the test "
+            "set.",
+            other(num_train),
+            (num_train - 13) / num_train,
+        ),
+        Slip(
+            f"That is a fraction of {num_val} images, so of the validation set; the test set "
+            "reports.",
+            other(num_val),
+            (num_val - 13) / num_val,
+        ),
+        Slip(
+            f"No whole number of {num_test} images gives this. Is it rounded, a mean of batch "
+            "means, or a loss?",
+            lambda a: not share(num_test)(a),
+            (num_test - 9.5) / num_test,
+        ),
+        Slip(
+            "That is guessing. Did the training change the network that you measured?",
+            lambda a: a < 0.2,
+            36 / num_test,
+        ),
+        Slip(
+            f"It has learned something, but {100 * least:.0f} % is within reach. Train for more "
+            "epochs, or with a larger learning rate.",
+            lambda a: a < least,
+            round(num_test / 2) / num_test,
+        ),
+    )

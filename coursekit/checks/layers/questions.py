@@ -1,0 +1,180 @@
+"""Exercise 2: what a dense, a convolutional and a pooling layer cost."""
+
+from collections.abc import Callable
+
+import torch
+
+from coursekit.checks.engine.hints import distinct
+from coursekit.checks.engine.questions import (
+    FunctionQuestion,
+    NumberQuestion,
+    ShapeQuestion,
+    StudentQuestion,
+)
+from coursekit.checks.layers import mistakes as layer_mistakes
+from coursekit.checks.layers.mistakes import Mistakes
+from coursekit.checks.layers.variants import LECTURE_LAYERS, Layers, drawn_layers
+from dlvlib.profile import cost
+from dlvlib.profile.cost import LayerCost, Shape
+
+UNITS = {
+    "params": "the number of parameters",
+    "flops": "the number of FLOPs for one image, with 1 MAC = 2 FLOPs and 1 FLOP for a bias",
+    "comparisons": "the number of comparisons for one image",
+    "bytes": "the memory of the output, in bytes",
+    "megabytes": "the memory of the output, in MB (1 MB = 10^6 bytes)",
+}
+ASKED = {  # of the lecture's layers
+    "dense": ("params", "flops", "shape", "bytes"),
+    "conv": ("shape", "params", "flops", "bytes", "megabytes"),
+    "pool": ("shape", "params", "flops", "comparisons", "bytes"),
+}
+OWN = {  # of the layers drawn from a student number; what never changes is not asked again
+    "dense": ("params", "flops", "bytes"),
+    "conv": ("shape", "params", "flops", "bytes"),
+    "pool": ("shape", "comparisons", "bytes"),
+}
+PRAISE = {
+    "perceptron.params": "Three weights and a bias.",
+    "perceptron.flops": "Three MACs and a bias.",
+    "perceptron.bytes": "One output, one float.",
+    "dense.params": "Each unit has a weight for every value of the image, and a bias.",
+    "dense.flops": "Each weight is used once, in one MAC, and each bias once.",
+    "dense.shape": "One value for each unit; rows and columns are gone.",
+    "dense.bytes": "Four bytes for each unit.",
+    "conv.shape": "One map for each kernel.",
+    "conv.params": "The size of the image plays no part.",
+    "conv.flops": "Each weight is used at every place of the map, and so is each bias.",
+    "conv.bytes": "Four bytes for each value of each map.",
+    "conv.megabytes": "A million bytes are one MB; a MiB is nearly five percent larger.",
+    "pool.shape": "Pooling keeps the channels.",
+    "pool.params": "There is nothing to learn in a maximum.",
+    "pool.flops": "No product and no sum: only comparisons.",
+    "pool.comparisons": "The largest of n values takes n - 1 comparisons.",
+    "pool.bytes": "Four bytes for each output.",
+}
+
+
+def question(layers: Layers, layer: str, quantity: str) -> NumberQuestion | ShapeQuestion:
+    """The question for one quantity of one layer, with the hints that its numbers allow.
+
+    Args:
+        layers: the image and the three layers.
+        layer: "dense", "conv" or "pool".
+        quantity: one of those in `ASKED`.
+    """
+    mistakes = {
+        "dense": lambda: layer_mistakes.of_dense(layers.image, layers.units),
+        "conv": lambda: layer_mistakes.of_conv(layers),
+        "pool": lambda: layer_mistakes.of_pool(layers),
+    }[layer]()
+    return _ask(layer, quantity, layers.costs()[layer], mistakes)
+
+
+def _ask(
+    layer: str, quantity: str, right: LayerCost, mistakes: Mistakes
+) -> NumberQuestion | ShapeQuestion:
+    praise = PRAISE[f"{layer}.{quantity}"]
+    if quantity == "shape":
+        hints = distinct(right.output_shape, mistakes["shape"])
+        return ShapeQuestion(expected=right.output_shape, praise=praise, hints=hints)
+    expected = {
+        "params": right.params,
+        "flops": right.flops,
+        "comparisons": right.comparisons,
+        "bytes": right.output_bytes,
+        "megabytes": right.output_bytes / 10**6,
+    }[quantity]
+    hints = distinct(expected, mistakes[quantity])
+    return NumberQuestion(expected=expected, praise=praise, hints=hints, unit=UNITS[quantity])
+
+
+def _perceptron(quantity: str) -> NumberQuestion | ShapeQuestion:
+    mistakes = layer_mistakes.of_dense((3,), 1)
+    return _ask("perceptron", quantity, cost.linear((3,), 1), mistakes)
+
+
+def _own(layer: str, quantity: str) -> StudentQuestion:
+    return StudentQuestion(lambda student: question(drawn_layers(student), layer, quantity))
+
+
+ConvCost = tuple[int, int, Shape, int]  # params, flops, output shape, output bytes
+
+
+def _priced(show: Callable[[LayerCost], ConvCost], **fixed: int | bool) -> Callable[..., ConvCost]:
+    """A `conv_cost` that shows what `show` makes of the cost, with some arguments ignored."""
+
+    def conv_cost(image: Shape, kernels: int, size: int, stride: int, padding: int) -> ConvCost:
+        window = {"stride": stride, "padding": padding} | fixed
+        return show(cost.conv2d(image, kernels, size, **window))
+
+    return conv_cost
+
+
+def _all(found: LayerCost) -> ConvCost:
+    return found.params, found.flops, found.output_shape, found.output_bytes
+
+
+def _macs(found: LayerCost) -> ConvCost:
+    return found.params, found.macs, found.output_shape, found.output_bytes
+
+
+def _channels_last(found: LayerCost) -> ConvCost:
+    channels, *size = found.output_shape
+    return found.params, found.flops, (*size, channels), found.output_bytes
+
+
+def _bias_per_kernel(found: LayerCost) -> ConvCost:
+    flops = 2 * found.macs + found.output_shape[0]
+    return found.params, flops, found.output_shape, found.output_bytes
+
+
+def _square(image: Shape, *window: int) -> ConvCost:
+    return _priced(_all)((*image[:2], image[1]), *window)
+
+
+def _one_channel(image: Shape, *window: int) -> ConvCost:
+    return _priced(_all)((1, *image[1:]), *window)
+
+
+def _values(found: LayerCost) -> ConvCost:
+    return found.params, found.flops, found.output_shape, found.output_bytes // 4
+
+
+def _draw_conv(generator: torch.Generator) -> tuple[Shape, int, int, int, int]:
+    """A random image, not square, and a convolution that fits on it."""
+
+    def draw(low: int, high: int) -> int:
+        return int(torch.randint(low, high + 1, (), generator=generator))
+
+    return (draw(2, 6), draw(7, 20), draw(21, 40)), draw(2, 9), draw(2, 7), draw(1, 4), draw(0, 3)
+
+
+QUESTIONS: dict[str, NumberQuestion | ShapeQuestion | FunctionQuestion | StudentQuestion] = {
+    **{f"perceptron.{q}": _perceptron(q) for q in ("params", "flops", "bytes")},
+    **{
+        f"{layer}.{q}": question(LECTURE_LAYERS, layer, q) for layer in ASKED for q in ASKED[layer]
+    },
+    "conv_cost": FunctionQuestion(
+        signature="conv_cost(image, kernels, kernel_size, stride, padding)",
+        reference=_priced(_all),
+        draw=_draw_conv,
+        praise="It agrees with the reference on 20 random convolutions.",
+        mistakes={
+            "The biases are missing, in the parameters and in the FLOPs.": _priced(
+                _all, bias=False
+            ),
+            "It gives MACs where FLOPs are asked for: 1 MAC = 2 FLOPs.": _priced(_macs),
+            "The shape should have the channels first.": _priced(_channels_last),
+            "The last number should be bytes, not values.": _priced(_values),
+            "It ignores the padding.": _priced(_all, padding=0),
+            "It ignores the stride.": _priced(_all, stride=1),
+            "In the FLOPs, each bias is added at every place of its map.": _priced(
+                _bias_per_kernel
+            ),
+            "It takes the height for the width as well; these images are not square.": _square,
+            "It forgets the input channels: a kernel reaches through all of them.": _one_channel,
+        },
+    ),
+    **{f"own.{layer}.{q}": _own(layer, q) for layer in OWN for q in OWN[layer]},
+}

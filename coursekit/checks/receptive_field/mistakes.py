@@ -1,0 +1,92 @@
+"""The usual mistakes with receptive fields, each as the wrong computation it stands for."""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+from dlvlib.profile import receptive_field
+
+Windows = Sequence[tuple[int, ...]]  # of each layer: kernel, stride, perhaps padding
+Sizes = Callable[[Windows], list[int]]
+
+
+def _by(step: Callable[[int, int, int, int], tuple[int, int]]) -> Sizes:
+    """The sizes from a recurrence: step(size, jump, kernel, stride) gives (size, jump)."""
+
+    def sizes(windows: Windows) -> list[int]:
+        size, jump, found = 1, 1, []
+        for kernel, stride, *_ in windows:
+            size, jump = step(size, jump, kernel, stride)
+            found.append(size)
+        return found
+
+    return sizes
+
+
+SIZES: dict[str, Sizes] = {  # hint: what the mistake makes of the sizes after each layer
+    "The strides are forgotten: above a stride, neighbours lie several pixels apart.": _by(
+        lambda size, jump, kernel, stride: (size + kernel - 1, 1)
+    ),
+    "A stride counts for the layers above it, not for its own: change the jump last.": _by(
+        lambda size, jump, kernel, stride: (size + (kernel - 1) * jump * stride, jump * stride)
+    ),
+    "From the first to the last of k neighbours there are k - 1 steps, not k.": _by(
+        lambda size, jump, kernel, stride: (size + kernel * jump, jump * stride)
+    ),
+    "The jump is the product of all strides so far, not only the last one.": _by(
+        lambda size, jump, kernel, stride: (size + (kernel - 1) * jump, stride)
+    ),
+    "Strides multiply; they are not added.": _by(
+        lambda size, jump, kernel, stride: (size + (kernel - 1) * jump, jump + stride - 1)
+    ),
+    "Windows overlap: their sizes are not simply added.": lambda windows: list(
+        accumulate(kernel for kernel, *_ in windows)
+    ),
+    "That is the product of the strides, the distance between two neighbours.": lambda windows: (
+        list(accumulate((window[1] for window in windows), lambda jump, stride: jump * stride))
+    ),
+}
+
+
+def padded(windows: Windows) -> list[int]:
+    """What the sizes would be if padding enlarged a field."""
+    fields = receptive_field.grow(windows)
+    return [field.size - 2 * field.start for field in fields]  # padding moves the start down
+
+
+def seen(
+    windows: Windows, index: int, *, sign: int = 1, beyond: int = 0, least: float = float("-inf")
+) -> tuple[int, int]:
+    """The first and the last pixel in the field of output `index`; right with the defaults.
+
+    Args:
+        windows: (kernel, stride, padding) of each layer, from the image up.
+        index: of the output, from 0.
+        sign: 0 forgets the padding, -1 moves the field the wrong way.
+        beyond: added to the last pixel.
+        least: the first pixel is at least this.
+    """
+    field = receptive_field.grow(windows)[-1]
+    first = sign * field.start + index * field.stride
+    return max(first, least), first + field.size - 1 + beyond
+
+
+SEEN: dict[str, Callable[[Windows, int], tuple[int, int]]] = {  # hint: what the mistake sees
+    "The padding is forgotten: it moves the field.": lambda windows, index: seen(
+        windows, index, sign=0
+    ),
+    "The padding has the wrong sign: output 0 begins in the padding, before pixel 0.": (
+        lambda windows, index: seen(windows, index, sign=-1)
+    ),
+    "The last pixel is one too far: a window of k ends k - 1 after its first value.": (
+        lambda windows, index: seen(windows, index, beyond=1)
+    ),
+    "The layers are in the wrong order: begin with the last one and go down to the image.": (
+        lambda windows, index: seen(windows[::-1], index)
+    ),
+    "The index is forgotten: that is the field of output 0.": lambda windows, index: seen(
+        windows, 0
+    ),
+    "Do not cut at pixel 0: the part in the padding is asked for too.": (
+        lambda windows, index: seen(windows, index, least=0)
+    ),
+}

@@ -1,0 +1,214 @@
+"""Exercise 7: the residual block broken, mended, with projection, and as the identity."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from coursekit.checks.engine.modules import observe_module
+from coursekit.checks.engine.questions import (
+    ChoiceQuestion,
+    FunctionQuestion,
+    NumberQuestion,
+    Question,
+)
+from coursekit.checks.residual.mistakes import BLOCK_MISTAKES, PROJECTION_MISTAKES
+from dlvlib.models.blocks import Residual, make_shortcut
+from dlvlib.profile import cost
+
+SIGNED_VALUES = (-2.0, -0.5, 0.0, 1.0, 3.0)  # what enters the block of question `negative`
+
+
+def _draw_block(generator: torch.Generator) -> tuple[int, Tensor]:
+    channels = int(torch.randint(3, 8, (), generator=generator))
+    return channels, torch.randn(2, channels, 5, 6, generator=generator)
+
+
+def _draw_projection(generator: torch.Generator) -> tuple[int, int, int, Tensor]:
+    """Channels equal or not, stride 1 to 3, maps."""
+    in_channels, others, stride = torch.randint(1, 4, (3,), generator=generator).tolist()
+    in_channels += 1
+    out_channels = in_channels if others == 1 else in_channels + others
+    maps = torch.randn(2, in_channels, 7, 8, generator=generator)
+    return in_channels, out_channels, stride, maps
+
+
+def _draw_start(generator: torch.Generator) -> tuple[Residual, Tensor]:
+    """A block in the middle of its life, but for the last beta, which is 0; maps from a ReLU."""
+    block = Residual(3, 3).eval()
+    with torch.no_grad():
+        for tensor in block.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.1)
+        block.branch[4].bias.zero_()
+    return block, torch.rand(2, 3, 5, 5, generator=generator)
+
+
+def _observe_start(
+    function: Callable[[Residual], object], block: Residual, maps: Tensor
+) -> dict[str, object]:
+    function(block)
+    with torch.no_grad():
+        output = block(maps)
+    return {
+        "output for maps from a ReLU": output,
+        "all weights in one row": torch.cat([p.detach().flatten() for p in block.parameters()]),
+        "parameters that learn": sum(p.numel() for p in block.parameters() if p.requires_grad),
+    }
+
+
+def _zero(*places: int) -> Callable[[Residual], None]:
+    """Set the weights of these layers of the branch to 0."""
+
+    def zero(block: Residual) -> None:
+        for place in places:
+            nn.init.zeros_(block.branch[place].weight)
+
+    return zero
+
+
+def _freeze(block: Residual) -> None:
+    _zero(4)(block)
+    block.branch[4].weight.requires_grad_(False)
+
+
+def _zero_all(block: Residual) -> None:
+    for parameter in block.parameters():
+        nn.init.zeros_(parameter)
+
+
+def _projection_params(
+    in_channels: int, out_channels: int, *, window: int = 1, norm: bool = True, bias: bool = False
+) -> int:
+    maps = (in_channels, window, window)
+    conv = cost.conv2d(maps, out_channels, window, bias=bias)
+    return conv.params + norm * cost.batch_norm(conv.output_shape).params
+
+
+def _shortcut_params(in_channels: int, out_channels: int, stride: int, option: str) -> int:
+    if option == "C":
+        return _projection_params(in_channels, out_channels)
+    kind = {"A": "pad", "B": "projection"}[option]
+    shortcut = make_shortcut(kind, in_channels, out_channels, stride)
+    return sum(parameter.numel() for parameter in shortcut.parameters())
+
+
+def _recount(**options: object) -> Callable[[int, int, int, str], int]:
+    """The count with another projection."""
+    return lambda i, o, s, option: (
+        _projection_params(i, o, **options) if _shortcut_params(i, o, s, option) else 0
+    )
+
+
+def _draw_option(generator: torch.Generator) -> tuple[int, int, int, str]:
+    in_channels, times, stride, option = torch.randint(1, 7, (4,), generator=generator).tolist()
+    out_channels = in_channels * (1 + times % 2)
+    return in_channels, out_channels, 1 + stride % 2, "ABC"[option % 3]
+
+
+_VALUES = torch.tensor(SIGNED_VALUES)
+
+QUESTIONS: dict[str, Question] = {
+    "silent": ChoiceQuestion(
+        expected=frozenset("cde"),
+        options=tuple("abcdef"),
+        praise="Nobody tells you about these three. Only a test can.",
+        hints={
+            frozenset("abf"): "Those stop with an error. The question asks for the others.",
+            frozenset("abcdef"): "All six are wrong, but three of them stop with an error.",
+            frozenset("ce"): "One is missing: which draft computes something and throws it away?",
+            frozenset("cd"): "One is missing: which draft never uses its input again?",
+            frozenset("de"): "One is missing: in which draft can the branch only add?",
+            frozenset("bcde"): "Without padding the branch shrinks: does the sum still fit?",
+            frozenset("cdef"): "Can 32 channels be added to 16?",
+            frozenset("acde"): "Has nn.Conv2d a default for its kernel size?",
+        },
+    ),
+    "block": FunctionQuestion(
+        signature="Block(channels)",
+        reference=lambda channels: Residual(channels, channels),
+        draw=_draw_block,
+        observe=observe_module,
+        rounds=5,
+        praise="Shapes, parameters and outputs agree with dlvlib's block.",
+        mistakes=BLOCK_MISTAKES,
+    ),
+    "projection": FunctionQuestion(
+        signature="ProjectionBlock(in_channels, out_channels, stride)",
+        reference=lambda i, o, s: Residual(i, o, stride=s),
+        draw=_draw_projection,
+        observe=observe_module,
+        rounds=5,
+        praise="It projects where it must, and nowhere else.",
+        mistakes=PROJECTION_MISTAKES,
+    ),
+    "identity": FunctionQuestion(
+        signature="start_as_identity(block)",
+        reference=_zero(4),
+        draw=_draw_start,
+        observe=_observe_start,
+        rounds=2,
+        praise="The block returns its input, and every parameter can still learn.",
+        mistakes={
+            "The block still computes what it did. Which numbers scale all that the branch "
+            "has computed?": lambda block: None,
+            "That is the gamma of the first normalisation; the second convolution still adds "
+            "something.": _zero(1),
+            "Both gammas are 0: the second convolution then receives the same value "
+            "everywhere. One of the two is enough.": _zero(1, 4),
+            "The second convolution is 0, but its normalisation comes after it and still "
+            "shifts.": _zero(3),
+            "Both convolutions are 0, and each waits for the other to learn.": _zero(0, 3),
+            "The last gamma is 0, and so is the convolution before it: the gamma then cannot "
+            "learn. Set the gamma alone.": _zero(3, 4),
+            "Everything is 0, so the branch can hardly learn. One number for each channel is "
+            "enough.": _zero_all,
+            "The right parameter is 0, but frozen: it must be able to learn.": _freeze,
+        },
+    ),
+    "negative": NumberQuestion(
+        expected=_VALUES.relu().sum().item(),
+        praise="The ReLU after the sum removes what was negative: the block returned ReLU(x).",
+        unit="the sum of the five values that come out",
+        hints={
+            _VALUES.sum().item(): "That is the sum of what enters. A ReLU follows the addition.",
+            0.0: "That is the branch alone. The shortcut adds the input.",
+            _VALUES.abs().sum().item(): "ReLU sets negative values to 0; it does not turn their "
+            "sign.",
+            (-_VALUES).relu().sum().item(): "ReLU keeps the positive values, not the negative.",
+            _VALUES.relu().mean().item(): "That is the mean; give the sum.",
+        },
+    ),
+    "shortcut_params": FunctionQuestion(
+        signature="shortcut_params(in_channels, out_channels, stride, option)",
+        reference=_shortcut_params,
+        draw=_draw_option,
+        rounds=40,
+        praise="A is free, B pays where the shape changes, C pays at every block.",
+        mistakes={
+            "The normalisation after the projection has a gamma and a beta for each channel.": (
+                _recount(norm=False)
+            ),
+            "A convolution before a normalisation has no bias.": _recount(bias=True),
+            "It has a bias where gamma and beta belong.": _recount(bias=True, norm=False),
+            "The projection is 1×1, not 3×3.": _recount(window=3),
+            "Option B keeps the identity where the shape stays the same.": (
+                lambda i, o, s, option: _shortcut_params(i, o, s, option.replace("B", "C"))
+            ),
+            "Option C projects at every block, needed or not.": (
+                lambda i, o, s, option: _shortcut_params(i, o, s, option.replace("C", "B"))
+            ),
+            "Option A has no parameters: it takes every second pixel and adds channels of "
+            "zeros.": lambda i, o, s, option: _shortcut_params(i, o, s, option.replace("A", "B")),
+            "Option B projects for a stride too, even if the channels stay.": (
+                lambda i, o, s, option: _shortcut_params(i, o, 1 if option == "B" else s, option)
+            ),
+            "Running mean and variance are buffers, not parameters.": (
+                lambda i, o, s, option: (
+                    _shortcut_params(i, o, s, option)
+                    + 2 * o * (_shortcut_params(i, o, s, option) > 0)
+                )
+            ),
+        },
+    ),
+}

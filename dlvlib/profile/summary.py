@@ -1,0 +1,162 @@
+"""A network as a table: what every layer costs for one image, and what it sees.
+
+Parameters are counted where they are first used. 1 MAC = 2 FLOPs and a bias = 1 FLOP, as in
+`dlvlib.profile.cost`; MACs are those of dense and convolutional layers.
+"""
+
+from dataclasses import dataclass, replace
+from html import escape
+
+from torch import nn
+
+from dlvlib.profile.cost import LayerCost, Shape
+from dlvlib.profile.prices import price_of
+from dlvlib.profile.receptive_field import follow
+from dlvlib.profile.trace import trace
+
+HEADER = ("layer", "kind", "output shape", "params", "MACs", "FLOPs", "bytes", "receptive field")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSummary(LayerCost):
+    """The cost of one layer, or of one operation such as the sum of a residual block.
+
+    The receptive field is (height, width) in pixels, or None where there is no single one.
+    """
+
+    name: str
+    kind: str
+    receptive_field: tuple[int, int] | None
+
+    def cells(self) -> tuple[str, ...]:
+        field = self.receptive_field
+        if field is not None:
+            field = field[:1] if field[0] == field[1] else field
+        counts = (self.params, self.macs, self.flops, self.output_bytes)
+        return (
+            self.name,
+            self.kind,
+            _times(self.output_shape),
+            *(f"{count:,}" for count in counts),
+            "-" if field is None else _times(field),
+        )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The layers of a network in the order they ran, and their totals.
+
+    It prints as a table. `unused_params` are those that the forward pass never touched, such as
+    auxiliary heads; they are in no total.
+    """
+
+    title: str
+    layers: tuple[LayerSummary, ...]
+    unused_params: int
+
+    @property
+    def params(self) -> int:
+        return sum(layer.params for layer in self.layers)
+
+    @property
+    def param_bytes(self) -> int:
+        return sum(layer.param_bytes for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def flops(self) -> int:
+        return sum(layer.flops for layer in self.layers)
+
+    @property
+    def comparisons(self) -> int:
+        return sum(layer.comparisons for layer in self.layers)
+
+    @property
+    def output_bytes(self) -> int:
+        return sum(layer.output_bytes for layer in self.layers)
+
+    def _totals(self) -> tuple[str, ...]:
+        counts = (self.params, self.macs, self.flops, self.output_bytes)
+        return ("total", "", "", *(f"{count:,}" for count in counts), "")
+
+    def _note(self) -> str:
+        unused = f"; {self.unused_params:,} more parameters unused" if self.unused_params else ""
+        return f"Per image; 1 MAC = 2 FLOPs, a bias = 1 FLOP{unused}."
+
+    def __str__(self) -> str:
+        rows = [HEADER, *(layer.cells() for layer in self.layers), self._totals()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if column < 3 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        rule = "-" * max(map(len, lines))
+        return "\n".join([self.title, lines[0], rule, *lines[1:-1], rule, lines[-1], self._note()])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{name}</th>' for name in HEADER)
+        body = "".join(_html_row(layer.cells()) for layer in self.layers)
+        return (
+            f'<table class="dlv-summary">'
+            f"<caption>{escape(self.title)}. {escape(self._note())}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+            f"<tfoot>{_html_row(self._totals())}</tfoot></table>"
+        )
+
+
+def summarize(model: nn.Module, input_shape: tuple[int, int, int]) -> Summary:
+    """What each layer of a network costs for one image, in eval mode.
+
+    Nothing is computed and the model stays as it is; only shapes go through it.
+
+    Args:
+        model: called on one batch of images.
+        input_shape: (C, H, W) of one image.
+
+    Raises:
+        ValueError: if there is no cost rule for an operation, or input_shape is not (C, H, W).
+
+    >>> summary = summarize(nn.Sequential(nn.Flatten(), nn.Linear(784, 256)), (1, 28, 28))
+    >>> print(summary)
+    Sequential on a 1x28x28 image
+    layer  kind     output shape   params     MACs    FLOPs  bytes  receptive field
+    -------------------------------------------------------------------------------
+    0      Flatten  784                 0        0        0  3,136               28
+    1      Linear   256           200,960  200,704  401,664  1,024               28
+    -------------------------------------------------------------------------------
+    total                         200,960  200,704  401,664  4,160
+    Per image; 1 MAC = 2 FLOPs, a bias = 1 FLOP.
+    """
+    layers, counted = [], set()
+    steps = trace(model, input_shape)
+    for step, fields in zip(steps, follow(steps), strict=True):
+        price = price_of(step)
+        weights = {id(tensor) for tensor in step.weights}
+        if weights and weights <= counted:  # a layer that runs again has no new parameter
+            price = replace(price, params=0)
+        counted |= weights
+        field = fields and (fields[0].size, fields[1].size)
+        layers.append(
+            LayerSummary(**vars(price), name=step.layer, kind=step.kind, receptive_field=field)
+        )
+    num_params = sum(parameter.numel() for parameter in model.parameters())
+    return Summary(
+        title=f"{type(model).__name__} on a {_times(input_shape)} image",
+        layers=tuple(layers),
+        unused_params=num_params - sum(layer.params for layer in layers),
+    )
+
+
+def _times(sizes: Shape) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _html_row(cells: tuple[str, ...]) -> str:
+    first, *others = map(escape, cells)
+    return f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{c}</td>" for c in others) + "</tr>"

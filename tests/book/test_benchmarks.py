@@ -1,0 +1,254 @@
+"""The benchmark compares equal work, refuses to judge noise, and writes what the README reads."""
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+
+import bench_gpu  # noqa: E402
+import bench_many  # noqa: E402
+import bench_separable  # noqa: E402
+import bench_training  # noqa: E402
+import run_all  # noqa: E402
+import timing  # noqa: E402
+import variants  # noqa: E402
+import workloads  # noqa: E402
+
+STEPS = 3
+NUMBERS = {"ms_per_step", "times_floor", "speedup_over_lecture", "setup_ms", "weight_difference"}
+
+
+@pytest.fixture(autouse=True)
+def no_data(monkeypatch):
+    monkeypatch.delenv("DLV_DATA", raising=False)
+    monkeypatch.delenv("DLV_CIFAR", raising=False)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    small = {name: replace(w, batch_size=4) for name, w in workloads.WORKLOADS.items()}
+    monkeypatch.setattr(bench_training, "WORKLOADS", small)
+    return small
+
+
+@pytest.mark.parametrize("name", workloads.WORKLOADS)
+def test_every_variant_takes_the_same_steps_to_the_same_weights(tiny, name):
+    workload = tiny[name]
+    data = workloads.make_data(workload, STEPS)
+    compared, missing = variants.make_variants(workload, data)
+    assert compared.keys() | missing.keys() == variants.OURS.keys() | variants.FRAMEWORKS.keys()
+    timings = timing.time_in_turns(
+        workload.build, compared, STEPS, rounds=1
+    )  # refuses other steps
+    trained = {key: t.weights[0] for key, t in timings.items() if key != variants.FLOOR}
+    for key, weights in trained.items():
+        # LeNet's images are resized as floats, and `fit` gets them rounded to uint8.
+        slack = 1e-4 if (name, key) == ("lenet", variants.FIT) else 0
+        torch.testing.assert_close(weights, trained[variants.LECTURE], rtol=0, atol=slack, msg=key)
+    rows = {row["variant"]: row for row in timing.summarise(timings, missing)}
+    assert rows[variants.FLOOR]["weight_difference"] is None
+    assert rows["loop on a TensorDataset"]["weight_difference"] == 0
+
+
+def test_the_weights_are_compared_after_real_training(tiny):
+    workload = tiny["lenet"]
+    data = workloads.make_data(workload, STEPS)
+    slower = replace(workload, sgd=workload.sgd | {"lr": 0.005})
+    compared = {
+        variants.FLOOR: lambda model: variants.train_floor(model, workload, data),
+        variants.FIT: lambda model: variants.train_fit(model, slower, data),
+        variants.LECTURE: lambda model: variants.train_lecture(model, workload, data),
+    }
+    timings = timing.time_in_turns(workload.build, compared, STEPS, rounds=1)
+    rows = {row["variant"]: row for row in timing.summarise(timings, {})}
+    assert rows[variants.FIT]["weight_difference"] > 1e-4
+    assert "within" in timing.table([rows[variants.FIT]])
+
+
+def test_a_variant_that_leaves_a_step_out_is_refused(tiny):
+    workload = tiny["lenet"]
+    data = workloads.make_data(workload, STEPS)
+    lazy = {"lazy": lambda model: variants.train_floor(model, workload, data)}
+    with pytest.raises(RuntimeError, match="lazy must take 4 steps, got 3"):
+        timing.time_in_turns(workload.build, lazy, STEPS + 1, rounds=1)
+
+
+def test_evaluation_is_no_training_step():
+    model = workloads.WORKLOADS["lenet"].build()
+    clock = timing.StepClock(model)
+    image = torch.zeros(1, 1, 32, 32)
+    model.eval()(image)
+    assert clock.starts == []
+    model.train()(image), model(image), model(image)
+    assert clock.ms_per_step("three", 3) == (clock.starts[2] - clock.starts[0]) * 1000 / 2
+
+
+def fake(floor: list[float], fit: list[float], lecture: list[float]) -> dict[str, timing.Timing]:
+    names = {variants.FLOOR: floor, variants.FIT: fit, variants.LECTURE: lecture}
+    weights = [torch.zeros(1)] * len(floor)
+    return {name: timing.Timing(ms, [0.0] * len(ms), weights) for name, ms in names.items()}
+
+
+def test_ratios_are_taken_within_a_round():
+    timings = fake([1.0, 10.0, 2.0], [2.0, 20.0, 8.0], [6.0, 60.0, 8.0])
+    row = timing.summarise(timings, {})[1]
+    assert row["variant"] == variants.FIT
+    assert (row["ms_per_step"], row["times_floor"], row["speedup_over_lecture"]) == (8.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("floor", "fit", "verdicts"),
+    [
+        ([1.00, 1.01, 1.02], [1.00, 1.01, 1.02], ["met", "met"]),
+        ([1.00, 1.01, 1.02], [1.10, 1.11, 1.12], ["missed", "met"]),
+        ([1.00, 1.01, 1.02], [2.00, 2.02, 2.04], ["missed", "missed"]),
+        ([1.00, 1.30, 1.00], [1.00, 1.30, 1.00], ["unknown", "unknown"]),  # a busy machine
+        ([1.00, 1.00], [1.00, 1.00], ["unknown", "unknown"]),  # too few rounds
+    ],
+)
+def test_noise_decides_nothing(floor, fit, verdicts):
+    rows = timing.summarise(fake(floor, fit, [2 * ms for ms in floor]), {})
+    assert list(timing.judge(rows, floor, min_speedup=1.70).values()) == verdicts
+
+
+@pytest.mark.parametrize("error", [ImportError("No module named 'x'"), AttributeError("torch.y")])
+def test_a_framework_that_fails_is_a_row_of_the_table(tiny, monkeypatch, error):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(variants, "FRAMEWORKS", {"Torchless": fails})
+    result = bench_training.measure(tiny["lenet"], steps=2, rounds=1)
+    reason = f"{type(error).__name__}: {error}"
+    assert result["rows"][-1] == {"variant": "Torchless", "missing": reason}
+    assert f"not measured ({reason})" in bench_training.report(result)
+
+
+def test_the_json_has_what_the_readme_reads(tiny, tmp_path):
+    assert bench_training.main(["lenet", "--steps=2", "--rounds=1", f"--results={tmp_path}"]) == 0
+    result = json.loads((tmp_path / "lenet_random.json").read_text())
+    recorded = json.loads((ROOT / "benchmarks" / "results" / "lenet_mnist.json").read_text())
+    assert result.keys() >= recorded.keys()
+    compared = {"lightning", "fastai", "skorch"}  # installed for the occasion by `make bench`
+    assert result["machine"].keys() >= recorded["machine"].keys() - compared
+    assert (result["data"], result["steps"], result["rounds"]) == ("random", 2, 1)
+    assert set(result["promises"].values()) == {"unknown"}
+    measured = [row for row in result["rows"] if "missing" not in row]
+    assert [row["variant"] for row in measured][:4] == list(variants.OURS)
+    assert all(row.keys() == {"variant"} | NUMBERS for row in measured)
+    assert all(len(ms) == 1 for ms in result["ms_per_step_of_each_round"].values())
+
+
+def test_a_trial_writes_nothing(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench_training, "RESULTS", tmp_path)
+    assert bench_training.main(["lenet", "--steps=2", "--rounds=1"]) == 0
+    assert "nothing was written" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--steps=1", "--rounds=0"])
+def test_a_single_step_cannot_be_timed(option, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        bench_training.main(["lenet", option])
+    assert "2 steps and 1 round at least" in capsys.readouterr().err
+
+
+def test_cifar_is_read_from_class_folders(tmp_path, monkeypatch):
+    for shade, name in ((0, "cat"), (255, "dog")):
+        folder = tmp_path / "train" / name
+        folder.mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (32, 32), (shade,) * 3).save(folder / f"{number}.jpg")
+    monkeypatch.setenv("DLV_CIFAR", str(tmp_path))
+    name, images = workloads.load_cifar(8)
+    assert name == "cifar10_jpeg"
+    targets = [target for _, target in images]
+    assert sorted(targets) == [0] * 4 + [1] * 4 != targets  # all of them, mixed
+    assert all((image == target).all() for image, target in images)
+    with pytest.raises(ValueError, match="at most the 8 images, got 9"):
+        workloads.load_cifar(9)
+
+
+def test_a_folder_without_mnist_is_not_called_mnist(tmp_path, monkeypatch):
+    monkeypatch.setenv("DLV_DATA", str(tmp_path))
+    name, images = workloads.load_mnist(2)
+    assert (name, len(images), images[0][0].shape) == ("random", 2, (1, 32, 32))
+
+
+def test_no_gpu_is_said(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(bench_gpu, "RESULTS", tmp_path)
+    assert bench_gpu.main([]) == 0
+    assert "no CUDA GPU here" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_registry_the_environment_still_has_torch(tmp_path, monkeypatch, capfd):
+    run, asked = subprocess.run, []
+
+    def offline(command, **options):
+        if "pip" in command:
+            asked.append(command)
+            return subprocess.CompletedProcess(command, 1)
+        return run(command, **options)
+
+    monkeypatch.setattr(run_all.subprocess, "run", offline)
+    python = run_all.make_environment(tmp_path / "venv")
+    assert "measuring without them" in capfd.readouterr().out
+    assert asked[0][0] == python and "--no-deps" in asked[0]
+    code = "import importlib.util as u, sys; print(u.find_spec('torch') is not None, sys.prefix)"
+    found = run([python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert found == ["True", str(tmp_path / "venv")]
+
+
+def test_every_workload_is_run_and_no_framework_brings_its_own_torch():
+    assert tuple(workloads.WORKLOADS) == run_all.WORKLOADS
+    lines = (ROOT / "benchmarks" / "frameworks.txt").read_text().splitlines()
+    pins = [line.split("==") for line in lines if not line.startswith("#")]
+    assert all(len(pin) == 2 for pin in pins)
+    assert {"lightning", "fastai"} <= {name for name, _ in pins}
+    assert not {"torch", "torchvision", "numpy"} & {name for name, _ in pins}
+
+
+def test_several_seeds_at_once_are_timed_and_written(tmp_path, capsys):
+    assert bench_many.main(["--rounds", "1", "--steps", "1", "--results", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "many_digits.json").read_text())
+    assert set(result["rows"]) == set(bench_many.CASES)
+    assert all(row["speedup"] > 0 for row in result["rows"].values())
+    assert capsys.readouterr().out.count("speed-up") == len(bench_many.CASES)
+
+
+def test_a_convolution_and_its_separable_form_are_timed_and_written(tmp_path, monkeypatch, capsys):
+    cases = (bench_separable.Case(8, 3, 6), bench_separable.Case(8, 5, 6))
+    monkeypatch.setattr(bench_separable, "CASES", cases)
+    assert bench_separable.main(["--rounds=1", "--steps=1", f"--results={tmp_path}"]) == 0
+    result = json.loads((tmp_path / "separable.json").read_text())
+    recorded = json.loads((ROOT / "benchmarks" / "results" / "separable.json").read_text())
+    assert result.keys() == recorded.keys()
+    assert result["rows"][0].keys() == recorded["rows"][0].keys()
+    assert capsys.readouterr().out.count("as fast") == len(cases)
+    for case, row in zip(cases, result["rows"], strict=True):
+        assert row["fewer_macs"] == pytest.approx(1 / (1 / 8 + 1 / case.kernel_size**2))
+        assert row["macs"]["separable"] == row["macs"]["depthwise"] + row["macs"]["pointwise"]
+        assert min(row["ms_per_batch"].values()) > 0
+
+
+def test_the_timed_layers_have_the_macs_that_are_counted():
+    case = bench_separable.Case(8, 5, 6)
+    counted = bench_separable.count_macs(case)
+    for name, layer in bench_separable.make_layers(case).items():
+        assert layer(torch.zeros(1, 8, 6, 6)).shape == (1, 8, 6, 6)
+        assert sum(p.numel() for p in layer.parameters()) * 36 == counted[name]
+
+
+def test_a_trial_of_the_separable_benchmark_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench_separable, "RESULTS", tmp_path)
+    monkeypatch.setattr(bench_separable, "CASES", (bench_separable.Case(8, 3, 6),))
+    assert bench_separable.main(["--rounds=1"]) == 0
+    assert "nothing was written" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,39 @@
+"""Where a kernel runs, exercise 3 has a slider; the published page says that it has none."""
+
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[2]
+COLAB = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def outputs(notebook) -> list:
+    (cell,) = [cell for cell in notebook.cells if "interact(look" in cell.source]
+    return cell.outputs
+
+
+def read(folder: str):
+    return nbformat.read(ROOT / folder / "03_lenet.ipynb", as_version=4)
+
+
+def test_on_colab_a_slider_appears_and_asks_the_network():
+    notebook = read("solutions")
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(COLAB))
+    moved = "print(), look(7)"  # what the slider calls when it is moved
+    notebook.cells.append(nbformat.v4.new_code_cell(moved))
+    folder = {"metadata": {"path": str(ROOT / "solutions")}}
+    NotebookClient(notebook, timeout=300, resources=folder).execute()
+    assert any(WIDGET in output.get("data", {}) for output in outputs(notebook))
+    text = "".join(output.get("text", "") for output in notebook.cells[-1].outputs)
+    shares = [float(line.split()[1].rstrip("%")) for line in text.split("\n") if "%" in line]
+    assert len(shares) == 10
+    assert 99.9 < sum(shares) < 100.1
+
+
+def test_a_page_without_a_kernel_says_so_instead_of_showing_a_dead_slider():
+    for folder, said in (("solutions", "appears here in a running notebook"), ("exercises", "6")):
+        (output,) = outputs(read(folder))
+        assert said in output.text

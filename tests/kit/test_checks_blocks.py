@@ -1,0 +1,127 @@
+"""Exercise 6: blocks written in other ways are right; mistakes get the hint that fits."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from coursekit.checks import check
+from dlvlib.models.blocks import Inception, SeparableConv2d
+
+
+class Functional(nn.Module):
+    """An Inception block as students write it, with other names and another order of layers."""
+
+    between = staticmethod(F.relu)
+    padding, axis = 2, 1
+
+    def __init__(self, in_channels, out1, reduce3, out3, reduce5, out5, out_pool):
+        super().__init__()
+        self.p = nn.Conv2d(in_channels, out_pool, 1)
+        self.c5 = nn.Conv2d(reduce5, out5, 5, padding=self.padding)
+        self.r5 = nn.Conv2d(in_channels, reduce5, 1)
+        self.c3 = nn.Conv2d(reduce3, out3, 3, padding="same")
+        self.r3 = nn.Conv2d(in_channels, reduce3, 1)
+        self.c1 = nn.Conv2d(in_channels, out1, 1)
+
+    def forward(self, x):
+        b1 = F.relu(self.c1(x))
+        b2 = F.relu(self.c3(self.between(self.r3(x))))
+        b3 = F.relu(self.c5(self.between(self.r5(x))))
+        b4 = F.relu(self.p(F.max_pool2d(x, 3, 1, 1)))
+        return torch.cat([b1, b2, b3, b4], self.axis)
+
+
+class SlidePadding(Functional):
+    padding = 1
+
+
+class Linear(Functional):
+    between = staticmethod(lambda maps: maps)
+
+
+class BatchAxis(Functional):
+    axis = 0
+
+
+def separable(groups=True, bias=False):
+    def build(i, o, k):
+        first = nn.Conv2d(i, i, k, padding=k // 2, groups=i if groups else 1, bias=bias)
+        return nn.Sequential(first, nn.Conv2d(i, o, 1, bias=bias))
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (
+            "blocks.naive",
+            sum(n * (512 * k * k + 1) for n, k in ((128, 1), (256, 3), (64, 5), (64, 1))),
+        ),
+        ("blocks.reduced", torch.tensor(510104)),
+        (
+            "blocks.reduced",
+            sum(p.numel() for p in Inception(512, 128, 128, 256, 24, 64, 64).parameters()),
+        ),
+        ("blocks.inception", Functional),
+        ("blocks.inception", Inception),
+        ("blocks.groups", nn.Conv2d(64, 64, 3, groups=64, bias=False).weight.numel()),
+        ("blocks.separable", separable()),
+        ("blocks.separable", lambda i, o, k: SeparableConv2d(i, o, k, padding=(k - 1) // 2)),
+        ("blocks.ratio", lambda c, n, h, w: 1 / n + 1 / (h * w)),
+        ("blocks.ratio", lambda c, n, h, w: torch.tensor((h * w + n) / (h * w * n))),
+        ("blocks.table", 1024**2 * 25),
+    ],
+)
+def test_a_right_answer_is_right(question, answer):
+    assert check(question, answer)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "hint"),
+    [
+        ("blocks.naive", 512 * (128 + 256 * 9 + 64 * 25 + 64), "biases"),
+        ("blocks.naive", 512 * (128 + 256 * 9 + 64 * 25 + 64) + 4, "not one for each layer"),
+        ("blocks.naive", 4 * 2_097_664, "bytes"),
+        ("blocks.naive", 510_104, "no reduction"),
+        ("blocks.naive", 1, "1 is not it"),
+        ("blocks.reduced", 2_097_664, "naive block"),
+        ("blocks.reduced", 4.11, "factor"),
+        ("blocks.reduced", 510_104 - 128 * 513 - 24 * 513, "reductions have parameters"),
+        ("blocks.inception", SlidePadding, "as on the slide"),
+        ("blocks.inception", Linear, "one linear map"),
+        ("blocks.inception", BatchAxis, "Axis 0 is the batch"),
+        ("blocks.inception", lambda *a: Inception(*a[:-1]), "raised TypeError"),
+        ("blocks.inception", lambda *a: Inception(*a, batch_norm=True), "number of parameters"),
+        ("blocks.inception", lambda *a: "a block", "should give an nn.Module"),
+        ("blocks.groups", 64 * 64 * 9, "without groups"),
+        ("blocks.groups", 9, "one kernel for all"),
+        ("blocks.groups", 640, "no biases"),
+        ("blocks.separable", separable(groups=False), "groups=in_channels"),
+        ("blocks.separable", separable(bias=True), "Both convolutions have biases"),
+        ("blocks.separable", lambda i, o, k: SeparableConv2d(i, o, k), "shrink"),
+        ("blocks.separable", lambda i, o, k: nn.Conv2d(i, o, k, padding=k // 2), "parameters"),
+        ("blocks.ratio", lambda c, n, h, w: 1 / (1 / n + 1 / (h * w)), "upside down"),
+        ("blocks.ratio", lambda c, n, h, w: 1 / c + 1 / (h * w), "channels that come in"),
+        ("blocks.ratio", lambda c, n, h, w: 1 / (n * h * w), "they do not multiply"),
+        ("blocks.ratio", lambda c, n, h, w: 1 / n + 1 / (h * h), "square"),
+        ("blocks.table", 1028**2 * 25, "power of two"),
+        ("blocks.ratio", lambda c, n, h, w: (h * w + n) / (h * w), "of one kernel"),
+        ("blocks.table", 26.2144, "whole number"),
+        ("blocks.table", 26.2e6, "rounded"),
+        ("blocks.table", 26.4e6, "the printed number"),
+        ("blocks.table", 1024 * (25 + 1024), "separable"),
+    ],
+)
+def test_a_mistake_gets_the_hint_that_fits(question, answer, hint):
+    verdict = check(question, answer)
+    assert not verdict
+    assert hint.lower() in verdict.message.lower()
+
+
+def test_a_block_that_spoils_its_input_is_no_problem():
+    class InPlace(Functional):
+        between = staticmethod(lambda maps: F.relu(maps, inplace=True))
+
+    assert check("blocks.inception", InPlace)

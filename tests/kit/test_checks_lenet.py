@@ -1,0 +1,171 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from coursekit.checks import check
+from coursekit.checks.lenet.questions import LEAST_ACCURACY, NUM_TEST, NUM_TRAIN, NUM_VAL
+from dlvlib import data
+from dlvlib.models.lenet import LeNet5
+
+
+class Own(nn.Module):
+    """A student's network: attributes in another order, functional layers, a switch per slip."""
+
+    slips = frozenset()
+
+    def __init__(self, num_classes):
+        super().__init__()
+        padding = 2 if "padding" in self.slips else 0
+        self.out = nn.Linear(84, num_classes)
+        self.hidden = nn.ModuleList([nn.Linear(1024 if padding else 400, 120), nn.Linear(120, 84)])
+        self.convs = nn.ModuleList([nn.Conv2d(1, 6, 5, padding=padding), nn.Conv2d(6, 16, 5)])
+        if padding:
+            self.convs[1] = nn.Conv2d(6, 16, 5, padding=padding)
+
+    def forward(self, images):
+        bend = (lambda x: x) if "linear" in self.slips else torch.tanh
+        bend = torch.relu if "relu" in self.slips else bend
+        for conv in self.convs:
+            mean = "mean" in self.slips
+            maps = bend(conv(images)) if mean else conv(images)
+            images = F.avg_pool2d(maps, 2) if mean else F.max_pool2d(maps, 2)
+            images = images if mean or "convs" in self.slips else bend(images)
+        if "flat" not in self.slips:
+            images = images.reshape(1, -1) if "batch" in self.slips else images.flatten(1)
+        for dense in self.hidden:
+            images = dense(images) if "head" in self.slips else bend(dense(images))
+        logits = self.out(images)
+        return logits.softmax(-1) if "softmax" in self.slips else logits
+
+
+def own(*slips):
+    return type("Own", (Own,), {"slips": frozenset(slips)})
+
+
+def with_c5(num_classes):
+    """The paper's network: C5 is a convolution on maps of 5 x 5."""
+    maps = (nn.Conv2d(1, 6, 5), nn.Tanh(), nn.MaxPool2d(2))
+    maps += (nn.Conv2d(6, 16, 5), nn.Tanh(), nn.MaxPool2d(2), nn.Conv2d(16, 120, 5), nn.Tanh())
+    head = (nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, num_classes))
+    return nn.Sequential(*maps, nn.Flatten(), *head)
+
+
+def test_a_network_is_right_whatever_its_layers_are_called():
+    """Own pools before tanh, which is the same since tanh rises."""
+    assert check("lenet.network", own())
+    assert check("lenet.network", LeNet5)
+    assert check("lenet.network", lambda num_classes: own()(num_classes).train())
+
+
+@pytest.mark.parametrize(
+    ("slip", "hint"),
+    [
+        ("linear", "No activations"),
+        ("head", "no activation between"),
+        ("convs", "convolutions have no activation"),
+        ("relu", "ReLU"),
+        ("mean", "pools with the mean"),
+        ("softmax", "ends with a softmax"),
+        ("padding", "convolutions are padded"),
+        ("flat", "unflattened"),
+        ("batch", "flattens the batch"),
+    ],
+)
+def test_a_slip_in_the_network_gets_its_hint(slip, hint):
+    verdict = check("lenet.network", own(slip))
+    assert not verdict
+    assert hint in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("build", "hint"),
+    [
+        (lambda num_classes: None, "should give an nn.Module"),
+        (lambda num_classes: nn.Flatten(), "shape of the output"),
+        (LeNet5(), "give the class or function itself"),
+        (with_c5, "120 units is a convolution"),
+        (lambda num_classes: LeNet5(10), "ignores num_classes"),
+        (lambda num_classes: nn.Sequential(nn.Flatten(), nn.Linear(1024, num_classes)), "number"),
+    ],
+)
+def test_what_is_no_such_network_is_told_apart(build, hint):
+    verdict = check("lenet.network", build)
+    assert not verdict
+    assert hint in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("s4_shape", torch.Size([16, 5, 5])),
+        ("s4_shape", [16, 5, 5]),
+        ("s4_shape", torch.tensor([16, 5, 5])),
+        ("c3_params", sum(p.numel() for p in nn.Conv2d(6, 16, 5).parameters())),
+        ("start_loss", F.cross_entropy(torch.zeros(3, 10), torch.tensor([1, 2, 3]))),
+        ("start_loss", 2.3),
+        ("output_size", lambda n, k, p, s: len(range(0, n + 2 * p - k + 1, s))),
+        ("test_accuracy", torch.tensor(350 / 360)),
+        ("test_accuracy", 0.9722),
+        ("test_accuracy", 359 / 360),
+    ],
+)
+def test_a_right_answer_is_right(question, answer):
+    assert check(f"lenet.{question}", answer)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "hint"),
+    [
+        ("s4_shape", (5, 5, 16), "channels first"),
+        ("s4_shape", 400, "three axes"),
+        ("s4_shape", (16, 10, 10), "before the pooling"),
+        ("s4_shape", (16, 8, 8), "needs padding"),
+        ("s4_shape", (16, 4, 4), "28 pixels"),
+        ("c3_params", 16 * 6 * 25, "biases are missing"),
+        ("c3_params", 16 * 26, "all the maps"),
+        ("c3_params", 16 * 6 * 26, "one bias"),
+        ("c3_params", 1516, "paper"),
+        ("c3_params", 6 * 25 + 1, "one kernel"),
+        ("c3_params", 6 * (25 + 1), "That is C1"),
+        ("start_loss", math.log(1 / 10), "minus"),
+        ("start_loss", math.log10(10), "base 10"),
+        ("start_loss", 0.1, "probability of the true class"),
+        ("start_loss", 1 / math.log10(2), "bits"),
+        ("output_size", lambda n, k, p, s: (n - k + 2 * p) // s, "One place is missing"),
+        ("output_size", lambda n, k, p, s: (n - k + p) // s + 1, "one side"),
+        ("output_size", lambda n, k, p, s: -(-(n - k + 2 * p) // s) + 1, "rounds up"),
+        ("output_size", lambda n, k, p, s: n // s, "random input number"),
+        ("test_accuracy", 97.5, "percentage"),
+        ("test_accuracy", 351, "how many are right"),
+        ("test_accuracy", 9 / 360, "error"),
+        ("test_accuracy", 1200 / 1221, "training set"),
+        ("test_accuracy", 0.9869, "training set"),  # 1205 of 1221, rounded
+        ("test_accuracy", 211 / 216, "validation set"),
+        ("test_accuracy", 1.0, "never seen"),
+        ("test_accuracy", 0.97, "rounded, a mean of batch means"),
+        ("test_accuracy", 37 / 360, "guessing"),
+        ("test_accuracy", 300 / 360, "within reach"),
+        ("test_accuracy", -0.95, "between 0 and 1"),
+        ("test_accuracy", float("nan"), "one number"),
+    ],
+)
+def test_a_mistake_gets_the_hint_that_fits(question, answer, hint):
+    verdict = check(f"lenet.{question}", answer)
+    assert not verdict
+    assert hint in verdict.message
+
+
+def test_the_sizes_of_the_sets_are_those_of_the_page():
+    train_all, test = data.load("digits")
+    train, val = data.split(train_all, fraction=0.15, seed=0)
+    assert (len(train), len(val), len(test)) == (NUM_TRAIN, NUM_VAL, NUM_TEST)
+
+
+def test_most_training_accuracies_are_known_as_such():
+    good = range(math.ceil(LEAST_ACCURACY * NUM_TRAIN), NUM_TRAIN)
+    verdicts = [check("lenet.test_accuracy", count / NUM_TRAIN) for count in good]
+    assert sum("training set" in verdict.message for verdict in verdicts) > 0.9 * len(good)
+    assert check("lenet.test_accuracy", 345 / 360)

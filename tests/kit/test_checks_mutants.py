@@ -1,0 +1,84 @@
+"""Mutants of the reference solutions: the checkers refuse nearly all of them."""
+
+import re
+import warnings
+from pathlib import Path
+
+import nbformat
+import pytest
+from mutants import mutants
+
+from coursekit import checks
+from coursekit.checks.engine import sandbox as calling
+from coursekit.checks.engine.questions import FunctionQuestion
+
+ROOT = Path(__file__).parents[2]
+
+from notebooks import SOLUTION  # noqa: E402
+
+ASKED = re.compile(r'^check\("(?P<question>[\w.-]+)", (?P<name>\w+)\)\s*$', re.MULTILINE)
+REFUSED = 0.95  # of all mutants together
+
+
+def solved_functions():
+    """(question, name, source of the cell without its check, set-up imports) of each solution."""
+    for path in sorted((ROOT / "solutions").glob("*.ipynb")):
+        cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+        imports = "\n".join(
+            line
+            for cell in cells
+            for line in cell.source.splitlines()
+            if re.match(r"(import|from) (?!subprocess)", line)
+        )
+        for cell in cells:
+            match = ASKED.search(cell.source)
+            question = match and checks.QUESTIONS.get(match["question"])
+            if isinstance(question, FunctionQuestion) and SOLUTION.search(cell.source):
+                yield match["question"], match["name"], ASKED.sub("", cell.source), imports
+
+
+SOLVED = list(solved_functions())
+
+
+def judge(question, name, source, imports):
+    """The verdict on what the source defines; None if it does not even define it."""
+    space = {}
+    try:
+        exec(imports + "\n" + source, space)
+    except Exception:
+        return None
+    return checks.check(question, space.get(name))
+
+
+def test_every_function_that_is_asked_for_is_found_in_a_solution():
+    asked = {n for n, q in checks.QUESTIONS.items() if isinstance(q, FunctionQuestion)}
+    assert {question for question, *_ in SOLVED} == asked
+
+
+@pytest.mark.parametrize(("question", "name", "source", "imports"), SOLVED, ids=lambda x: x[:30])
+def test_the_solution_itself_is_right(question, name, source, imports):
+    assert judge(question, name, source, imports)
+
+
+def test_mutants_of_the_solutions_are_refused(monkeypatch):
+    monkeypatch.setattr(calling, "TIME_LIMIT_SECONDS", 1.0)  # many a mutant loops for ever
+    counted, alive = 0, []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a mutant may do what torch warns of
+        for question, name, source, imports in SOLVED:
+            for change, text in mutants(source):
+                counted += 1
+                if judge(question, name, text, imports):
+                    alive.append(f"{question}, {change}")
+    print(f"{counted - len(alive)} of {counted} mutants refused; alive: {alive}")
+    assert counted >= 4 * len(SOLVED)
+    assert len(alive) <= (1 - REFUSED) * counted, "\n".join(alive)
+
+
+def test_a_mutant_is_one_change_and_runs():
+    changes = dict(mutants("def f(x):\n    return x + 1"))
+    assert changes == {
+        "line 1: `return x + 1` left out": "def f(x):\n    pass",
+        "line 2: Add becomes Sub": "def f(x):\n    return x - 1",
+        "line 2: 1 plus 1": "def f(x):\n    return x + 2",
+    }

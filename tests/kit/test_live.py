@@ -1,0 +1,199 @@
+"""The live figures: the HTML that Python writes, and what a browser makes of it."""
+
+import json
+import math
+import re
+
+import pytest
+import torch
+from live_helpers import browser_fixture, call, page_fixture  # noqa: F401
+
+from coursekit import live
+from dlvlib import plotting
+
+DATA = {
+    "labels": ["butterfly", "candle", "<b>car</b>"],
+    "logits": [11.5, 12.8, -2.4],
+    "log10_min": -1,
+    "log10_max": 2,
+}
+FALLBACK = live.table("By temperature", ["class", "τ = 1"], [["candle", "78.58 %"]])
+
+
+def test_softmax_of_the_script_agrees_with_torch(browser):
+    generator = torch.Generator().manual_seed(0)
+    logits = 30 * torch.randn(200, 7, generator=generator, dtype=torch.double)
+    temperatures = 10 ** (3 * torch.rand(200, generator=generator, dtype=torch.double) - 1)
+    found = call(
+        browser,
+        "softmax",
+        "return argument.map(([logits, tau]) => figure.softmax(logits, tau));",
+        list(zip(logits.tolist(), temperatures.tolist(), strict=True)),
+    )
+    expected = torch.softmax(logits / temperatures[:, None], dim=1)
+    torch.testing.assert_close(torch.tensor(found, dtype=torch.double), expected)
+
+
+def test_entropy_of_the_script(browser):
+    found = call(
+        browser,
+        "softmax",
+        "return argument.map((probs) => figure.entropy(probs));",
+        [[1.0, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25], [0.9, 0.1]],
+    )
+    expected = [0.0, math.log(4), -0.9 * math.log(0.9) - 0.1 * math.log(0.1)]
+    assert found == pytest.approx(expected)
+
+
+def test_softmax_of_the_script_survives_large_logits(browser):
+    found = call(browser, "softmax", "return figure.softmax(argument);", [1000, 1000, -1000])
+    assert found == [0.5, 0.5, 0.0]
+
+
+def cells(page):
+    return page.locator(".dlv-live-stage tbody tr td:nth-child(3)").all_inner_texts()
+
+
+def test_slider_moves_the_bars_by_keyboard(page):
+    page.set_content(live.show("softmax", DATA, FALLBACK).html)
+    slider = page.get_by_role("slider", name="temperature")
+    assert cells(page) == ["21.42 %", "78.58 %", "0.00 %", "0.519 nats"]
+    assert "candle 78.58 %" in slider.get_attribute("aria-valuetext")
+    slider.focus()
+    page.keyboard.press("End")  # τ = 100
+    hot = torch.softmax(torch.tensor(DATA["logits"]) / 100, dim=0)
+    assert cells(page)[:3] == [f"{100 * p:.2f} %" for p in hot.tolist()]
+    assert "temperature 100" in slider.get_attribute("aria-valuetext")
+    page.keyboard.press("Home")  # τ = 0.1
+    assert cells(page)[1] == "100.00 %"
+    page.get_by_role("button", name="Back to").press("Enter")
+    assert cells(page)[0] == "21.42 %"
+
+
+def test_fallback_gives_way_and_comes_back_on_paper(page):
+    page.set_content(live.show("softmax", DATA, FALLBACK).html)
+    fallback = page.locator(".dlv-live-fallback")
+    stage = page.locator(".dlv-live-stage")
+    assert (fallback.is_visible(), stage.is_visible()) == (False, True)
+    page.emulate_media(media="print")
+    assert (fallback.is_visible(), stage.is_visible()) == (True, False)
+
+
+def test_fallback_alone_without_javascript(browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.set_content(live.show("softmax", DATA, FALLBACK).html)
+    assert page.locator(".dlv-live-fallback").is_visible()
+    assert not page.locator(".dlv-live-stage").is_visible()
+    context.close()
+
+
+def test_three_figures_on_one_page_are_independent(page):
+    html = live.show("softmax", DATA, FALLBACK).html
+    page.set_content("".join([html] * 3))
+    assert page.get_by_role("slider").count() == 3
+    page.get_by_role("slider").nth(1).press("End")
+    readings = page.locator("output").all_inner_texts()
+    assert readings == ["τ = 1.00", "τ = 100", "τ = 1.00"]
+
+
+def test_data_is_text_never_markup(page):
+    hostile = {**DATA, "labels": ["</script><img src=x onerror=alert(1)>", "b", "c"]}
+    page.set_content(live.show("softmax", hostile, FALLBACK).html)
+    assert page.locator("img").count() == 0
+    assert "<img src=x" in page.locator(".dlv-live-stage tbody th").first.inner_text()
+
+
+def test_output_is_the_same_text_at_every_run():
+    first, second = (live.show("softmax", DATA, FALLBACK) for _ in range(2))
+    assert first._repr_html_() == second._repr_html_()
+    assert repr(first) == "LiveFigure(name='softmax')"
+    assert ' id="' not in first.html
+    assert json.dumps("candle") in first.html
+
+
+@pytest.mark.parametrize("name", live.NAMES)
+def test_scripts_are_safe_inside_a_page(name):
+    source = live.module(name).replace("http://www.w3.org/2000/svg", "")  # the name of SVG
+    for forbidden in ("</script", "innerHTML", "insertAdjacentHTML", "eval(", "://", "onclick"):
+        assert forbidden not in source
+    assert "export function mount(stage, data)" in source
+
+
+def test_figures_wear_the_colours_of_the_families():
+    html = live.show("softmax", DATA, FALLBACK).html
+    light = dict(re.findall(r"--dlv-(\w+): (#\w+)", html[: html.index("data-theme")]))
+    assert light == plotting.FAMILY_COLORS
+
+
+def contrast(one, other):
+    """The contrast ratio of WCAG 2 between two colours such as "#0072B2"."""
+
+    def luminance(color):
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_can_be_read_on_the_ground_of_either_theme():
+    assert contrast("#FFFFFF", "#000000") == pytest.approx(21)
+    light, dark = live.show("softmax", DATA, FALLBACK).html.split("data-theme", 1)
+    for part, ground in ((light, "#FFFFFF"), (dark, "#14181E")):
+        colors = re.findall(r"--dlv-\w+: (#\w+)", part)
+        assert len(colors) == len(plotting.FAMILY_COLORS)
+        assert min(contrast(color, ground) for color in colors) > 4.5
+
+
+def test_unknown_figure_is_named():
+    with pytest.raises(ValueError, match=r"name must be one of .*softmax.*, got 'sofmax'"):
+        live.show("sofmax", DATA, FALLBACK)
+    with pytest.raises(ValueError, match="got 'common'"):
+        live.show("common", DATA, FALLBACK)
+
+
+def test_empty_fallback_is_refused():
+    with pytest.raises(ValueError, match="fallback must say"):
+        live.show("softmax", DATA, " ")
+
+
+def test_nan_is_refused():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        live.show("softmax", {**DATA, "logits": [math.nan]}, FALLBACK)
+
+
+def test_table_escapes_text():
+    html = live.table("a < b", ["x", "y"], [["<i>", "1 & 2"]])
+    assert "<caption>a &lt; b</caption>" in html
+    assert '<th scope="row">&lt;i&gt;</th><td>1 &amp; 2</td>' in html
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_text_is_readable_in_both_themes(page, dark):
+    text, ground = ("#EEEEEE", "#121212") if dark else ("#1F2933", "#FFFFFF")
+    # The book's theme paints HTML outputs in the text's own colour when it is dark.
+    theme = (
+        f":root {{ --pst-color-text-base: {text}; --pst-color-background: {ground}; }}"
+        f".text_html {{ background: {text}; color: {ground}; }} th, label {{ color: {text}; }}"
+    )
+    html = live.show("softmax", DATA, FALLBACK).html
+    page.set_content(f'<style>{theme}</style><div class="text_html">{html}</div>')
+    colors = page.evaluate(
+        "[...document.querySelectorAll('.dlv-live label, .dlv-live th, .dlv-live td')]"
+        ".map((node) => getComputedStyle(node).color)"
+    )
+    figure = page.locator(".dlv-live")
+    expected = figure.evaluate("(node) => getComputedStyle(node).color")
+    assert set(colors) == {expected}
+    assert expected != figure.evaluate("(node) => getComputedStyle(node).backgroundColor")
+
+
+def test_figure_fits_a_phone(page):
+    page.set_viewport_size({"width": 340, "height": 700})
+    page.set_content(live.show("softmax", DATA, FALLBACK).html)
+    page.get_by_role("slider").press("Home")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 340
+    bar = page.locator(".dlv-live-stage tbody tr:nth-child(2) td:last-child div")
+    assert bar.bounding_box()["width"] > 50

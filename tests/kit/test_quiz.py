@@ -1,0 +1,129 @@
+"""Quizzes: what a file must hold, and what Python makes of it."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from coursekit import quiz
+
+ROOT = Path(__file__).parents[2]
+ENTRY = {
+    "id": "sky.color",
+    "question": "Is 2 < 3, says `a < b`?",
+    "choices": [
+        {"text": "Yes, 5 × 5.", "why": "It is `so`.", "right": True},
+        {"text": "No.", "why": "Two & three are mixed up."},
+    ],
+}
+
+
+def parsed(*entries):
+    return quiz.parse(yaml.safe_dump(list(entries), allow_unicode=True), where="sky.yml")
+
+
+def changed(**fields):
+    """ENTRY with fields set, or removed where the value is None; choice_<key> is of choice B."""
+    entry = copy.deepcopy(ENTRY)
+    for name, value in fields.items():
+        target = entry["choices"][1] if name.startswith("choice_") else entry
+        key = name.removeprefix("choice_")
+        if value is None:
+            del target[key]
+        else:
+            target[key] = value
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"hint": "x"}, "keys must be id, question, several, choices, got hint"),
+        ({"question": None}, "question is missing"),
+        ({"question": "Costs $5$?"}, r"plain text and `code`, got '\$'"),
+        ({"question": "Open `code?"}, "close each backtick"),
+        ({"several": "yes"}, "several must be a bool, got 'yes'"),
+        ({"choices": "A"}, "choices must be a list, got 'A'"),
+        ({"choices": ENTRY["choices"][:1]}, "two choices or more, got 1"),
+        ({"choices": ["A", "B"]}, "choice A: must have the keys text, right, why, got 'A'"),
+        ({"choices": [c | {"right": False} for c in ENTRY["choices"]]}, "be right, got none"),
+        ({"choice_right": True}, "one choice may be right without `several`, got 2"),
+        ({"choice_why": None}, "choice B: why is missing"),
+        ({"choice_why": " "}, "choice B: why must not be empty"),
+        ({"choice_because": "x"}, "choice B: keys must be text, right, why, got because"),
+        ({"choice_text": False}, "choice B: text must be a str, got False; put it in quotes"),
+        ({"choice_text": "Yes, 5 × 5."}, "the choices must differ"),
+    ],
+)
+def test_a_broken_rule_is_named_with_file_and_question(fields, message):
+    with pytest.raises(ValueError, match=rf"^sky\.yml, sky\.color.*{message}"):
+        parsed(changed(**fields))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "sky.yml: a quiz must be a list of questions"),
+        ("a: b", "sky.yml: a quiz must be a list of questions"),
+        ("- [", "sky.yml: not valid YAML"),
+        ("- just text", "sky.yml, entry 1: must have the keys"),
+        ("- question: x", "sky.yml, entry 1: id is missing"),
+    ],
+)
+def test_a_broken_file_is_named(text, message):
+    with pytest.raises(ValueError, match=message):
+        quiz.parse(text, where="sky.yml")
+
+
+def test_an_id_used_twice_is_refused():
+    with pytest.raises(
+        ValueError, match="sky.yml, sky.color: the id must be unique, used 2 times"
+    ):
+        parsed(ENTRY, ENTRY)
+
+
+def test_several_may_be_right():
+    (question,) = parsed(changed(several=True, choice_right=True))
+    assert question.several
+    assert [choice.right for choice in question.choices] == [True, True]
+
+
+def test_an_unknown_quiz_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"one of .*04_lenet.*, got '04_lanet'"):
+        quiz.show("04_lanet")
+
+
+def test_text_becomes_html_code_is_marked_and_products_stay_on_one_line():
+    html = quiz.fallback(parsed(ENTRY))
+    assert "Is 2 &lt; 3, says <code>a &lt; b</code>?" in html
+    assert "Two &amp; three" in html
+    assert "5\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}5" in html
+
+
+def test_the_hash_changes_with_any_text():
+    hashes = {
+        quiz._hash(parsed(entry)[0])
+        for entry in (
+            ENTRY,
+            changed(question="Another?"),
+            changed(choice_text="Never."),
+            changed(choice_why="Another reason."),
+        )
+    }
+    assert len(hashes) == 4
+
+
+def test_the_directive_gives_what_the_cell_gives():
+    from docutils.core import publish_doctree
+    from docutils.parsers.rst import directives
+    from quizzes import QuizDirective
+
+    class Alone(QuizDirective):  # outside Sphinx
+        env = type("Env", (), {"note_dependency": staticmethod(lambda path: None)})
+
+    directives.register_directive("quiz-alone", Alone)
+    tree = publish_doctree(".. quiz-alone:: 16_conclusion")
+    assert tree[0].astext() == quiz.show("16_conclusion").html
+    broken = publish_doctree(".. quiz-alone:: 17_more", settings_overrides={"report_level": 5})
+    assert "got '17_more'" in broken.astext()

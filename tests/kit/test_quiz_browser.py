@@ -1,0 +1,247 @@
+"""A quiz in a real browser: answered with the keyboard, remembered, readable without a script."""
+
+import json
+
+import pytest
+from live_helpers import browser_fixture, call  # noqa: F401
+
+from coursekit import live, quiz
+
+ADDRESS = "http://quiz.test/page.html"  # answered by the test itself: storage needs an origin
+QUIZ = """
+- id: net.pool
+  question: Has pooling `weights`?
+  choices:
+    - {text: Some., why: A maximum needs none.}
+    - {text: None., why: It only compares., right: true}
+    - {text: "<img src=x onerror=alert(1)>", why: Text is no markup.}
+- id: net.learned
+  question: What is learned?
+  several: true
+  choices:
+    - {text: kernels, why: By gradient descent., right: true}
+    - {text: strides, why: You choose them.}
+    - {text: biases, why: Like kernels., right: true}
+"""
+
+
+def figure(text=QUIZ):
+    """The HTML of a quiz that is in no file."""
+    questions = quiz.parse(text, where="test.yml")
+    data = {
+        "quiz": "test",
+        "questions": [quiz.asdict(q) | {"hash": quiz._hash(q)} for q in questions],
+    }
+    return live.show("quiz", data, quiz.fallback(questions)).html
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a page that holds some HTML, all in one browser profile; errors fail the test."""
+    context = browser.new_context()
+    problems, asked = [], []
+
+    def open_page(html, before=""):
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.route(
+            ADDRESS,
+            lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8"),
+        )
+        if before:
+            page.add_init_script(before)
+        page.goto(ADDRESS)
+        return page
+
+    yield open_page
+    context.close()
+    assert not problems
+    assert set(asked) <= {ADDRESS}
+
+
+def verdicts(page):
+    return [
+        text.replace("\n", " ").strip() for text in page.get_by_role("status").all_inner_texts()
+    ]
+
+
+def tab_to(page, name):
+    """Press Tab until the control of that name has the focus."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if name in page.evaluate(
+            "(document.activeElement.labels?.[0] ?? document.activeElement).textContent"
+        ):
+            return
+    raise AssertionError(f"no way to {name} with Tab")
+
+
+def test_answered_wrong_then_right_with_the_keyboard_only(visit):
+    page = visit(figure())
+    assert page.get_by_text("0 of 2 right").is_visible()
+    tab_to(page, "Some.")
+    page.keyboard.press("Space")
+    tab_to(page, "Check")
+    page.keyboard.press("Enter")
+    assert verdicts(page)[0] == "✗ Not yet.  A maximum needs none."
+    assert page.get_by_text("0 of 2 right").is_visible()
+    tab_to(page, "Try again")
+    page.keyboard.press("Enter")
+    assert verdicts(page)[0] == ""
+    assert page.evaluate("document.activeElement.type") == "radio"
+    page.keyboard.press("ArrowDown")  # to the second choice
+    page.keyboard.press("Enter")  # a choice checks itself, too
+    assert verdicts(page)[0] == "✓ Right.  It only compares."
+    assert page.get_by_text("1 of 2 right").is_visible()
+
+
+def test_several_wrongly_set_and_missed_ones_are_explained(visit):
+    page = visit(figure())
+    tab_to(page, "kernels")
+    page.keyboard.press("Space")
+    tab_to(page, "strides")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    assert verdicts(page)[1] == (
+        "✗ Not yet.  “strides” does not belong here. You choose them.  "
+        "“biases” is missing. Like kernels."
+    )
+    page.keyboard.press("Space")  # strides are withdrawn
+    assert verdicts(page)[1] == ""
+    tab_to(page, "biases")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    assert verdicts(page)[1].startswith("✓ Right.  “kernels” belongs here. By gradient descent.")
+    assert page.get_by_text("1 of 2 right").is_visible()
+
+
+def test_verdicts_are_announced_and_controls_have_names(visit):
+    page = visit(figure())
+    for status in page.get_by_role("status").all():
+        assert status.get_attribute("aria-live") == "polite"
+    assert page.get_by_role("group", name="1. Has pooling weights?").is_visible()
+    assert page.get_by_role("radio", name="None.").count() == 1
+    assert page.get_by_role("checkbox", name="strides").count() == 1
+    page.get_by_role("radio", name="None.").check()
+    page.get_by_role("button", name="Check").first.click()
+    assert page.get_by_text("✓").get_attribute("aria-hidden") == "true"  # the word says it
+
+
+def test_check_without_an_answer_asks_for_one(visit):
+    page = visit(figure())
+    page.get_by_role("button", name="Check").first.press("Enter")
+    assert verdicts(page)[0] == "Choose an answer first."
+    assert page.get_by_role("button", name="again").count() == 0
+
+
+def answer_both(page):
+    page.get_by_role("radio", name="None.").check()
+    page.get_by_role("checkbox", name="strides").check()
+    for button in page.get_by_role("button", name="Check").all():
+        button.click()
+
+
+def test_answers_are_remembered_after_a_reload(visit):
+    page = visit(figure())
+    answer_both(page)
+    before = verdicts(page)
+    page.reload()
+    assert verdicts(page) == before
+    assert page.get_by_role("radio", name="None.").is_checked()
+    assert page.get_by_text("1 of 2 right").is_visible()
+    page.get_by_role("button", name="Start again").press("Enter")
+    assert verdicts(page) == ["", ""]
+    assert page.get_by_text("0 of 2 right").is_visible()
+    page.reload()
+    assert verdicts(page) == ["", ""]
+
+
+def test_only_the_question_that_changed_is_forgotten(visit):
+    answer_both(visit(figure()))
+    page = visit(figure(QUIZ.replace("What is learned?", "What does training change?")))
+    assert verdicts(page) == ["✓ Right.  It only compares.", ""]
+    assert not page.get_by_role("checkbox", name="strides").is_checked()
+    page.get_by_role("button", name="Check").first.click()
+    assert list(json.loads(page.evaluate("localStorage['dlv-quiz.test']"))) == ["net.pool"]
+
+
+@pytest.mark.parametrize(
+    "stored", ["{", "null", "7", "[]", '{"net.pool": 1}', '{"net.pool": {"hash": "HASH"}}']
+)
+def test_what_else_stands_in_the_storage_does_no_harm(visit, stored):
+    digest = quiz._hash(quiz.parse(QUIZ, where="")[0])
+    stored = json.dumps(stored.replace("HASH", digest))
+    page = visit(figure(), before=f"localStorage['dlv-quiz.test'] = {stored}")
+    assert page.get_by_text("0 of 2 right").is_visible()
+    answer_both(page)
+    assert page.get_by_text("1 of 2 right").is_visible()
+
+
+def test_works_where_storage_is_refused(visit):
+    refuse = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no'); }});"
+    page = visit(figure(), before=refuse)
+    answer_both(page)
+    assert verdicts(page)[0] == "✓ Right.  It only compares."
+    page.get_by_role("button", name="Start again").click()
+    assert page.get_by_text("0 of 2 right").is_visible()
+
+
+def test_the_same_quiz_twice_on_a_page_shares_no_choice(visit):
+    page = visit(figure() * 2)
+    page.get_by_role("radio", name="None.").first.check()
+    page.get_by_role("radio", name="Some.").nth(1).check()
+    assert page.get_by_role("radio", name="None.").first.is_checked()
+
+
+def test_text_is_never_markup(visit):
+    page = visit(figure())
+    assert page.locator("img").count() == 0
+    assert page.get_by_role("radio", name="<img src=x onerror=alert(1)>").count() == 1
+    assert page.locator(".dlv-live-stage code").all_inner_texts() == ["weights"]
+
+
+def test_print_and_no_javascript_show_all_questions_and_answers(browser, visit):
+    page = visit(figure())
+    fallback, stage = page.locator(".dlv-live-fallback"), page.locator(".dlv-live-stage")
+    assert (fallback.is_visible(), stage.is_visible()) == (False, True)
+    page.emulate_media(media="print")
+    assert (fallback.is_visible(), stage.is_visible()) == (True, False)
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.set_content(figure())
+    assert not plain.locator(".dlv-live-stage").is_visible()
+    told = plain.locator(".dlv-live-fallback").inner_text()
+    context.close()
+    parts = ["Has pooling", "What is learned?", "Answers", "It only compares.", "Like kernels."]
+    places = [told.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("name", quiz.names())
+def test_every_quiz_can_be_answered_right_and_fits_a_phone(visit, name):
+    page = visit(f'<meta name="viewport" content="width=device-width">{quiz.show(name).html}')
+    page.set_viewport_size({"width": 390, "height": 800})
+    questions = quiz.read(name)
+    for form, question in zip(page.locator("form").all(), questions, strict=True):
+        for control, choice in zip(form.locator("input").all(), question.choices, strict=True):
+            box = control.bounding_box()
+            assert min(box["width"], box["height"]) >= 24
+            if choice.right:
+                control.check()
+        button = form.get_by_role("button", name="Check")
+        assert button.bounding_box()["height"] >= 24
+        button.click()
+    assert page.get_by_text(f"{len(questions)} of {len(questions)} right").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize(
+    ("chosen", "right", "explained"),
+    [([1], True, ["None."]), ([0], False, ["Some."])],
+)
+def test_grade_explains_the_choice_made(browser, chosen, right, explained):
+    question = quiz.asdict(quiz.parse(QUIZ, where="")[0])
+    found = call(browser, "quiz", "return figure.grade(...argument);", [question, chosen])
+    assert found["right"] == right
+    assert [choice["text"] for choice in found["explained"]] == explained

@@ -1,0 +1,258 @@
+"""Where an answer can be computed, dlvlib says which choices of a quiz are right."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from coursekit import quiz
+from dlvlib import metrics
+from dlvlib.models.alexnet import AlexNet
+from dlvlib.models.blocks import Residual, SeparableConv2d
+from dlvlib.models.lenet import LeNet5
+from dlvlib.profile import cost, receptive_field, summary
+
+QUESTIONS = {q.id: q for name in quiz.names() for q in quiz.read(name)}
+SPACE = "\N{NO-BREAK SPACE}"
+
+
+def num_params(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def percent(value):
+    return f"{value:.0f}{SPACE}%"
+
+
+def healthy_start(num_classes):
+    loss = metrics.cross_entropy(torch.zeros(1, num_classes), torch.tensor([0]))
+    return f"{loss:.1f}" == "4.6"
+
+
+LAYERS = {
+    "ReLU": nn.ReLU(),
+    "convolution": nn.Conv2d(1, 2, 3),
+    "pooling": nn.MaxPool2d(2),
+    "batch normalisation": nn.BatchNorm2d(2),
+    "dropout": nn.Dropout(),
+    "fully connected": nn.Linear(3, 2),
+    "softmax": nn.Softmax(dim=1),
+}
+
+
+def fails(layer, images):
+    try:
+        layer(images)
+    except RuntimeError:
+        return True
+    return False
+
+
+def properties(layer):
+    """What the lecture's second quiz asks of a layer from (1, 1, 8, 8) to (1, 1, 8, 8)."""
+    images = torch.rand(1, 1, 8, 8, requires_grad=True)
+    before, after = layer(images), layer(images.roll(1, dims=3))
+    (gradient,) = torch.autograd.grad(before[0, 0, 4, 4], images)
+    return {
+        "It is shift-equivariant.": torch.allclose(after, before.roll(1, dims=3), atol=1e-6),
+        "It is shift-invariant.": torch.allclose(after, before, atol=1e-6),
+        "It depends on the size of the input.": fails(layer, torch.rand(1, 1, 9, 9)),
+        "It can model global context.": bool((gradient != 0).all()),
+    }
+
+
+def dense_layer():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Unflatten(1, (1, 8, 8)))
+
+
+def wrapped_convolution():  # no border, as the question asks
+    return nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular")
+
+
+def growth_of_alexnet(image_size):
+    """By which factors parameters and MACs of the convolutions grow from images of 224."""
+    with torch.device("meta"):
+        features = AlexNet().features
+    totals = [summary.summarize(features, (3, size, size)) for size in (224, image_size)]
+    return totals[1].params / totals[0].params, totals[1].macs / totals[0].macs
+
+
+def alexnet_params(conv1=96, conv5=256, units=4096):
+    """The parameters of AlexNet with one group; conv5=None leaves that layer out."""
+    convs = [cost.conv2d((3, 224, 224), conv1, 11), cost.conv2d((conv1, 27, 27), 256, 5)]
+    convs += [cost.conv2d((c, 13, 13), 384, 3) for c in (256, 384)]
+    convs += [cost.conv2d((384, 13, 13), conv5, 3)] if conv5 else []
+    dense = [((conv5 or 384) * 36, units), (units, units), (units, 1000)]
+    return sum(x.params for x in convs) + sum(cost.linear((a,), b).params for a, b in dense)
+
+
+def halved(**change):
+    return 0.4 < alexnet_params(**change) / alexnet_params() < 0.6
+
+
+def field(*windows):
+    return receptive_field.grow(windows)[-1].size
+
+
+def zeroed_block(maps, shortcut):
+    """What a block whose parameters are all zero returns."""
+    block = Residual(4, 4, shortcut=shortcut).eval()
+    for parameter in block.parameters():
+        nn.init.zeros_(parameter)
+    return block(maps)
+
+
+def best_of(num_seeds):
+    """The expected largest of normal numbers, in standard deviations."""
+    x = torch.linspace(-8, 8, 100_001, dtype=torch.double)
+    below = torch.special.ndtr(x) ** num_seeds  # the largest is below x
+    return (torch.trapezoid((x > 0).double() - below, x)).item()
+
+
+def separable_growth():
+    """By which factors the weights grow from 3 × 3 to 5 × 5: ordinary, separable."""
+    ordinary = [num_params(nn.Conv2d(64, 512, k, bias=False)) for k in (3, 5)]
+    separable = [
+        sum(
+            p.numel()
+            for n, p in SeparableConv2d(64, 512, k).named_parameters()
+            if n.endswith("weight")
+        )
+        for k in (3, 5)
+    ]
+    return ordinary[1] / ordinary[0], separable[1] / separable[0]
+
+
+def saving(channels):
+    shape = (channels, 8, 8)
+    ordinary = cost.conv2d(shape, 256, 3, bias=False).params
+    return ordinary / cost.depthwise_separable(shape, 256, 3, bias=False).params
+
+
+def trend(before, after):
+    return "It stays." if before == after else "It grows." if after > before else "It shrinks."
+
+
+# question: says of the text of a choice whether it is right
+RULES = {
+    "softmax.ratio": lambda text: text == f"About {math.exp(4):.0f} times.",
+    "metrics.initial-loss": lambda text: text.isdigit() and healthy_start(int(text)),
+    "metrics.mean-of-means": lambda text: (
+        f"prints {percent(100 * (1 + 0) / 2)}, though 8 of 9" in text
+    ),
+    "lenet.kernel-weights": lambda text: text == str(LeNet5().features[3].weight[0].numel()),
+    "lenet.larger-image": lambda text: (
+        ("error in the first dense" in text)
+        == (
+            not fails(LeNet5().features, torch.rand(1, 1, 64, 64))
+            and fails(LeNet5().head, LeNet5().features(torch.rand(1, 1, 64, 64)))
+        )
+    ),
+    "training.last-batch": lambda text: text == f"{64 / (1000 % 64):g} times as much.",
+    "alexnet.double-size": lambda text: (
+        text == "The parameters stay, the MACs grow about fourfold."
+        and growth_of_alexnet(448) == (1, pytest.approx(4, rel=0.1))
+    ),
+    "alexnet.halve-file": lambda text: {
+        "half as many maps in conv 1": halved(conv1=48),
+        "no conv 5": halved(conv5=None),
+        "2,048 instead of 4,096 units in dense layers 1 and 2": halved(units=2048),
+    }.get(text, False),
+    "alexnet.gibibyte": lambda text: text == f"By about {percent(100 * (2**30 / 1e9 - 1))}.",
+    "layers.parametric": lambda text: num_params(LAYERS[text]) > 0,
+    "layers.dense-properties": lambda text: properties(dense_layer())[text],
+    "layers.conv-properties": lambda text: properties(wrapped_convolution())[text],
+    "vgg.early-pooling": lambda text: text.startswith(
+        trend(
+            field(*[(3,)] * 3, *[(2, 2)] * 3),
+            field(*[(2, 2)] * 3, *[(3,)] * 3),
+        )[:-1]
+    ),
+    "vgg.padding": lambda text: text == "Nothing." and field((3, 1, 0)) == field((3, 1, 1)),
+    "vgg.stack": lambda text: {
+        "a larger receptive field": field((3,), (3,), (3,)) > field((7,)),
+        "fewer weights": 3 * num_params(nn.Conv2d(8, 8, 3)) < num_params(nn.Conv2d(8, 8, 7)),
+        "three activations instead of one": True,
+        "fewer stored values in training": False,
+    }[text],
+    "separable.double-channels": lambda text: text == trend(saving(256), saving(512)),
+    "separable.larger-window": lambda text: (
+        text
+        == "Ordinary nearly threefold, separable by about "
+        + percent(100 * (separable_growth()[1] - 1))
+        + "."
+        and 2.5 < separable_growth()[0] < 3
+    ),
+    "separable.groups": lambda text: (
+        text == f"{nn.Conv2d(64, 128, 3, groups=64).weight.numel():,}"
+    ),
+    "residual.option-a": lambda text: (
+        text == str(num_params(Residual(64, 128, stride=2, shortcut="pad").shortcut))
+    ),
+    "fair.best-of-ten": lambda text: (
+        "about one and a half standard" in text and round(2 * best_of(10)) == 3
+    ),
+}
+
+
+@pytest.mark.parametrize("identifier", RULES)
+def test_the_choices_marked_right_are_those_computed(identifier):
+    torch.manual_seed(0)
+    for choice in QUESTIONS[identifier].choices:
+        assert bool(RULES[identifier](choice.text)) == choice.right, choice.text
+
+
+def text_of(identifier):
+    question = QUESTIONS[identifier]
+    parts = [question.question, *(f"{c.text} {c.why}" for c in question.choices)]
+    return " ".join(parts).replace(SPACE, " ")
+
+
+LAST_MAPS = tuple(LeNet5().features(torch.rand(1, 1, 64, 64)).shape[1:])
+PERFECT = torch.softmax(1000 * torch.eye(10)[:1], dim=1)  # all probability on the true class
+
+# question: numbers that its explanations name
+NAMED = {
+    "lenet.larger-image": [
+        " × ".join(map(str, LAST_MAPS)),
+        f"{math.prod(LAST_MAPS):,}",
+        f"{LeNet5().head[1].in_features} values",
+    ],
+    "lenet.kernel-weights": [f"{LeNet5().features[3].weight.numel():,}"],
+    "lenet.initial-loss": ["one part in eight thousand"] * (round(math.exp(9), -3) == 8000),
+    "metrics.double-softmax": [f"{metrics.cross_entropy(PERFECT, torch.tensor([0])):.2f}"],
+    "training.last-batch": [
+        f"{1000 // 64} batches take {1000 - 1000 % 64} scans",
+        f"the last holds {1000 % 64}",
+    ],
+    "alexnet.gibibyte": [f"{2**30 / 1e9:.3f}"],
+    "separable.groups": [
+        f"{nn.Conv2d(64, 128, 3).weight.numel():,}",
+        f"{nn.Conv2d(64, 64, 3, groups=64).weight.numel()}",
+    ],
+    "residual.option-a": [
+        f"{nn.Conv2d(64, 128, 1).weight.numel():,}",
+        f"{nn.Conv2d(64, 128, 3).weight.numel():,}",
+    ],
+    "vgg.stack": [
+        f"{3 * nn.Conv2d(1, 1, 3).weight.numel()} C²",
+        f"{nn.Conv2d(1, 1, 7).weight.numel()} C²",
+    ],
+    "fair.same-images": [f"{round(10_000 * (0.904 - 0.900))} images"],
+}
+
+
+@pytest.mark.parametrize("identifier", NAMED)
+def test_the_numbers_of_an_explanation_are_those_computed(identifier):
+    assert NAMED[identifier]
+    for number in NAMED[identifier]:
+        assert number in text_of(identifier)
+
+
+def test_what_blocks_of_zeros_return():
+    maps = torch.rand(2, 4, 6, 6)  # as from a ReLU
+    assert torch.equal(zeroed_block(maps, "projection"), maps)
+    assert not zeroed_block(maps, "none").any()
+    right = [c.text for c in QUESTIONS["residual.zero-weights"].choices if c.right]
+    assert right == ["the residual block its input, the plain block zeros"]

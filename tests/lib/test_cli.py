@@ -1,0 +1,234 @@
+import json
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+import dlvlib
+from dlvlib.__main__ import main
+from dlvlib.data import DownloadError, load
+from dlvlib.models import MODELS, build
+from dlvlib.models.lenet import LeNet5
+from dlvlib.profile import receptive_field
+from dlvlib.profile.summary import summarize
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command line; return what it printed, as text or parsed JSON."""
+
+    def run(line):
+        assert main(line.split()) == 0
+        captured = capsys.readouterr()
+        assert captured.err == ""
+        return json.loads(captured.out) if "--json" in line else captured.out
+
+    return run
+
+
+@pytest.fixture
+def fail(capsys):
+    """Run a command line that must fail; return the one line on stderr."""
+
+    def fail(line):
+        assert main(line.split()) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("dlvlib: error: ")
+        assert captured.err.endswith("\n") and captured.err.count("\n") == 1
+        return captured.err
+
+    return fail
+
+
+def test_models_lists_them_all_with_inputs_that_fit(run):
+    records = run("models --json")
+    assert [record["name"] for record in records] == list(MODELS)
+    by_name = {record["name"]: record for record in records}
+    assert by_name["vgg16"] == {
+        **{"name": "vgg16", "params": 138_357_544, "input_shape": [3, 224, 224]}
+    }
+    assert by_name["xception"]["input_shape"] == [3, 299, 299]
+    for record in records:
+        with torch.device("meta"):
+            model, images = build(record["name"]), torch.empty(1, *record["input_shape"])
+        assert model.eval()(images).shape[0] == 1
+        small = record["name"].startswith(("plain", "lenet")) or record["params"] < 3e6
+        assert record["input_shape"][1:] == ([32, 32] if small else record["input_shape"][1:])
+    lines = run("models").splitlines()
+    assert lines[0].split() == ["name", "params", "input"] and len(lines) == 1 + len(MODELS)
+    assert lines[1] == "lenet5                61,706    1x32x32"
+
+
+def test_summary_prints_the_table_of_the_library(run):
+    assert run("summary lenet5").strip() == str(summarize(LeNet5(), (1, 32, 32)))
+    other = summarize(LeNet5(4, in_channels=3), (3, 32, 32))
+    assert run("summary lenet5 --input 3,32,32 --classes 4").strip() == str(other)
+
+
+def test_summary_as_json(run):
+    found, expected = run("summary lenet5 --json"), summarize(LeNet5(), (1, 32, 32))
+    assert found["title"] == "LeNet5 on a 1x32x32 image"
+    assert found["total"] == {
+        **{"params": 61_706, "param_bytes": 246_824, "macs": 416_520, "flops": 846_066},
+        **{"comparisons": 4_728, "output_bytes": 60_008},
+    }
+    assert found["unused_params"] == 0
+    assert [layer["name"] for layer in found["layers"]] == [x.name for x in expected.layers]
+    first = found["layers"][0]
+    assert first["output_shape"] == [6, 28, 28] and first["receptive_field"] == [5, 5]
+    assert (first["kind"], first["macs"], first["output_bytes"]) == ("Conv2d", 117_600, 18_816)
+
+
+def test_receptive_field_prints_those_of_the_library(run):
+    lines = run("receptive-field vgg11").splitlines()
+    assert lines[0].split() == ["layer", "kind", "size", "stride", "start"]
+    with torch.device("meta"):
+        fields = receptive_field.of(build("vgg11"), (3, 224, 224))
+    rows = [line.split() for line in lines[1:]]
+    assert [(row[0], *map(int, row[2:])) for row in rows] == [
+        (field.layer, field.size, field.stride, field.start) for field in fields
+    ]
+    assert rows[0][1] == "Conv2d"
+
+
+def test_receptive_field_of_an_oblong_image_and_where_there_is_none(run):
+    records = run("receptive-field lenet5 --input 1,32,32 --json")
+    assert records[2] == {
+        **{"layer": "features.2", "kind": "MaxPool2d"},
+        **{"size": [6, 6], "stride": [2, 2], "start": [0, 0]},
+    }
+    # 65 x 96 pixels: AlexNet's last maps are 1 x 2, and pooling them to 6 x 6 is uneven
+    rows = [line.split() for line in run("receptive-field alexnet --input 3,65,96").splitlines()]
+    uneven = next(row for row in rows if row[1] == "AdaptiveAvgPool2d")
+    assert uneven[2:] == ["-", "-", "-"]
+    rows = [line.split() for line in run("receptive-field resnet18 --input 3,64,96").splitlines()]
+    assert rows[-1][2:] == ["467x499", "64x96", "-217"]
+
+
+def test_data_describes_the_digits(run):
+    train, test = load("digits")
+    found = run("data digits --json")
+    assert found["name"] == "digits"
+    for part, dataset in (("train", train), ("test", test)):
+        assert found[part]["images"] == len(dataset)
+        assert found[part]["shape"] == [1, 8, 8]
+        assert found[part]["checksum"] == dataset.checksum
+    threes = found["train"]["per_class"]["3"] + found["test"]["per_class"]["3"]
+    assert threes == (load_digits().target == 3).sum()
+    text = run("data digits")
+    assert "train: 1,437 images, 1x8x8 uint8, 10 classes\n    0: 142\n" in text
+    assert f"    sha256 {test.checksum}" in text
+
+
+def test_report_says_what_is_there_and_downloads_nothing(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("torchvision.datasets.mnist.MNIST.download", lambda self: 1 / 0)
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").write_bytes(b"broken")
+    found = run(f"report --json --root {tmp_path}")
+    assert found["versions"]["dlvlib"] == dlvlib.__version__
+    assert found["versions"]["torch"] == torch.__version__
+    assert {"python", "numpy", "torchvision", "scikit-learn"} <= found["versions"].keys()
+    assert found["device"] in ("cpu", "mps", "cuda")
+    assert found["machine"]["cpu_cores"] >= 1 and "accelerator" in found["machine"]
+    train, test = load("digits")
+    assert found["data"] == {
+        "digits": f"train {train.checksum}, test {test.checksum}",
+        "mnist": "not on this disk",
+        "fashion_mnist": "damaged: `python -m dlvlib data fashion_mnist` says which file",
+        "cifar10": "not on this disk",
+    }
+    text = run(f"report --root {tmp_path}")
+    assert "    mnist: not on this disk\n" in text and f"    torch: {torch.__version__}\n" in text
+    assert str(tmp_path) not in text  # no folder of a person in a public report
+
+
+def test_load_without_download(tmp_path, monkeypatch):
+    monkeypatch.setattr("torchvision.datasets.mnist.MNIST.download", lambda self: 1 / 0)
+    with pytest.raises(DownloadError, match=r"missing: .*train-images.*\) and download=False"):
+        load("mnist", root=tmp_path, download=False)
+
+
+def test_train_hands_everything_on(monkeypatch):
+    seen = []
+    module = ModuleType("dlvlib.training.__main__")
+    module.main = lambda argv: seen.append(argv) or 3
+    monkeypatch.setitem(sys.modules, "dlvlib.training.__main__", module)
+    line = ["train", "--model", "resnet20", "--help", "--", "--input", "x"]
+    assert main(line) == 3
+    assert seen == [line[1:]]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "required: COMMAND"),
+        ("paint", "invalid choice: 'paint'"),
+        ("models --loud", "unrecognized arguments: --loud"),
+        ("models --js", "unrecognized arguments: --js"),
+        ("summary", "required: NAME"),
+        ("summary lenet", "unknown model 'lenet'; there are: lenet5, alexnet"),
+        ("summary lenet5 --input 1,32", "--input: must be C,H,W, integers >= 1, got '1,32'"),
+        ("summary lenet5 --input 1,32,0", "integers >= 1, got '1,32,0'"),
+        ("summary lenet5 --input=1,-3,32", "integers >= 1, got '1,-3,32'"),
+        ("summary lenet5 --input 1,32,pixels", "got '1,32,pixels'"),
+        ("summary lenet5 --classes ten", "--classes: invalid int value: 'ten'"),
+        ("summary lenet5 --classes 0", "num_classes must be an integer >= 1, got 0"),
+        ("summary vgg11 --input 3,16,16", "at least 32x32 for vgg11, got 16x16"),
+        ("summary lenet5 --input 1,40,40", "400"),
+        ("receptive-field vgg", "unknown model 'vgg'"),
+        ("receptive-field lenet5 --input 1,4,4", "at least 32x32 for lenet5, got 4x4"),
+        ("data nowhere/at/all", "existing folder with train/ and test/, got 'nowhere/at/all'"),
+    ],
+)
+def test_errors_are_one_line(fail, line, message):
+    assert message in fail(line)
+
+
+def test_an_error_of_several_lines_becomes_one(monkeypatch, fail):
+    def broken(options):
+        raise RuntimeError("shapes differ:\n  (2, 3)\n")
+
+    monkeypatch.setattr("dlvlib.commands.models", broken)
+    assert fail("models") == "dlvlib: error: shapes differ: (2, 3)\n"
+
+
+def test_help_and_version_are_no_errors(capsys):
+    for line, words in ((["--help"], "receptive-field"), (["--version"], dlvlib.__version__)):
+        with pytest.raises(SystemExit) as stop:
+            main(line)
+        assert stop.value.code == 0 and words in capsys.readouterr().out
+
+
+def dlv(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "dlvlib", *arguments], capture_output=True, text=True, **options
+    )
+
+
+def test_as_a_real_process():
+    done = dlv("summary", "lenet5")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("LeNet5 on a 1x32x32 image\n")
+    done = dlv("summary", "nothing")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("dlvlib: error: unknown model 'nothing'")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    command = f"{sys.executable} -m dlvlib summary resnet152 --json | head -1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"{\n", b"")
+
+
+def test_help_does_not_wait_for_torch():
+    code = (
+        "import sys; from dlvlib import __main__ as m; m._parser().format_help(); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

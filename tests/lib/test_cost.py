@@ -1,0 +1,215 @@
+import dataclasses
+import subprocess
+import sys
+
+import hypothesis.strategies as st
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import assume, given, settings
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from dlvlib.profile import cost
+
+IMAGE = (1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("layer", "output_shape", "params", "flops", "comparisons", "output_bytes"),
+    [
+        (cost.linear(IMAGE, 256), (256,), 200_960, 401_664, 0, 1_024),
+        (cost.conv2d(IMAGE, 256, 3), (256, 26, 26), 2_560, 3_288_064, 0, 692_224),
+        (cost.max_pool2d(IMAGE, 2), (1, 14, 14), 0, 0, 588, 784),
+        (cost.linear((3,), 1), (1,), 4, 7, 0, 4),
+    ],
+    ids=["dense", "convolution", "max pooling", "perceptron"],
+)
+def test_the_exercise_of_the_lecture(
+    layer, output_shape, params, flops, comparisons, output_bytes
+):
+    assert layer.output_shape == output_shape
+    assert (layer.params, layer.flops) == (params, flops)
+    assert (layer.comparisons, layer.output_bytes) == (comparisons, output_bytes)
+    assert layer.param_bytes == 4 * params
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "standard", "separable"),
+    [(512, 3, 2.36, 0.27), (1024, 3, 9.44, 1.06), (1024, 5, 26.21, 1.07)],
+)
+def test_the_table_of_depthwise_separable_weights(channels, kernel, standard, separable):
+    shape = (channels, kernel, kernel)
+    full = cost.conv2d(shape, channels, kernel, bias=False)
+    split = cost.depthwise_separable(shape, channels, kernel, bias=False)
+    assert round(full.params / 1e6, 2) == standard
+    assert round(split.params / 1e6, 2) == separable
+    # The ratio is 1 / n_k + 1 / k^2, whatever the number of input channels.
+    assert split.params * channels * kernel**2 == full.params * (channels + kernel**2)
+
+
+def pairs(least, most):
+    return st.tuples(st.integers(least, most), st.integers(least, most))
+
+
+@given(
+    groups=st.integers(1, 3),
+    multiples=pairs(1, 3),
+    size=pairs(1, 20),
+    kernel=pairs(1, 5),
+    stride=pairs(1, 3),
+    padding=pairs(0, 3),
+    dilation=pairs(1, 3),
+    bias=st.booleans(),
+)
+@settings(deadline=None)
+def test_convolutions_agree_with_pytorch(
+    groups, multiples, size, kernel, stride, padding, dilation, bias
+):
+    assume(
+        all(
+            d * (k - 1) < n + 2 * p
+            for n, k, p, d in zip(size, kernel, padding, dilation, strict=True)
+        )
+    )
+    in_channels, out_channels = (groups * m for m in multiples)
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "bias": bias}
+    with torch.device("meta"):
+        layer = nn.Conv2d(in_channels, out_channels, kernel, groups=groups, **options)
+        with FlopCounterMode(display=False) as counter:
+            output = layer(torch.empty(1, in_channels, *size))
+    found = cost.conv2d((in_channels, *size), out_channels, kernel, groups=groups, **options)
+    assert found.output_shape == output.shape[1:]
+    assert found.params == sum(p.numel() for p in layer.parameters())
+    assert 2 * found.macs == counter.get_total_flops()
+    assert found.flops - 2 * found.macs == bias * output.numel()
+    assert found.output_bytes == output.numel() * 4
+
+
+@given(
+    size=pairs(1, 20),
+    kernel=pairs(1, 5),
+    stride=st.none() | pairs(1, 4),
+    half=pairs(0, 2),
+    dilation=pairs(1, 3),
+    ceil_mode=st.booleans(),
+)
+@settings(deadline=None)
+def test_pooling_agrees_with_pytorch(size, kernel, stride, half, dilation, ceil_mode):
+    padding = tuple(min(p, k // 2) for p, k in zip(half, kernel, strict=True))
+    images = torch.empty(1, 3, *size, device="meta")
+    options = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
+    if all(k <= n + 2 * p for n, k, p in zip(size, kernel, padding, strict=True)):
+        expected = F.avg_pool2d(images, kernel, **options).shape[1:]
+        assert cost.avg_pool2d((3, *size), kernel, **options).output_shape == expected
+    if all(
+        d * (k - 1) < n + 2 * p for n, k, p, d in zip(size, kernel, padding, dilation, strict=True)
+    ):
+        expected = F.max_pool2d(images, kernel, dilation=dilation, **options).shape[1:]
+        found = cost.max_pool2d((3, *size), kernel, dilation=dilation, **options)
+        assert found.output_shape == expected
+        assert found.comparisons == expected.numel() * (kernel[0] * kernel[1] - 1)
+
+
+@given(n=st.integers(1, 30), out=st.integers(1, 12))
+def test_adaptive_pooling_adds_up_pytorch_s_windows(n, out):
+    found = cost.adaptive_avg_pool2d((2, n, 1), (out, 1))
+    pooled = F.adaptive_avg_pool1d(torch.eye(n)[None], out)[0]  # (n, out): who reads whom
+    assert found.output_shape == (2, out, 1)
+    assert found.flops == 2 * int((pooled > 0).sum())
+
+
+def test_a_depthwise_separable_convolution_is_the_sum_of_its_parts():
+    found = cost.depthwise_separable((8, 9, 9), 16, 3, stride=2, padding=1)
+    depthwise = cost.conv2d((8, 9, 9), 8, 3, stride=2, padding=1, groups=8)
+    pointwise = cost.conv2d((8, 5, 5), 16, 1)
+    assert found.output_shape == (16, 5, 5)
+    for name in ("params", "macs", "flops"):
+        assert getattr(found, name) == getattr(depthwise, name) + getattr(pointwise, name)
+    assert found.input_constraint == "8 channels, at least 1x1 pixels"
+
+
+MAP = (4, 3, 5)  # 60 values
+
+
+@pytest.mark.parametrize(
+    ("layer", "output_shape", "params", "flops", "comparisons"),
+    [
+        (cost.avg_pool2d(MAP, 3), (4, 1, 1), 0, 36, 0),
+        (cost.global_avg_pool2d(MAP), (4, 1, 1), 0, 60, 0),
+        (cost.batch_norm(MAP), MAP, 8, 120, 0),
+        (cost.batch_norm(MAP, affine=False), MAP, 0, 120, 0),
+        (cost.local_response_norm(MAP, 5), MAP, 0, 60 * 14, 0),
+        (cost.activation(MAP), MAP, 0, 0, 60),
+        (cost.activation(MAP, "leaky_relu"), MAP, 0, 60, 60),
+        (cost.activation(MAP, "tanh"), MAP, 0, 60, 0),
+        (cost.dropout(MAP), MAP, 0, 0, 0),
+        (cost.softmax((10,)), (10,), 0, 39, 9),
+        (cost.flatten(MAP), (60,), 0, 0, 0),
+        (cost.add([MAP, MAP, MAP]), MAP, 0, 120, 0),
+        (cost.concatenate([MAP, (2, 3, 5)]), (6, 3, 5), 0, 0, 0),
+    ],
+)
+def test_layers_without_dot_products(layer, output_shape, params, flops, comparisons):
+    assert layer.output_shape == output_shape
+    assert (layer.params, layer.macs) == (params, 0)
+    assert (layer.flops, layer.comparisons) == (flops, comparisons)
+
+
+def test_only_a_dense_layer_fixes_the_image_size():
+    assert cost.linear((16, 5, 5), 120).input_constraint == (
+        "exactly 400 values: fixes the image size"
+    )
+    conv = cost.conv2d((3, 40, 40), 8, 3, padding=(0, 1), dilation=(1, 4))
+    assert conv.input_constraint == "3 channels, at least 3x7 pixels"
+    assert cost.max_pool2d((3, 9, 9), 3).input_constraint == "at least 3x3 pixels"
+    assert cost.activation(MAP).input_constraint == "any shape"
+
+
+def test_half_precision_halves_the_bytes():
+    full = cost.conv2d(IMAGE, 256, 3)
+    half = dataclasses.replace(full, bytes_per_value=2)
+    assert (half.output_bytes, half.param_bytes) == (692_224 // 2, 2_560 * 2)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        full.params = 0
+
+
+def test_it_needs_no_torch():
+    code = "import sys, dlvlib.profile.cost; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: cost.conv2d((1, 4, 9), 8, 5), "fit the padded input, got 5 > 4 in height"),
+        (lambda: cost.conv2d((1, 9, 4), 8, 3, dilation=3), "got 7 > 4 in width"),
+        (lambda: cost.conv2d((6, 9, 9), 8, 3, groups=4), "divide the channels, got 4 .* 6 input"),
+        (lambda: cost.conv2d((8, 9, 9), 6, 3, groups=4), "got 4 groups .* 6 output channels"),
+        (lambda: cost.conv2d((28, 28), 8, 3), r"must be \(C, H, W\), got \(28, 28\)"),
+        (lambda: cost.conv2d((1, 0, 28), 8, 3), r"\(1, 0, 28\) must be an integer >= 1, got 0"),
+        (lambda: cost.conv2d(IMAGE, 0, 3), "out_channels must be an integer >= 1, got 0"),
+        (lambda: cost.conv2d(IMAGE, 8, 0), "kernel_size must be an integer >= 1, got 0"),
+        (lambda: cost.conv2d(IMAGE, 8, (3, 3, 3)), r"kernel_size must be one integer or .*3, 3"),
+        (lambda: cost.conv2d(IMAGE, 8, 3, stride=0), "stride must be an integer >= 1, got 0"),
+        (lambda: cost.conv2d(IMAGE, 8, 3, padding=-1), "padding must be an integer >= 0, got -1"),
+        (lambda: cost.conv2d(IMAGE, 8, 3, dilation=0), "dilation must be an integer >= 1, got 0"),
+        (lambda: cost.conv2d(IMAGE, 8, 3, groups=0), "groups must be an integer >= 1, got 0"),
+        (lambda: cost.conv2d(IMAGE, 2.5, 3), "out_channels must be an integer >= 1, got 2.5"),
+        (lambda: cost.linear((), 8), r"at least one axis, got \(\)"),
+        (lambda: cost.linear((3,), True), "out_features must be an integer >= 1, got True"),
+        (lambda: cost.max_pool2d(IMAGE, 3, padding=2), "at most half its size, got 2 for 3"),
+        (lambda: cost.avg_pool2d((1, 1, 1), 2), "got 2 > 1 in height"),
+        (lambda: cost.adaptive_avg_pool2d(IMAGE, 0), "output_size must be an integer >= 1, got 0"),
+        (lambda: cost.local_response_norm(IMAGE, 0), "size must be an integer >= 1, got 0"),
+        (lambda: cost.activation(IMAGE, "step"), "one of relu, relu6, .* got 'step'"),
+        (lambda: cost.softmax(IMAGE), r"must be \(K,\), got \(1, 28, 28\)"),
+        (lambda: cost.add([MAP]), "hold at least 2, got"),
+        (lambda: cost.add([MAP, (4, 3, 4)]), r"must be equal, got \[\(4, 3, 5\), \(4, 3, 4\)\]"),
+        (lambda: cost.concatenate([]), r"hold at least 1, got \[\]"),
+        (lambda: cost.concatenate([MAP, (4, 3, 4)]), "agree in all but the channels, got"),
+    ],
+)
+def test_bad_input_names_the_rule_and_the_value(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
