@@ -1,51 +1,73 @@
 # The two commands are `make book` and `make test`; `make` alone lists the others.
 PYTHON ?= python3
-BIN := .venv/bin
-STAMP := .venv/.installed
 PORT ?= 8000
-LIGHT := chapters exercises solutions
-# Two workers with one thread each: more threads than cores would slow the tests down.
-ALONE := OMP_NUM_THREADS=1
-NBVAL := $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 \
-	--nbval-sanitize-with tests/nbval.cfg -n 2 --dist loadfile -q
-# What needs the built book or a browser.
-HTML_TESTS := $(addprefix tests/test_,accessibility.py book.py browser.py findable.py page_table.py \
-	policy.py site.py theme.py)
+# `make test VENV=$CONDA_PREFIX` uses that environment as it is and installs nothing.
+BIN := $(or $(VENV),.venv)/bin
+STAMP := $(if $(VENV),,.venv/.installed)
+# Two processes with one thread each: more threads than cores slow the tests down.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+# The cells of a notebook keep their order.
+NBVAL := -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 \
+	--nbval-sanitize-with tests/nbval.cfg --dist loadfile chapters exercises solutions
 SMOKE := _build/smoke
 export IPYTHONDIR := $(CURDIR)/tools/ipython
 export PYTHONHASHSEED := 0
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit notebooks smoke html train serve pdf zip refresh bench portable \
-	colab set-repository lock clean
+.PHONY: help book test quick lint ruff mypy github pages unit notebooks smoke html mutate lowest \
+	train serve pdf zip refresh bench portable colab set-repository lock clean FORCE
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
-book: $(STAMP)  ## build the book; open _build/html/index.html
+book: $(STAMP)  ## build the book; open _build/html/index.html. TORCH=cpu: without CUDA
 	@$(BIN)/python tools/build.py
 	@echo "built: open _build/html/index.html"
 
 test: lint unit notebooks smoke html  ## everything CI checks
 
-lint: $(STAMP)  ## ruff: format and rules
+quick: ruff  ## ruff and the tests that need no book, no browser and little time
+	$(PYTEST) -n 2 -m "not slow and not book and not browser"
+
+lint: ruff mypy github pages  ## what pre-commit runs: ruff, mypy, workflows, contents of the book
+
+ruff: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-unit: $(STAMP)  ## unit tests of dlvlib, tools, claims and records
-	$(ALONE) $(BIN)/python -m pytest -n 2 -q $(HTML_TESTS:%=--ignore %)
-	$(ALONE) $(BIN)/python -m pytest -q --doctest-modules dlvlib
+mypy: $(STAMP)
+	$(BIN)/mypy
 
-notebooks: $(STAMP)  ## execute the light notebooks and compare what they say
-	$(ALONE) $(NBVAL) $(LIGHT)
+github: $(STAMP)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet --no-progress --persona pedantic .github
+
+pages: $(STAMP)
+	$(BIN)/python tools/lint_book.py
+
+unit: $(STAMP)  ## tests and doctests of dlvlib and coursekit
+	$(PYTEST) -n 2 --doctest-modules tests/lib tests/kit dlvlib coursekit
+
+notebooks: $(STAMP)  ## execute the light notebooks and compare with their stored outputs
+	$(PYTEST) -n 2 $(NBVAL)
 
 smoke: $(STAMP)  ## run every training notebook for seconds, on the embedded digits
 	rm -rf $(SMOKE)
-	$(ALONE) $(BIN)/python tools/train.py --budget smoke --results $(SMOKE)
+	OMP_NUM_THREADS=1 $(BIN)/python tools/train.py --budget smoke --results $(SMOKE)
 
-html: $(STAMP)  ## build the book from nothing and check its HTML, also in a browser
+html: $(STAMP)  ## build the book from scratch; test its HTML, also in a browser, and the tools
 	@$(BIN)/python tools/build.py --fresh
-	$(ALONE) $(BIN)/python -m pytest -n 2 -q $(HTML_TESTS)
+	$(PYTEST) -n 2 tests/book
+
+mutate: $(STAMP)  ## count the faults, planted in dlvlib, that the tests find: COUNT=300 SEED=0
+	$(BIN)/python tools/mutate.py --count $(or $(COUNT),300) --seed $(or $(SEED),0)
+
+lowest:  ## test dlvlib on the oldest packages that it admits (needs uv)
+	uv venv --quiet --clear --python 3.11 _build/lowest
+	uv pip install --quiet --python _build/lowest --resolution lowest-direct \
+		--torch-backend $(or $(TORCH),auto) --editable '.[test]'
+	OMP_NUM_THREADS=1 _build/lowest/bin/python -m pytest -q -n 2 -m "not browser" tests/lib
 
 train: $(STAMP)  ## run what is not recorded: ONLY=name BUDGET=full MINUTES=10 CIFAR=folder SHARE=1/2
 	DLV_SHARE=$(SHARE) $(BIN)/python tools/train.py $(if $(ONLY),--only $(ONLY)) --budget $(or $(BUDGET),full) \
@@ -60,7 +82,7 @@ pdf: book  ## print the whole book to _build/dlv-course.pdf (needs Chromium)
 zip: book  ## pack the site for a classroom without network: _build/dlv-course.zip
 	$(BIN)/python tools/pack.py
 
-refresh: $(STAMP)  ## execute the light notebooks again and store what they say
+refresh: $(STAMP)  ## execute the light notebooks again and store their outputs
 	$(BIN)/python tools/notebooks.py refresh
 
 bench: $(STAMP)  ## measure training speed, side by side, and write benchmarks/results/: ROUNDS=5
@@ -68,7 +90,8 @@ bench: $(STAMP)  ## measure training speed, side by side, and write benchmarks/r
 		$(if $(STEPS),--steps $(STEPS))
 
 portable: $(STAMP)  ## compare the notebooks again with older CPU instructions and two threads
-	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=2 $(NBVAL) $(LIGHT)
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=2 \
+		$(BIN)/python -m pytest -q -n 2 $(NBVAL)
 
 colab: $(STAMP)  ## run every notebook as on Colab: unmodified, fetched, torch kept
 	$(BIN)/python tools/colab.py
@@ -76,12 +99,16 @@ colab: $(STAMP)  ## run every notebook as on Colab: unmodified, fetched, torch k
 set-repository: $(STAMP)  ## set the address of the repository: URL=https://github.com/owner/name
 	@$(BIN)/python tools/set_repository.py '$(URL)'
 
-lock: $(STAMP)  ## write constraints.txt from what is installed
-	$(BIN)/python -m pip freeze --exclude-editable \
-		| grep -viE '^(nvidia|cuda|triton)' > constraints.txt
+lock: $(STAMP)  ## write constraints.txt for every Python and system: UPGRADE=1 takes newer versions
+	$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11.0 \
+		--no-header --no-annotate $(if $(UPGRADE),--upgrade) --extra book --extra test \
+		--output-file constraints.txt pyproject.toml
+	grep -vE '^(nvidia|cuda|triton)' constraints.txt > constraints.tmp
+	mv constraints.tmp constraints.txt
 
 clean:  ## remove what can be made again, .venv included
-	rm -rf _build .venv *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
-$(STAMP): pyproject.toml constraints.txt tools/install.py
-	@$(PYTHON) tools/install.py
+.venv/.installed: pyproject.toml constraints.txt tools/install.py \
+		$(if $(TORCH),$(if $(filter $(TORCH),$(shell cat .venv/torch-choice 2>/dev/null)),,FORCE))
+	@$(PYTHON) tools/install.py $(TORCH)
