@@ -100,9 +100,9 @@ set-repository: $(STAMP)  ## set the address of the repository: URL=https://gith
 	@$(BIN)/python tools/set_repository.py '$(URL)'
 
 lock: $(STAMP)  ## write constraints.txt for every Python and system: UPGRADE=1 takes newer versions
-	$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11.0 \
-		--no-header --no-annotate $(if $(UPGRADE),--upgrade) --extra book --extra test \
-		--output-file constraints.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-python-downloads \
+		--universal --fork-strategy fewest --python-version 3.11.0 $(if $(UPGRADE),--upgrade) \
+		--extra book --extra test --output-file constraints.txt pyproject.toml
 	grep -vE '^(nvidia|cuda|triton)' constraints.txt > constraints.tmp
 	mv constraints.tmp constraints.txt
 

@@ -97,9 +97,15 @@ def main(root, choice=""):
     """Install into root/.venv and leave a stamp there; return the exit status."""
     stamp = root / ".venv" / ".installed"
     free_gb = shutil.disk_usage(str(root)).free / 1e9
-    needed_gb = 0 if stamp.exists() else NEEDED_GB_CPU if choice == "cpu" else NEEDED_GB
+    needed_gb = NEEDED_GB_CPU if choice == "cpu" else NEEDED_GB
+    if (root / ".venv").exists():
+        needed_gb = 0
     try:
-        failure = problem(root, sys.version_info, free_gb, needed_gb) or install(root, choice)
+        failure = problem(root, sys.version_info, free_gb, needed_gb)
+        if not failure:
+            if stamp.exists():
+                stamp.unlink()  # until all is installed, so that an interruption is noticed
+            failure = install(root, choice)
     except (ValueError, OSError) as error:
         failure = str(error)
     except KeyboardInterrupt:

@@ -1,48 +1,177 @@
-"""pyproject.toml, environment.yml and constraints.txt say the same."""
+"""Installing: the pins resolve, install.py reports what is wrong, the wheel is complete."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import install
+import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[2]
-CONDA_NAMES = {"pytorch": "torch"}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PINS = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line]
+CUDA = re.compile("nvidia|cuda|triton")  # follow from torch, and are missing from its CPU build
 
 
-def requirement(line: str) -> tuple[str, str]:
-    """'jupyter-book>=1.0.4,<2' -> ('jupyter-book', '<2,>=1.0.4')."""
-    name, bounds = re.fullmatch(r"([\w-]+)(.*)", line.strip()).groups()
-    return CONDA_NAMES.get(name, name), ",".join(sorted(bounds.replace(" ", "").split(",")))
-
-
-def project() -> dict:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-
-def project_requirements() -> dict[str, str]:
-    extras = project()["optional-dependencies"]
-    return dict(map(requirement, [*project()["dependencies"], *extras["book"], *extras["test"]]))
-
-
-def test_conda_users_get_the_same_requirements():
-    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    lines = [entry for entry in entries if isinstance(entry, str) and entry != "pip"]
-    lines += next(entry["pip"] for entry in entries if isinstance(entry, dict))
-    conda = dict(map(requirement, lines))
-    assert conda.pop("python") == project()["requires-python"]
-    assert conda == project_requirements()
-
-
-def test_every_requirement_is_pinned_in_the_constraints():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    normal = {re.sub(r"[-_.]+", "-", name).lower() for name in pins}
-    assert set(project_requirements()) <= normal
-    assert pins["jupyter-book"].startswith("1.")
+@pytest.mark.slow
+@pytest.mark.parametrize("python", ["3.11.0", "3.12", "3.13", "3.14"])
+def test_the_pins_resolve_and_pin_everything(python):
+    options = "--quiet --no-header --no-annotate --no-python-downloads --extra book --extra test"
+    command = [find_uv_bin(), "pip", "compile", *options.split(), "--python-version", python]
+    command += ["--constraints", "constraints.txt", "pyproject.toml"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode and ("network" in done.stderr or "No solution" not in done.stderr):
+        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        stop(f"no package index: {done.stderr.strip().splitlines()[0]}")
+    assert done.returncode == 0, done.stderr
+    found = {line.split("==")[0] for line in done.stdout.splitlines() if not CUDA.match(line)}
+    assert found <= {canonicalize_name(pin.name) for pin in PINS}
 
 
 def test_what_colab_brings_is_never_replaced():
-    """The library's own requirements have lower bounds only."""
-    for line in project()["dependencies"]:
-        assert "<" not in line and "==" not in line, line
+    for line in PROJECT["dependencies"]:
+        assert {bound.operator for bound in Requirement(line).specifier} == {">="}, line
+
+
+def test_conda_asks_for_the_same_versions():
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    names = {"pytorch": "torch", "playwright-python": "playwright"}  # on conda-forge: on PyPI
+    conda = {}
+    for entry in map(Requirement, (e for e in entries if isinstance(e, str) and e != "pip")):
+        conda[names.get(entry.name, entry.name)] = entry.specifier
+    assert conda.pop("python") == PROJECT["requires-python"]
+    wanted = map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"])
+    assert conda.items() <= {entry.name: entry.specifier for entry in wanted}.items()
+    assert entries[-1] == {"pip": ["--editable .[book,test]"]}
+
+
+@pytest.mark.parametrize(
+    ("version", "free_gb", "message"),
+    [
+        ((3, 10, 13), 100, "Python must be 3.11 to 3.14, this is 3.10.13"),
+        ((3, 15, 0), 100, "this is 3.15.0; try: make PYTHON=python3.12"),
+        ((3, 12, 0), 0.3, "the packages need 8 GB of free disk, this disk has 0.3 GB"),
+        ((3, 11, 0), 100, None),
+        ((3, 14, 2), 100, None),
+    ],
+)
+def test_what_prevents_an_installation_is_one_line(version, free_gb, message):
+    found = install.problem(ROOT, version, free_gb)
+    assert (found and message in found and "\n" not in found) or found == message
+
+
+def test_a_folder_without_the_course_is_one_line(tmp_path, capsys):
+    assert install.main(tmp_path) == 1
+    expected = (
+        f"error: {tmp_path} is not a complete copy of the course; clone the repository again"
+    )
+    assert capsys.readouterr().err == f"{expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("choice", "index"),
+    [
+        ("cpu", "https://download.pytorch.org/whl/cpu"),
+        ("cu126", "https://download.pytorch.org/whl/cu126"),
+        ("https://example.org/simple", "https://example.org/simple"),
+    ],
+)
+def test_a_choice_of_torch_comes_from_its_index_alone(choice, index):
+    torch, rest = install.pip_commands(ROOT, install.torch_index(choice))
+    assert torch[-5:] == ["--no-deps", "--index-url", index, "torch", "torchvision"]
+    assert "--index-url" not in rest
+    assert rest[-2:] == ["--editable", f"{ROOT}[book,test]"]
+    pins = {pin.name: pin.specifier for pin in PINS}
+    assert f"{next(iter(pins['torch'])).version}+cpu" in pins["torch"]  # so `rest` keeps it
+
+
+def test_without_a_choice_pip_decides():
+    assert len(install.pip_commands(ROOT, install.torch_index(""))) == 1
+
+
+def test_a_misspelt_choice_is_one_line(tmp_path, capsys):
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    assert install.main(tmp_path, "--cpu") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: TORCH must be cpu, ") and message.count("\n") == 1
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The programs that install.py would have started; `python -m venv` makes a working one."""
+    started = []
+
+    def call(command):
+        started.append(command)
+        if "venv" in command:
+            (Path(command[-1]) / "bin").mkdir(parents=True)
+            (Path(command[-1]) / "bin" / "python").symlink_to(sys.executable)
+        return 0
+
+    monkeypatch.setattr(install.subprocess, "call", call)
+    return started
+
+
+def test_an_unfinished_environment_is_replaced(tmp_path, calls):
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").write_text("half a file")
+    assert install.install(tmp_path) is None
+    assert [("venv" in c, "pip" in c) for c in calls] == [(True, False), (False, True)]
+
+
+def test_an_interrupted_installation_continues(tmp_path, calls, monkeypatch, capsys):
+    monkeypatch.setattr(install, "problem", lambda *arguments: None)
+    assert install.main(tmp_path) == 0
+    stamp = tmp_path / ".venv" / ".installed"
+    assert stamp.exists()
+    monkeypatch.setattr(install.subprocess, "call", lambda command: 1)
+    assert install.main(tmp_path) == 1
+    assert "the same command continues" in capsys.readouterr().err
+    assert not stamp.exists()  # `make` calls install.py again
+
+
+def test_an_update_keeps_torch_and_another_choice_makes_a_new_environment(tmp_path, calls):
+    started = []
+    for choice in ("cpu", "", "cu126"):
+        calls.clear()
+        install.install(tmp_path, choice)
+        started.append([c[-3] if "--index-url" in c else c[-2] for c in calls])
+    cpu, cuda = (f"{install.PYTORCH_INDEX}{name}" for name in ("cpu", "cu126"))
+    assert started == [
+        ["venv", cpu, "--editable"],
+        [cpu, "--editable"],
+        ["venv", cuda, "--editable"],
+    ]
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_file_of_both_packages(tmp_path):
+    source = tmp_path / "source"
+    ignored = shutil.ignore_patterns(".*", "_build", "build", "*.egg-info", "__pycache__", "tests")
+    shutil.copytree(ROOT, source, ignore=ignored)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+    ]
+    subprocess.run([*command, "--wheel-dir", tmp_path, source], check=True)
+    (wheel,) = tmp_path.glob("dlvlib-*.whl")
+    shutil.unpack_archive(wheel, tmp_path / "wheel", "zip")
+    for package in ("dlvlib", "coursekit"):
+        files = {p.relative_to(source) for p in (source / package).rglob("*") if p.is_file()}
+        packed = {p.relative_to(tmp_path / "wheel") for p in (tmp_path / "wheel").rglob("*.*")}
+        assert files <= packed, sorted(files - packed)
+        assert Path(package, "py.typed") in packed

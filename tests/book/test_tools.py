@@ -1,50 +1,19 @@
-"""The tools behind `make` answer bad situations in one line and leave nothing half done."""
+"""The tools behind `make` report bad situations in one line and leave nothing half done."""
 
 import re
 import subprocess
 from pathlib import Path
 
+import build
 import nbformat
+import notebooks
 import papermill
 import pytest
+import readme
+import train
+import yaml
 
 ROOT = Path(__file__).parents[2]
-
-import build  # noqa: E402
-import install  # noqa: E402
-import notebooks  # noqa: E402
-import readme  # noqa: E402
-import train  # noqa: E402
-
-
-def test_an_old_python_gets_a_sentence():
-    assert "3.11 or later is needed, this is 3.9" in install.problem((3, 9, 18), 100)
-    assert install.problem((3, 11, 0), 100) is None
-    assert install.problem((3, 14, 0), 100) is None
-
-
-def test_a_full_disk_is_said_before_anything_is_installed():
-    assert "8 GB of free disk are needed" in install.problem((3, 12, 0), 0.3)
-
-
-def test_install_says_what_to_do_when_packages_cannot_be_had(tmp_path, monkeypatch):
-    def fails_at_pip(command):
-        return 1 if "pip" in command else subprocess.run(command).returncode
-
-    monkeypatch.setattr(install.subprocess, "call", fails_at_pip)
-    assert "run the same command again" in install.install(tmp_path)
-    assert not (tmp_path / ".venv" / ".installed").exists()
-
-
-def test_an_interrupted_environment_is_made_anew(tmp_path, monkeypatch):
-    broken = tmp_path / ".venv" / "bin"
-    broken.mkdir(parents=True)
-    (broken / "python").write_text("half a file")
-    calls = []
-    monkeypatch.setattr(install.subprocess, "call", lambda command: calls.append(command) or 0)
-    assert install.install(tmp_path) is None
-    assert not broken.exists()
-    assert [("venv" in c, "install" in c) for c in calls] == [(True, False), (False, True)]
 
 
 def test_a_change_of_the_library_or_of_a_record_changes_the_fingerprint(tmp_path):
@@ -83,6 +52,7 @@ def notebook(path: Path, source: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_training_output_appears_only_when_the_notebook_succeeded(tmp_path):
     output = tmp_path / "out" / "n.ipynb"
@@ -94,13 +64,26 @@ def test_a_training_output_appears_only_when_the_notebook_succeeded(tmp_path):
     assert list(output.parent.iterdir()) == []
 
 
-COMMANDS = ["book", "test", "train", "serve", "pdf", "zip", "refresh", "bench", "clean"]
-
-
-@pytest.mark.parametrize("target", [*COMMANDS, "colab", "set-repository"])
-def test_make_alone_lists_the_commands(target):
+def test_make_alone_lists_the_commands():
     listed = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True).stdout
-    assert any(line.split()[0] == target for line in listed.splitlines() if line.strip())
+    commands = {line.split()[0] for line in listed.splitlines() if line.strip()}
+    assert commands >= {"book", "test", "quick", "lint", "train", "serve", "pdf", "zip", "colab"}
+
+
+def test_the_texts_name_commands_that_exist():
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("teaching/*.md"), ROOT / ".ci/run"]
+    texts += [*ROOT.glob(".github/workflows/*.yml"), ROOT / ".pre-commit-config.yaml"]
+    for path in texts:
+        pattern = r"`make ([\w-]+)|(?:entry|run): make (?:--silent )?([\w-]+)|^ *make ([\w-]+)$"
+        for names in re.findall(pattern, path.read_text(encoding="utf8"), re.MULTILINE):
+            assert set(names) - {""} <= targets, path
+
+
+def test_every_job_on_github_ends_in_time():
+    for path in ROOT.glob(".github/workflows/*.yml"):
+        for name, job in yaml.safe_load(path.read_text())["jobs"].items():
+            assert job["timeout-minutes"] <= 60, (path, name)
 
 
 def test_the_readme_shows_the_recorded_results():
@@ -109,6 +92,7 @@ def test_the_readme_shows_the_recorded_results():
     assert "test accuracy" in readme.table()
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme_runs(capsys):
     text = (ROOT / "README.md").read_text(encoding="utf8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
