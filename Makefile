@@ -47,7 +47,7 @@ pages: $(STAMP)
 	$(BIN)/python tools/lint_book.py
 
 unit: $(STAMP)  ## tests and doctests of dlvlib and coursekit
-	$(PYTEST) -n 2 --doctest-modules tests/lib tests/kit dlvlib coursekit
+	$(PYTEST) -n 2 tests/lib tests/kit dlvlib coursekit
 
 notebooks: $(STAMP)  ## execute the light notebooks and compare with their stored outputs
 	$(PYTEST) -n 2 $(NBVAL)
