@@ -104,6 +104,23 @@ class WrongSeparable(nn.Sequential):
         super().__init__(steps[0], between or nn.Identity(), steps[1])
 
 
+class PerChannel(nn.Module):
+    """A right separable convolution with a layer of its own for each channel."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        super().__init__()
+        window = {"padding": kernel_size // 2, "bias": False}
+        self.depthwise = nn.ModuleList(
+            nn.Conv2d(1, 1, kernel_size, **window) for _ in range(in_channels)
+        )
+        self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        channels = maps.split(1, dim=1)
+        steps = [layer(one) for layer, one in zip(self.depthwise, channels, strict=True)]
+        return self.pointwise(torch.cat(steps, dim=1))
+
+
 INCEPTION_MISTAKES: dict[str, Callable[..., nn.Module]] = {
     "The 5×5 convolution needs a padding of 2: with 1, as on the slide, its maps are "
     "smaller than the others.": lambda *a: WrongInception(*a, padding=1),

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from coursekit.checks.blocks.mistakes import INCEPTION_MISTAKES, SEPARABLE_MISTAKES
+from coursekit.checks.blocks.mistakes import INCEPTION_MISTAKES, SEPARABLE_MISTAKES, PerChannel
 from coursekit.checks.engine.modules import observe_module
 from coursekit.checks.engine.questions import FunctionQuestion, NumberQuestion
 from dlvlib.models.blocks import Inception, SeparableConv2d
@@ -141,6 +141,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         rounds=6,
         praise="Shapes, parameters and outputs agree with dlvlib's layer.",
         mistakes=SEPARABLE_MISTAKES,
+        also_right=(PerChannel,),
     ),
     "ratio": FunctionQuestion(
         signature="ratio(channels, num_kernels, height, width)",

@@ -11,13 +11,14 @@ from coursekit.checks.engine.questions import (
 )
 
 DIAGNOSES = {  # the word: how to tell, without saying whether it is so
-    "overfitting": "Overfitting shows in the turn: validation falls, then rises while training "
+    "overfitting": "Overfitting shows in the turn: validation falls, then climbs while training "
     "falls on. Look for the lowest validation loss.",
     "underfitting": "Underfitting leaves both losses high and level. Look at the last training "
     "loss, and at its changes.",
-    "stopped too soon": "Then both losses still fall at the end. Look at the last three epochs.",
-    "healthy": "In a healthy run both losses are low and level at the end, and validation never "
-    "turns.",
+    "stopped too soon": "Then both losses still fall at the end. Compare the last rows of the "
+    "table.",
+    "healthy": "In a healthy run both losses are low and level at the end; validation may shake "
+    "by a few hundredths, but does not climb.",
 }
 REMEDIES = ("more data", "augmentation", "smaller network", "weight decay", "dropout")
 REMEDIES += ("early stopping", "more epochs")
@@ -139,7 +140,7 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
         "There are more: compare each row of the table with the case.",
         {
             "more epochs": "More epochs show more of the rise.",
-            "early stopping": "Early stopping ends before the rise; the curve is the same one.",
+            "early stopping": "Early stopping picks an epoch before the rise; the curve that is asked for is the same.",
             "more data": "More data lowers the curve. Compare its rise with that of the case.",
         },
     ),

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
+from dlvlib._common import check_int
 from dlvlib.profile import cost
 from dlvlib.profile.cost import LayerCost, Shape
 
@@ -80,8 +81,7 @@ def drawn_layers(student: int) -> Layers:
     >>> drawn_layers(12345) == drawn_layers(12345)
     True
     """
-    if not isinstance(student, int) or isinstance(student, bool) or student < 0:
-        raise ValueError(f"student must be an integer >= 0, got {student!r}")
+    student = check_int("student", student)
     digest = hashlib.sha256(f"layers {student}".encode()).digest()  # its bytes are the dice
     drawn: dict[str, int] = {}
     for (names, options), byte in zip(OPTIONS.items(), digest, strict=False):

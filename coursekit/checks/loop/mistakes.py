@@ -10,27 +10,6 @@ from torch.nn import functional as F
 Batches = Sequence[tuple[Tensor, Tensor]]
 
 
-class Descent:
-    """Gradient descent without momentum.
-
-    `torch.optim` loads so much at its first use that a busy machine would exceed the time limit
-    of a checker.
-    """
-
-    def __init__(self, net: nn.Module, lr: float = 0.1) -> None:
-        self.parameters, self.lr = list(net.parameters()), lr
-
-    def zero_grad(self, set_to_none: bool = True) -> None:  # None and zeros are the same here
-        for parameter in self.parameters:
-            parameter.grad = None
-
-    @torch.no_grad()
-    def step(self) -> None:
-        for parameter in self.parameters:
-            if parameter.grad is not None:
-                parameter -= self.lr * parameter.grad
-
-
 def make_step(*calls: str, softmax: bool = False, graph: bool = False) -> Callable[..., Any]:
     """A training step that makes these calls in this order: "zero", "backward", "step".
 
@@ -115,7 +94,7 @@ def make_batches(
 
 def watch_steps(train_step: Callable[..., Any], net: nn.Module, batches: Batches) -> dict:
     """Take two steps, each on its batch; return the losses and the weights after each."""
-    optimizer = Descent(net)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     losses, weights = [], []
     for images, targets in batches:
         losses.append(train_step(net, optimizer, images, targets))
@@ -130,7 +109,7 @@ def watch_steps(train_step: Callable[..., Any], net: nn.Module, batches: Batches
 
 def watch_epoch(train_epoch: Callable[..., Any], net: nn.Module, batches: Batches) -> dict:
     """Train for one epoch, beginning in eval mode; return the loss, weights and statistics."""
-    optimizer = Descent(net.eval())
+    optimizer = torch.optim.SGD(net.eval().parameters(), lr=0.1)
     loss = train_epoch(net, optimizer, batches)
     return {
         "the loss returned": loss,

@@ -158,6 +158,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         reference=metrics.cross_entropy,
         draw=_draw_large_scores,
         observe=_observe_loss,
+        excluded=("cross_entropy", "cross_entropy_loss"),
         praise="It agrees with the reference on 20 random inputs, with large scores among them.",
         mistakes={
             "It overflows: the exponential of a large score is infinite.": _overflows,
