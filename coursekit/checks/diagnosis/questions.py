@@ -10,7 +10,7 @@ from coursekit.checks.engine.questions import (
     StudentQuestion,
 )
 
-DIAGNOSES = {  # the word: how to tell, without saying whether it is so
+DIAGNOSES = {  # the word: its signs, which do not give the answer away
     "overfitting": "Overfitting shows in the turn: validation falls, then climbs while training "
     "falls on. Look for the lowest validation loss.",
     "underfitting": "Underfitting leaves both losses high and level. Look at the last training "
@@ -20,8 +20,10 @@ DIAGNOSES = {  # the word: how to tell, without saying whether it is so
     "healthy": "In a healthy run both losses are low and level at the end; validation may shake "
     "by a few hundredths, but does not climb.",
 }
-REMEDIES = ("more data", "augmentation", "smaller network", "weight decay", "dropout")
-REMEDIES += ("early stopping", "more epochs")
+REMEDIES = (
+    *("more data", "augmentation", "smaller network", "weight decay", "dropout"),
+    *("early stopping", "more epochs"),
+)
 DECISIONS = ("weights", "epoch", "learning rate", "network", "remedy", "reported accuracy")
 
 
@@ -33,7 +35,7 @@ def _diagnose(right: str, praise: str) -> ChoiceQuestion:
 def _choose(
     right: set[str], options: tuple[str, ...], praise: str, too_few: str, too_many: dict[str, str]
 ) -> ChoiceQuestion:
-    """A question for a set of words; `too_many` says why a word does not belong to it.
+    """A question for a set of words; `too_many` explains why a word does not belong to it.
 
     That hint is given whatever else is chosen, for the first such word. A set without such a
     word gets the hint `too_few`.
@@ -47,7 +49,7 @@ def _choose(
 
 
 def _subsets(words: Sequence[str]) -> list[frozenset[str]]:
-    sets = [frozenset()]
+    sets: list[frozenset[str]] = [frozenset()]
     for word in words:
         sets += [chosen | {word} for chosen in sets]
     return sets
@@ -140,7 +142,8 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
         "There are more: compare each row of the table with the case.",
         {
             "more epochs": "More epochs show more of the rise.",
-            "early stopping": "Early stopping picks an epoch before the rise; the curve that is asked for is the same.",
+            "early stopping": "Early stopping picks an epoch before the rise; the whole curve "
+            "stays as it was.",
             "more data": "More data lowers the curve. Compare its rise with that of the case.",
         },
     ),

@@ -86,7 +86,7 @@ def fill(module: nn.Module, before: Mapping[int, tuple[int, ...]]) -> None:
     a block computes its shortcut before or after its branch. Variances stay positive.
     """
     seen: dict[tuple[Any, ...], int] = {}
-    order = {tensor: place for place, tensor in enumerate(before)}
+    order = {tensor: number for number, tensor in enumerate(before)}
     named = [*module.named_parameters(), *module.named_buffers()]
     for name, tensor in sorted(named, key=lambda pair: order.get(id(pair[1]), len(order))):
         if not tensor.is_floating_point() or tensor.numel() == 0:

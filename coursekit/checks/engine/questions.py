@@ -59,7 +59,7 @@ class Question(Protocol):
 
 
 def read_number(answer: object, unit: str) -> float | Verdict:
-    """Return the finite number that an answer is, or what to say about an answer that is none.
+    """Return the finite number that an answer is, or a verdict that asks for one.
 
     Args:
         answer: any object.
@@ -227,7 +227,7 @@ class FunctionQuestion:
         rounds: number of random inputs.
         observe: observe(function, *arguments) returns what is compared, by default what the
             function returns.
-        also_right: other right answers, which the observations tell apart from `reference`.
+        also_right: other right answers, where the observations differ from those of `reference`.
         excluded: names of functions of torch that the answer must not call.
     """
 
@@ -245,34 +245,34 @@ class FunctionQuestion:
         if not callable(answer):
             kind = name_of(sandbox.plain(answer))
             return Verdict(False, f"The answer should be a function {self.signature}, got {kind}.")
-        with sandbox.random_state_kept():
+        with sandbox.undisturbed():
             try:
                 return self._judge(answer)
             except sandbox.Stopped as stopped:
                 return Verdict(False, str(stopped))
 
     def _judge(self, answer: Callable[..., Any]) -> Verdict:
-        places = range(self.rounds)
-        expected = [self._known(self.reference, place) for place in places]
+        numbers = range(self.rounds)
+        expected = [self._known(self.reference, number) for number in numbers]
         if all(isinstance(value, Raised) for value in expected):
             return Verdict(False, "The checker itself had no time or no memory; run it again.")
-        found = sandbox.run([partial(self._observe, answer, place) for place in places])
+        found = sandbox.run([partial(self._observe, answer, number) for number in numbers])
 
         def behaves_as(function: Callable[..., Any]) -> bool:
-            return all(agrees(found[place], self._known(function, place)) for place in places)
+            return all(agrees(found[number], self._known(function, number)) for number in numbers)
 
         if any(map(behaves_as, (self.reference, *self.also_right))):
             return Verdict(True, self.praise)
         for hint, mistake in self.mistakes.items():
             if behaves_as(mistake):
                 return Verdict(False, hint)
-        place = next(place for place in places if not agrees(found[place], expected[place]))
-        wrong = found[place]
+        number = next(number for number in numbers if not agrees(found[number], expected[number]))
+        wrong = found[number]
         if isinstance(wrong, Raised):
             is_excluded = wrong.kind == Excluded.__name__
             return Verdict(False, wrong.text if is_excluded else f"Your function raised {wrong}")
-        described = difference(wrong, expected[place])
-        return Verdict(False, f"On random input number {place + 1}, {described}.")
+        described = difference(wrong, expected[number])
+        return Verdict(False, f"On random input number {number + 1}, {described}.")
 
     @cached_property
     def _inputs(self) -> list[tuple[Any, ...]]:
@@ -283,20 +283,20 @@ class FunctionQuestion:
     def _cache(self) -> dict[tuple[Callable[..., Any], int], Any]:
         return {}
 
-    def _known(self, function: Callable[..., Any], place: int) -> Any:
+    def _known(self, function: Callable[..., Any], number: int) -> Any:
         """Return what one of the question's own functions does with an input; computed once."""
-        key = function, place
+        key = function, number
         if key not in self._cache:
-            arguments = copy.deepcopy(self._inputs[place])
+            arguments = copy.deepcopy(self._inputs[number])
             seen = sandbox.observe(lambda: self.observe(function, *arguments))
             if isinstance(seen, Raised):
                 return seen  # perhaps for want of memory, so not for ever
             self._cache[key] = seen
         return self._cache[key]
 
-    def _observe(self, answer: Callable[..., Any], place: int) -> Any:
+    def _observe(self, answer: Callable[..., Any], number: int) -> Any:
         with _Excluding(self.excluded):
-            return self.observe(answer, *copy.deepcopy(self._inputs[place]))
+            return self.observe(answer, *copy.deepcopy(self._inputs[number]))
 
 
 @dataclass(frozen=True)

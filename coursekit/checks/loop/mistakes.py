@@ -92,7 +92,9 @@ def make_batches(
     return shuffled_batches
 
 
-def watch_steps(train_step: Callable[..., Any], net: nn.Module, batches: Batches) -> dict:
+def watch_steps(
+    train_step: Callable[..., Any], net: nn.Module, batches: Batches
+) -> dict[str, Any]:
     """Take two steps, each on its batch; return the losses and the weights after each."""
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     losses, weights = [], []
@@ -107,7 +109,9 @@ def watch_steps(train_step: Callable[..., Any], net: nn.Module, batches: Batches
     }
 
 
-def watch_epoch(train_epoch: Callable[..., Any], net: nn.Module, batches: Batches) -> dict:
+def watch_epoch(
+    train_epoch: Callable[..., Any], net: nn.Module, batches: Batches
+) -> dict[str, Any]:
     """Train for one epoch, beginning in eval mode; return the loss, weights and statistics."""
     optimizer = torch.optim.SGD(net.eval().parameters(), lr=0.1)
     loss = train_epoch(net, optimizer, batches)
@@ -119,7 +123,9 @@ def watch_epoch(train_epoch: Callable[..., Any], net: nn.Module, batches: Batche
     }
 
 
-def watch_evaluate(evaluate: Callable[..., Any], net: nn.Module, batches: Batches) -> dict:
+def watch_evaluate(
+    evaluate: Callable[..., Any], net: nn.Module, batches: Batches
+) -> dict[str, Any]:
     """Evaluate, beginning in train mode; return the metrics and what was done to the network."""
     recorded = []
     net.register_forward_hook(lambda *_: recorded.append(torch.is_grad_enabled()))
@@ -132,7 +138,7 @@ def watch_evaluate(evaluate: Callable[..., Any], net: nn.Module, batches: Batche
 
 def watch_batches(
     make: Callable[..., Any], images: Tensor, targets: Tensor, batch_size: int, seed: int
-) -> dict:
+) -> dict[str, Any]:
     """Cut a data set into batches; pixel (0, 0, 0) of each image is its number."""
 
     def orders(seed: int) -> tuple[Tensor, Tensor, list[int]]:
@@ -154,7 +160,7 @@ def watch_batches(
     }
 
 
-def draw_batches(generator: torch.Generator, sizes: Sequence[int] = (12, 9, 2)) -> tuple:
+def draw_batches(generator: torch.Generator, sizes: Sequence[int] = (12, 9, 2)) -> tuple[Any, ...]:
     """A random network with batch normalisation, and batches (images (B, 1, 4, 4), targets)."""
     num_classes = int(torch.randint(3, 8, (), generator=generator))
     net = nn.Sequential(
@@ -168,7 +174,7 @@ def draw_batches(generator: torch.Generator, sizes: Sequence[int] = (12, 9, 2)) 
     return net, list(zip(images, targets, strict=True))
 
 
-def draw_two_batches(generator: torch.Generator) -> tuple:
+def draw_two_batches(generator: torch.Generator) -> tuple[Any, ...]:
     """As `draw_batches`, for two steps."""
     return draw_batches(generator, sizes=(12, 9))
 
