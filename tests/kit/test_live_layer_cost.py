@@ -1,4 +1,4 @@
-"""The live figure of layer costs: its integers against dlvlib.profile.cost, its words, its limits."""
+"""The live figure of layer costs: its integers against dlvlib.profile.cost, words, limits."""
 
 import random
 

@@ -17,8 +17,8 @@ DIAGNOSES = {  # the word: its signs, which do not give the answer away
     "loss, and at its changes.",
     "stopped too soon": "Then both losses still fall at the end. Compare the last rows of the "
     "table.",
-    "healthy": "In a healthy run both losses are low and level at the end; validation may shake "
-    "by a few hundredths, but does not climb.",
+    "healthy": "In a healthy run both losses are low and level at the end, and validation never "
+    "turns: it shakes by a few hundredths at most.",
 }
 REMEDIES = (
     *("more data", "augmentation", "smaller network", "weight decay", "dropout"),

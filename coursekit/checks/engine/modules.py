@@ -50,8 +50,9 @@ class Uses(TorchFunctionMode):
     """Records in which order a network uses its parameters and statistics.
 
     Attributes:
-        before: id of a tensor, in the order of first use, to the shape of the weights that the
-            input of that operation comes from directly; () where it comes from elsewhere.
+        before: id of a tensor, in the order of first use, to the shape of the weights that it
+            belongs to: for a bias those of its layer, for a normalisation those of the layer that
+            its input comes from; () for the weights themselves.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -64,12 +65,14 @@ class Uses(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         values = [*args, *(kwargs or {}).values()]
         used = [v for v in values if isinstance(v, Tensor) and id(v) in self._own]
-        if used and isinstance(result, Tensor):
-            source = self._made.get(id(args[0]), (None, ()))[1] if args else ()
-            for tensor in used:
-                self.before.setdefault(id(tensor), source)
-            if used[0].ndim > 1:
-                self._made[id(result)] = result, _as_matrix(used[0])
+        if not used or not isinstance(result, Tensor):
+            return result
+        shapes = [_as_matrix(tensor) for tensor in used if tensor.ndim > 1]
+        shapes += [self._made[id(v)][1] for v in values if id(v) in self._made]
+        for tensor in used:
+            self.before.setdefault(id(tensor), shapes[0] if shapes and tensor.ndim == 1 else ())
+        if used[0].ndim > 1:
+            self._made[id(result)] = result, _as_matrix(used[0])
         return result
 
 

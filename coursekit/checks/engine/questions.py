@@ -70,7 +70,8 @@ def read_number(answer: object, unit: str) -> float | Verdict:
     if number is not None and math.isfinite(number):
         return number
     if number is not None:
-        return Verdict(False, f"The answer should be a finite number, got {number}.")
+        form = f"one number, {unit}, and a finite number"
+        return Verdict(False, f"The answer should be {form}; got {number}.")
     if isinstance(answer, str):
         meant = number_in_text(answer)
         if meant is not None:

@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+import types
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,8 +28,11 @@ import torch
 from coursekit.checks.engine.values import Other, Raised, is_plain, to_plain
 
 TIME_LIMIT_SECONDS = 5.0
+STOPPING_SECONDS = 2.0  # for a thread that catches what should end it
 MEMORY_LIMIT_BYTES = 4 * 2**30  # in addition to what the kernel uses already
 MAX_PRINTED = 2000  # characters
+
+NO_ANSWERS = (type, types.FunctionType, types.ModuleType, bytes, complex, dict)
 
 Step = Callable[[], object]
 
@@ -45,6 +49,8 @@ def plain(answer: object) -> Any:
     """Return an answer as plain data; its own methods run in the sandbox."""
     if is_plain(answer):
         return answer
+    if type(answer) in NO_ANSWERS:
+        return Other(type(answer).__name__)
     try:
         (found,) = run([lambda: answer])
     except Stopped:
@@ -164,28 +170,37 @@ def _read(reader: int, deadline: float) -> bytes:
 
 def _run_in_thread(steps: Sequence[Step]) -> list[Any]:
     values: list[Any] = []
-    stop = threading.Event()
+    stop, done = threading.Event(), threading.Event()
 
     def work() -> None:
-        with contextlib.suppress(OutOfTime):
+        try:
             for step in steps:
                 if stop.is_set():
                     return
                 values.append(observe(step))
+        except OutOfTime:
+            pass
+        finally:
+            done.set()
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
-        thread.join(TIME_LIMIT_SECONDS)
-        if thread.is_alive():
+        if not done.wait(TIME_LIMIT_SECONDS):  # an interrupted `join` takes the thread for ended
             raise _out_of_time()
         return values
     finally:
         stop.set()
-        for _ in range(200):  # `except: pass` catches some of them, but hardly all
-            if not thread.is_alive():
-                break
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(OutOfTime)
-            )
-            thread.join(0.005)
+        _interrupt(thread, done)
+
+
+def _interrupt(thread: threading.Thread, done: threading.Event) -> None:
+    """Raise `OutOfTime` in a thread until it ends; `except: pass` catches many, but hardly all."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # else the exception comes in the longest call, inside the `try`
+    deadline = time.monotonic() + STOPPING_SECONDS
+    while not done.wait(0.001) and time.monotonic() < deadline:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(OutOfTime)
+        )
+    sys.setswitchinterval(interval)

@@ -83,7 +83,7 @@ QUESTIONS: dict[str, Question] = {
         draw=_draw_layer,
         praise="It agrees with the reference on 20 random layers.",
         mistakes={
-            "One position is missing: a window as large as the image fits once, not zero times.": (
+            "One place is missing: a window as large as the image fits once, not zero times.": (
                 lambda n, k, p, s: (n + 2 * p - k) // s
             ),
             "It pads one side only; an axis has two ends.": lambda n, k, p, s: (
