@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from coursekit.checks import LECTURE_SCORES, LECTURE_TARGETS
 from dlvlib import metrics
 
-
 LOSS = metrics.cross_entropy(LECTURE_SCORES, LECTURE_TARGETS)
 
 

@@ -19,6 +19,7 @@ from dlvlib import results
 from dlvlib.training import EpochRecord, History
 from dlvlib.training.history import best_epoch, is_out_of_patience
 
+pytestmark = pytest.mark.browser
 DATA, FALLBACK = on_page("15_case_study_overfitting", "checkpoints")
 FIGURE = live.show("checkpoints", DATA, FALLBACK)
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from coursekit import live
 from dlvlib.profile import cost
 
+pytestmark = pytest.mark.browser
 IMAGE = torch.arange(64).reshape(8, 8) % 10
 VERTICAL, MEAN = torch.tensor([[-1, 0, 1]] * 3), torch.ones(3, 3, dtype=torch.long)
 DATA = {

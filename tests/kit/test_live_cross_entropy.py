@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from coursekit import live
 from dlvlib import metrics
 
+pytestmark = pytest.mark.browser
 DATA = {"truth": "butterfly", "rival": "candle", "limit": 6, "start": -1.3}
 FIGURE = live.show("cross_entropy", DATA, live.table("Loss", ["margin", "loss"], [["0", "0.693"]]))
 

@@ -8,6 +8,7 @@ from live_helpers import browser_fixture, call, check_figure, on_page, page_fixt
 from coursekit import live
 from dlvlib.profile import cost
 
+pytestmark = pytest.mark.browser
 DATA = {
     "sizes": [4, 7, 14, 28, 56],
     "channels": [1, 3, 16, 64, 512, 1024],

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from coursekit import live
 
+pytestmark = pytest.mark.browser
 MAP = torch.randint(0, 10, (8, 8), generator=torch.Generator().manual_seed(3))
 FIGURE = live.show("pooling", {"map": MAP.tolist()}, live.table("x", ["a", "b"], [["1", "2"]]))
 POOLS = {"max": F.max_pool2d, "average": F.avg_pool2d}

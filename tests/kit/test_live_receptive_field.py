@@ -9,6 +9,7 @@ from coursekit import live
 from dlvlib.models import build
 from dlvlib.profile import receptive_field
 
+pytestmark = pytest.mark.browser
 DATA, FALLBACK = on_page("10_vgg_receptive_field", "receptive_field")
 FIGURE = live.show("receptive_field", DATA, FALLBACK)
 

@@ -12,6 +12,7 @@ from coursekit import live
 from dlvlib.models.resnet import CifarResNet
 from dlvlib.runtime import set_seed
 
+pytestmark = pytest.mark.browser
 DATA, FALLBACK = on_page("13_degradation_and_residuals", "residual_depth")
 FIGURE = live.show("residual_depth", DATA, FALLBACK)
 CASES = [(0.8, None), (1.0, None), (1.2, None), (1.0, 1.0), (1.2, 0.5), (1.0, 0.1), (0.8, 0.0)]
