@@ -1,13 +1,10 @@
 import math
-import re
 from pathlib import Path
 
-import nbformat
 import pytest
 import torch
 from answers import refused, without_hint
 
-from coursekit import checks
 from coursekit.checks import check
 from coursekit.checks.diagnosis import variants as curves
 from coursekit.checks.diagnosis.questions import DECISIONS, DIAGNOSES, QUESTIONS
@@ -124,9 +121,14 @@ def test_a_mistake_gets_the_hint_that_fits():
     assert not without_hint("diagnosis", WRONG)
 
 
-@pytest.mark.parametrize("student", range(40))
-def test_the_curves_of_a_student_show_their_diagnosis(student):
+@pytest.mark.parametrize("students", [range(40), (2**64, 10**29)])
+def test_the_curves_of_a_student_show_their_diagnosis(students):
     """Measured on the curves by rules of thumb, without a look at how they are made."""
+    for student in students:
+        assert_diagnosis(student)
+
+
+def assert_diagnosis(student):
     train, val = map(torch.tensor, curves.learning_curves(student))
     if val[-1] > val.min() + 0.5 and train[-1] < 0.3:
         sign = "overfitting"
@@ -154,8 +156,6 @@ def test_the_two_lists_of_remedies_are_what_the_records_say():
     low, rise = {}, {}
     for variant in ("case", *words):
         paths = sorted(FOLDER.glob(f"{variant}-laptop-seed*.json"))
-        if not paths:
-            pytest.skip(f"no record of {variant}")
         seeds = [[e["val_loss"] for e in results.read_record(p)["history"]] for p in paths]
         low[variant] = sum(map(min, seeds)) / len(seeds)
         rise[variant] = sum(losses[-1] for losses in seeds) / len(seeds) - low[variant]
@@ -163,16 +163,3 @@ def test_the_two_lists_of_remedies_are_what_the_records_say():
     flatter = {word for v, word in words.items() if rise[v] < rise["case"]}
     assert lower == QUESTIONS["lower"].expected
     assert flatter == QUESTIONS["flatter"].expected
-
-
-def test_the_page_runs_without_any_record(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(checks, "_answered", {})
-    cells = nbformat.read(ROOT / "solutions" / "08_overfitting.ipynb", as_version=4).cells
-    sources = [cell.source for cell in cells if cell.cell_type == "code"]
-    space = {}
-    for source in sources:
-        exec(re.sub(r'"../chapters/results/overfitting"', repr(str(tmp_path)), source), space)
-    printed = capsys.readouterr().out
-    assert "0 of 18 runs are recorded" in printed
-    assert "no record of the case" in printed
-    assert "diagnosis: 8 of 8 right." in printed

@@ -23,7 +23,42 @@ def test_the_key_of_the_lecture_is_right(layer):
         assert check(f"layers.{layer}.{quantity}", answer)
 
 
+def changed(**fixed):
+    """A conv_cost with torch as its reference and some arguments ignored."""
+
+    def conv_cost(image, kernels, kernel_size, stride, padding):
+        given = {"stride": stride, "padding": padding, "bias": True, "values": 4, "macs": 2}
+        given |= fixed
+        values, macs, last = given.pop("values"), given.pop("macs"), given.pop("last", False)
+        layer = nn.Conv2d(image[0], kernels, kernel_size, **given)
+        output = layer(torch.zeros(1, *image))[0]
+        params = sum(p.numel() for p in layer.parameters())
+        flops = output.numel() * (macs * image[0] * kernel_size**2 + (macs == 2) * given["bias"])
+        shape = tuple(output.permute(1, 2, 0).shape if last else output.shape)
+        return params, flops, shape, values * output.numel()
+
+    return conv_cost
+
+
+def by_hand(slip=None):
+    return lambda *arguments: counted(slip, *arguments)
+
+
+def counted(slip, image, kernels, size, stride, padding):
+    channels, height, width = image
+    channels = 1 if slip == "channels" else channels
+    width = height if slip == "square" else width
+    rows, columns = [(n + 2 * padding - size) // stride + 1 for n in (height, width)]
+    places, weights = rows * columns, kernels * channels * size**2
+    biases = kernels if slip == "bias" else kernels * places
+    flops = 2 * weights * places + biases
+    return weights + kernels, flops, (kernels, rows, columns), 4 * kernels * places
+
+
 RIGHT = [
+    ("conv_cost", changed()),
+    ("conv_cost", lambda *a: list(changed()(*a))),
+    ("conv_cost", by_hand()),
     ("perceptron.params", 4),
     ("perceptron.flops", 7),
     ("perceptron.bytes", 4),
@@ -47,6 +82,17 @@ def test_a_right_answer_is_right_in_any_form():
 
 
 WRONG = [
+    ("conv_cost", changed(**{"bias": False}), "biases are missing"),
+    ("conv_cost", changed(**{"macs": 1}), "1 MAC = 2 FLOPs"),
+    ("conv_cost", changed(**{"last": True}), "channels first"),
+    ("conv_cost", changed(**{"values": 1}), "bytes, not values"),
+    ("conv_cost", changed(**{"padding": 0}), "ignores the padding"),
+    ("conv_cost", changed(**{"stride": 1}), "ignores the stride"),
+    ("conv_cost", by_hand("channels"), "forgets the input channels"),
+    ("conv_cost", by_hand("square"), "not square"),
+    ("conv_cost", by_hand("bias"), "added at every place"),
+    ("conv_cost", lambda *a: changed()(*a)[:3], "4 values are right"),
+    ("conv_cost", lambda *a: (*changed()(*a)[:2], (1, 1, 1), 4), "value 3 of 4: got (1, 1, 1)"),
     ("perceptron.params", 3, "biases are missing"),
     ("perceptron.flops", 3, "MACs"),
     ("perceptron.flops", 6, "n - 1 sums"),
@@ -100,74 +146,3 @@ WRONG = [
 
 def test_a_mistake_gets_the_hint_that_fits():
     assert not without_hint("layers", WRONG)
-
-
-def changed(**fixed):
-    """A conv_cost with torch as its reference and some arguments ignored."""
-
-    def conv_cost(image, kernels, kernel_size, stride, padding):
-        given = {"stride": stride, "padding": padding, "bias": True, "values": 4, "macs": 2}
-        given |= fixed
-        values, macs, last = given.pop("values"), given.pop("macs"), given.pop("last", False)
-        layer = nn.Conv2d(image[0], kernels, kernel_size, **given)
-        output = layer(torch.zeros(1, *image))[0]
-        params = sum(p.numel() for p in layer.parameters())
-        flops = output.numel() * (macs * image[0] * kernel_size**2 + (macs == 2) * given["bias"])
-        shape = tuple(output.permute(1, 2, 0).shape if last else output.shape)
-        return params, flops, shape, values * output.numel()
-
-    return conv_cost
-
-
-@pytest.mark.parametrize(
-    ("fixed", "hint"),
-    [
-        ({"bias": False}, "biases are missing"),
-        ({"macs": 1}, "1 MAC = 2 FLOPs"),
-        ({"last": True}, "channels first"),
-        ({"values": 1}, "bytes, not values"),
-        ({"padding": 0}, "ignores the padding"),
-        ({"stride": 1}, "ignores the stride"),
-    ],
-)
-def test_a_wrong_function_gets_the_hint_that_fits(fixed, hint):
-    verdict = check("layers.conv_cost", changed(**fixed))
-    assert not verdict
-    assert hint in verdict.message
-
-
-def by_hand(image, kernels, size, stride, padding, *, slip):
-    channels, height, width = image
-    channels = 1 if slip == "channels" else channels
-    width = height if slip == "square" else width
-    rows, columns = [(n + 2 * padding - size) // stride + 1 for n in (height, width)]
-    places, weights = rows * columns, kernels * channels * size**2
-    biases = kernels if slip == "bias" else kernels * places
-    flops = 2 * weights * places + biases
-    return weights + kernels, flops, (kernels, rows, columns), 4 * kernels * places
-
-
-@pytest.mark.parametrize(
-    ("slip", "hint"),
-    [
-        ("channels", "forgets the input channels"),
-        ("square", "not square"),
-        ("bias", "added at every place"),
-    ],
-)
-def test_a_slip_of_a_function_by_hand_gets_its_hint(slip, hint):
-    verdict = check("layers.conv_cost", lambda *arguments: by_hand(*arguments, slip=slip))
-    assert not verdict
-    assert hint in verdict.message
-
-
-def test_the_function_may_be_written_with_torch():
-    assert check("layers.conv_cost", changed())
-    assert check("layers.conv_cost", lambda *arguments: list(changed()(*arguments)))
-    assert check("layers.conv_cost", lambda *arguments: by_hand(*arguments, slip=None))
-
-
-def test_a_wrong_shape_or_number_of_values_is_told():
-    assert "4 values are right" in check("layers.conv_cost", lambda *a: changed()(*a)[:3]).message
-    verdict = check("layers.conv_cost", lambda *a: (*changed()(*a)[:2], (1, 1, 1), 4))
-    assert "value 3 of 4: got (1, 1, 1)" in verdict.message

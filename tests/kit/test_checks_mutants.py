@@ -10,7 +10,7 @@ from mutants import mutants
 
 from coursekit import checks
 from coursekit.checks.engine import sandbox
-from coursekit.checks.engine.questions import FunctionQuestion
+from coursekit.checks.engine.functions import FunctionQuestion
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, on_page, page_fixture  # noqa: F401
+from live_helpers import browser_fixture, call, check_figure, on_page, page_fixture  # noqa: F401
 
 from coursekit import live
 from dlvlib import plotting
@@ -17,6 +17,7 @@ DATA = {
     "log10_min": -1,
     "log10_max": 2,
 }
+FIGURES = sorted({*live.NAMES} - {"quiz"})
 FALLBACK = live.table("By temperature", ["class", "τ = 1"], [["candle", "78.58 %"]])
 
 
@@ -75,23 +76,9 @@ def test_slider_moves_the_bars_by_keyboard(page):
 
 
 @pytest.mark.browser
-def test_fallback_gives_way_and_comes_back_on_paper(page):
-    page.set_content(live.show("softmax", DATA, FALLBACK).html)
-    fallback = page.locator(".dlv-live-fallback")
-    stage = page.locator(".dlv-live-stage")
-    assert (fallback.is_visible(), stage.is_visible()) == (False, True)
-    page.emulate_media(media="print")
-    assert (fallback.is_visible(), stage.is_visible()) == (True, False)
-
-
-@pytest.mark.browser
-def test_fallback_alone_without_javascript(browser):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.set_content(live.show("softmax", DATA, FALLBACK).html)
-    assert page.locator(".dlv-live-fallback").is_visible()
-    assert not page.locator(".dlv-live-stage").is_visible()
-    context.close()
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_figure_of_a_page_keeps_the_rules_of_every_figure(browser, page, name):
+    check_figure(browser, page, live.show(name, *on_page("*", name)))
 
 
 @pytest.mark.browser
@@ -200,17 +187,15 @@ def test_text_is_readable_in_both_themes(page, dark):
 
 
 @pytest.mark.browser
-def test_figure_fits_a_phone(page):
+def test_bars_can_be_seen_on_a_phone(page):
     page.set_viewport_size({"width": 340, "height": 700})
     page.set_content(live.show("softmax", DATA, FALLBACK).html)
-    page.get_by_role("slider").press("Home")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 340
     bar = page.locator(".dlv-live-stage tbody tr:nth-child(2) td:last-child div")
     assert bar.bounding_box()["width"] > 50
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", sorted({*live.NAMES} - {"quiz"}))
+@pytest.mark.parametrize("name", FIGURES)
 def test_ten_thousand_events_of_a_slider_draw_the_figure_twice(page, name):
     """At once and in the next frame; what is shown in the end belongs to the last event."""
     page.set_content(live.show(name, *on_page("*", name)).html)

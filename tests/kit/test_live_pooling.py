@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, check_figure, on_page, page_fixture  # noqa: F401
+from live_helpers import browser_fixture, call, on_page, page_fixture  # noqa: F401
 from torch.nn import functional as F
 
 from coursekit import live
@@ -65,9 +65,8 @@ def test_verdicts_agree_with_the_definition(browser):
     assert set(found) == {"neither", "equivariant", "invariant"}
 
 
-def test_the_page_keeps_the_rules_and_prints_its_map(browser, page):
+def test_the_page_prints_its_map():
     data, fallback = on_page("08_key_ingredients", "pooling")
-    check_figure(browser, page, live.show("pooling", data, fallback))
     for row in data["map"]:
         assert f">{''.join(map(str, row))}</th></tr>" in fallback
     values = torch.tensor(data["map"])

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, check_figure, on_page, page_fixture  # noqa: F401
+from live_helpers import browser_fixture, call, on_page, page_fixture  # noqa: F401
 from torch import nn
 from torch.nn import functional as F
 
@@ -104,7 +104,3 @@ def test_fallback_holds_the_numbers_of_the_script(browser):
     assert least < depth < most
     factor = call(browser, "residual_depth", "return figure.residualFactor(1, 1);", None)
     assert f"<td>{factor**depth:.1e}</td>" in FALLBACK
-
-
-def test_it_keeps_the_rules_of_every_figure(browser, page):
-    check_figure(browser, page, FIGURE)

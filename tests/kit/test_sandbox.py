@@ -191,12 +191,17 @@ def test_values_become_plain_data(system):
     class Word(str):
         pass
 
-    values = (Word("a"), np.int64(3), torch.nn.Parameter(torch.ones(2)), {"a": (iter([]), 1j)})
-    word, number, tensor, nested = sandbox.run([lambda v=v: v for v in values])
+    endless = []
+    endless.append(endless)
+    odd = (np.array([None]), torch.ones(2, device="meta"), endless)
+    values = (Word("a"), np.int64(3), nn.Parameter(torch.ones(2)), {"a": (iter([]), 1j)}, *odd)
+    word, number, tensor, nested, *others = sandbox.run([lambda v=v: v for v in values])
     assert type(word) is str and word == "a"
     assert number == 3
     assert type(tensor) is torch.Tensor and not tensor.requires_grad
     assert nested == {"a": (Other("list_iterator"), Other("complex"))}
+    assert [other.kind for other in others] == ["ndarray", "NotImplementedError", "RecursionError"]
+    assert [sandbox.plain(value).kind for value in odd] == ["ndarray", "Tensor", "list"]
 
 
 def test_an_exception_that_refuses_to_describe_itself(system):

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from coursekit.checks.blocks.mistakes import INCEPTION_MISTAKES, SEPARABLE_MISTAKES, PerChannel
+from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.modules import observe_module
-from coursekit.checks.engine.questions import FunctionQuestion, NumberQuestion
+from coursekit.checks.engine.questions import NumberQuestion
 from dlvlib.models.blocks import Inception, SeparableConv2d
 from dlvlib.profile import cost
 

@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 
 from coursekit.checks.diagnosis import variants as curves
-from coursekit.checks.engine.questions import (
-    ChoiceQuestion,
-    FunctionQuestion,
-    Question,
-    StudentQuestion,
-)
+from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.questions import ChoiceQuestion, Question, StudentQuestion
 
 DIAGNOSES = {  # the word: its signs, which do not give the answer away
     "overfitting": "Overfitting shows in the turn: validation falls, then climbs while training "

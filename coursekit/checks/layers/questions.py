@@ -5,13 +5,9 @@ from typing import Any
 
 import torch
 
+from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.hints import distinct
-from coursekit.checks.engine.questions import (
-    FunctionQuestion,
-    NumberQuestion,
-    ShapeQuestion,
-    StudentQuestion,
-)
+from coursekit.checks.engine.questions import NumberQuestion, ShapeQuestion, StudentQuestion
 from coursekit.checks.layers import mistakes as layer_mistakes
 from coursekit.checks.layers.mistakes import Mistakes
 from coursekit.checks.layers.variants import LECTURE_LAYERS, Layers, drawn_layers

@@ -6,14 +6,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.measured import MeasuredQuestion, accuracy_mistakes
 from coursekit.checks.engine.modules import observe_module
-from coursekit.checks.engine.questions import (
-    FunctionQuestion,
-    NumberQuestion,
-    Question,
-    ShapeQuestion,
-)
+from coursekit.checks.engine.questions import NumberQuestion, Question, ShapeQuestion
 from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import cost
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from coursekit.checks.engine.questions import ChoiceQuestion, FunctionQuestion, Question
+from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.questions import ChoiceQuestion, Question
 from coursekit.checks.loop import mistakes as loops
 from coursekit.checks.loop.mistakes import make_batches, make_epoch, make_evaluate, make_step
 

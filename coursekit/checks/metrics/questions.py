@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coursekit.checks.engine.questions import FunctionQuestion, NumberQuestion
+from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.questions import NumberQuestion
 from coursekit.checks.engine.values import as_number
 from dlvlib import metrics
 

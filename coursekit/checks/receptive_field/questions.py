@@ -4,8 +4,9 @@ from itertools import combinations
 
 import torch
 
+from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.hints import distinct
-from coursekit.checks.engine.questions import ChoiceQuestion, FunctionQuestion, NumberQuestion
+from coursekit.checks.engine.questions import ChoiceQuestion, NumberQuestion
 from coursekit.checks.receptive_field import mistakes as field_mistakes
 from coursekit.checks.receptive_field.networks import ALEXNET, LENET, VGG19, Network
 from dlvlib.profile import cost, receptive_field

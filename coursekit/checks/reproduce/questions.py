@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from coursekit.checks.engine.questions import ChoiceQuestion, FunctionQuestion, Question
+from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.questions import ChoiceQuestion, Question
 from coursekit.checks.reproduce.mistakes import RERUN_MISTAKES, draw_run, observe_run, rerun
 from dlvlib.results import REQUIRED
 

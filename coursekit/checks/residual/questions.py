@@ -6,13 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.modules import observe_module
-from coursekit.checks.engine.questions import (
-    ChoiceQuestion,
-    FunctionQuestion,
-    NumberQuestion,
-    Question,
-)
+from coursekit.checks.engine.questions import ChoiceQuestion, NumberQuestion, Question
 from coursekit.checks.residual.mistakes import BLOCK_MISTAKES, PROJECTION_MISTAKES
 from dlvlib.models.blocks import Residual, make_shortcut
 from dlvlib.profile import cost
