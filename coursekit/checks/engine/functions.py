@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -118,5 +119,5 @@ class FunctionQuestion:
         return self._cache[key]
 
     def _observe(self, answer: Callable[..., Any], number: int) -> Any:
-        with _Excluding(self.excluded):
+        with _Excluding(self.excluded) if self.excluded else nullcontext():
             return self.observe(answer, *copy.deepcopy(self._inputs[number]))
