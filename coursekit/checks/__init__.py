@@ -60,7 +60,8 @@ def progress(topic: str) -> str:
     """
     names = [name for name in QUESTIONS if name.split(".")[0] == topic]
     if not names:
-        return f"There is no topic {topic!r}; there are {', '.join(TOPICS)}."
+        asked = topic[:40] if isinstance(topic, str) else type(topic).__name__
+        return f"There is no topic {asked!r}; there are {', '.join(TOPICS)}."
     left = [name for name in names if not _answered.get(name)]
     done = f"{topic}: {len(names) - len(left)} of {len(names)} right."
     if len(left) > 5:  # a long list would not fit one line

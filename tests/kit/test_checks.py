@@ -38,7 +38,7 @@ class Hostile:
         raise self.error
 
     def __call__(self, *arguments):
-        raise self.error("x" * 10**5 + "\n" * 9)
+        raise self.error("x" * 10**5 + "\n\x1b\ud800" * 9)
 
 
 def hostile_answers():
@@ -147,6 +147,7 @@ def test_progress_tells_what_is_left_in_this_kernel(monkeypatch):
     check("metrics.top5", 0.8)
     assert "2 of 7 right" in progress("metrics")
     assert "no topic 'x'" in progress("x")
+    assert len(progress("x" * 10**6)) < MAX_MESSAGE and "no topic" in progress(None)
 
 
 def with_type(dtype):

@@ -155,7 +155,7 @@ def test_a_mistake_gets_the_hint_that_fits():
     assert not without_hint("blocks", WRONG)
 
 
-def test_a_block_that_spoils_its_input_is_no_problem():
+def test_a_block_that_changes_its_input_is_no_problem():
     class InPlace(Functional):
         between = staticmethod(lambda maps: F.relu(maps, inplace=True))
 

@@ -137,8 +137,8 @@ def cut(images, targets, batch_size, seed, *, order=True, pair=True, drop=False)
         yield images[index[start:stop]], targets[other[start:stop]]
 
 
-def with_slip(**slips):
-    return lambda *arguments: cut(*arguments, **slips)
+def with_mistake(**mistakes):
+    return lambda *arguments: cut(*arguments, **mistakes)
 
 
 RIGHT = [
@@ -193,9 +193,9 @@ WRONG = [
     ("evaluate", torch.no_grad()(measure(mean=True)), "means of batches"),
     ("evaluate", torch.no_grad()(measure(factor=100)), "percentage"),
     ("evaluate", measure(model=lambda net: net), "Train mode and the graph"),
-    ("batches", with_slip(pair=False), "the targets, in the order of the images"),
-    ("batches", with_slip(order=False), "Nothing is shuffled"),
-    ("batches", with_slip(drop=True), "the sizes of the batches"),
+    ("batches", with_mistake(pair=False), "the targets, in the order of the images"),
+    ("batches", with_mistake(order=False), "Nothing is shuffled"),
+    ("batches", with_mistake(drop=True), "the sizes of the batches"),
     ("batches", lambda images, targets, size, seed: cut(images, targets, size, 0), "the same"),
     ("batches", lambda images, *others: cut(images[:-1], *others), "the sizes"),
     ("batches", lambda *arguments: None, "returned nothing"),

@@ -94,7 +94,7 @@ def written(values: torch.Tensor, digits: int = 0) -> list[str]:
     return [f"{v:.{digits}f}".replace("-", "−") for v in values.flatten().tolist()]
 
 
-def test_keyboard_walks_and_the_walk_is_said(stage):
+def test_keyboard_walks_and_the_walk_is_announced(stage):
     walk = stage.get_by_role("slider", name="place of the kernel")
     values = conv2d(IMAGE, VERTICAL)
     assert map_of(stage) == written(values)
@@ -130,7 +130,7 @@ def test_options_change_the_map_and_its_size(stage):
     assert "with 1 of padding" in image.get_attribute("aria-label")
 
 
-def test_a_kernel_that_fits_nowhere_is_said_in_words(stage):
+def test_a_kernel_that_fits_nowhere_is_explained(stage):
     dilation = stage.get_by_role("slider", name="dilation")
     dilation.press("End")
     status = stage.locator("[role=status]")

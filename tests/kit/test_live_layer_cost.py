@@ -119,7 +119,7 @@ def test_the_first_view_is_the_lectures_layer(stage):
     assert "= 1/512 + 1/9 = 0.113." in stage.inner_text()
 
 
-def test_the_keyboard_changes_what_is_said(stage):
+def test_the_keyboard_changes_the_words(stage):
     window = stage.get_by_role("slider", name="window")
     window.press("ArrowRight")
     conv = cost.conv2d((512, 14, 14), 512, 5, padding=1, bias=False)
@@ -152,7 +152,7 @@ def test_a_window_as_large_as_the_input_makes_a_dense_layer(stage):
     assert stage.locator("table").first.locator("td div:visible").count() == 3
 
 
-def test_what_does_not_fit_is_said_in_words(stage):
+def test_what_does_not_fit_is_explained(stage):
     side, padding = (stage.get_by_role("slider", name=name) for name in ("input side", "padding"))
     side.press("Home")
     padding.press("Home")

@@ -97,7 +97,7 @@ def numbers(stage, place: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", POOLS)
 @pytest.mark.parametrize("size", ["2", "3", "8"])
-def test_what_is_drawn_and_judged(stage, kind, size):
+def test_the_drawing_and_the_verdict(stage, kind, size):
     stage.get_by_role("combobox", name="pooling").select_option(kind)
     stage.get_by_role("combobox", name="window").select_option(size)
     for stride, shift in itertools.product((1, 2), range(4)):

@@ -76,7 +76,7 @@ def test_most_of_the_fading_in_the_convolutional_nets_comes_from_the_padding():
     assert math.log(fades["circular"]) < 0.5 * math.log(fades["zeros"])
 
 
-def test_keyboard_changes_what_is_said(page):
+def test_keyboard_changes_the_words(page):
     page.set_content(FIGURE.html)
     words = page.locator("p[role=status]")
 

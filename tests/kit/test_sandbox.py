@@ -150,12 +150,12 @@ def test_the_random_states_are_those_before_the_check(system):
 
 
 def test_a_function_cannot_change_the_inputs_of_the_reference(system):
-    def spoils(logits, targets, k):
+    def changes(logits, targets, k):
         value = metrics.top_k_accuracy(logits, targets, k)
         logits.zero_()
         return value
 
-    assert check("metrics.top_k_function", spoils)
+    assert check("metrics.top_k_function", changes)
     assert check("metrics.top_k_function", metrics.top_k_accuracy)
 
 

@@ -32,7 +32,8 @@ class Verdict:
     message: str
 
     def __post_init__(self) -> None:
-        line = " ".join(self.message.split())
+        printable = "".join(c if c.isprintable() else " " for c in self.message[:10_000])
+        line = " ".join(printable.split())
         line = line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 4] + " ..."
         object.__setattr__(self, "message", line)
 
