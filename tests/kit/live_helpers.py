@@ -21,8 +21,12 @@ def browser_fixture(chromium):
 
 @pytest.fixture(name="page")
 def page_fixture(browser):
-    """An empty page; the test fails if the page throws an error or asks for anything."""
+    """An empty page; the test fails if the page throws an error or asks for anything.
+
+    A frame comes at once, so that a figure has changed when a key press returns.
+    """
     page = browser.new_page()
+    page.evaluate("() => { window.requestAnimationFrame = (callback) => callback(); }")
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: problems.append(request.url))

@@ -190,14 +190,16 @@ def test_text_is_readable_in_both_themes(page, dark):
 def test_bars_can_be_seen_on_a_phone(page):
     page.set_viewport_size({"width": 340, "height": 700})
     page.set_content(live.show("softmax", DATA, FALLBACK).html)
+    page.get_by_role("slider").press("Home")
     bar = page.locator(".dlv-live-stage tbody tr:nth-child(2) td:last-child div")
     assert bar.bounding_box()["width"] > 50
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", FIGURES)
-def test_ten_thousand_events_of_a_slider_draw_the_figure_twice(page, name):
+def test_ten_thousand_events_of_a_slider_draw_the_figure_twice(browser, name):
     """At once and in the next frame; what is shown in the end belongs to the last event."""
+    page = browser.new_page()  # with frames of its own
     page.set_content(live.show(name, *on_page("*", name)).html)
     updates, shown, expected = page.evaluate("""async () => {
         const frame = () => new Promise((next) => requestAnimationFrame(next));
@@ -221,5 +223,6 @@ def test_ten_thousand_events_of_a_slider_draw_the_figure_twice(page, name):
         move(slider.max);
         return [updates, shown, await settled()];
     }""")
+    page.close()
     assert updates == 2
     assert shown == expected
