@@ -1,16 +1,18 @@
 """Quizzes: questions whose every choice is explained, one readable file for each chapter.
 
-A quiz is a list in ``coursekit/quizzes/<chapter>.yml``; `show` makes it a live figure, which grades
-in the browser. Without JavaScript and in print the same text stands with its answers at the end.
+A quiz is a list in ``quizzes/<chapter>.yml``; `show` makes it a live figure, which grades in the
+browser. Without JavaScript and in print the same text has its answers at the end.
 """
 
 import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -21,10 +23,19 @@ QUESTION_KEYS = {"id": str, "question": str, "several": bool, "choices": list}
 CHOICE_KEYS = {"text": str, "right": bool, "why": str}
 OPTIONAL = {"several", "right"}
 MARKUP = ("$", "**", "](", "{", "}")  # of Markdown; a quiz is plain text
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML was built with it
 TIED = re.compile(r" (?=[×%])|(?<=×) ")  # 64 × 64 and 97 % stay on one line
 
 ITEM = '<li style="margin-bottom: 0.8rem;">'
 LETTERS = '<ol style="list-style-type: upper-alpha;">'
+
+
+class QuizError(ValueError):
+    """A quiz breaks its rules; `problems` holds a line for each, which names file and question."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 @dataclass(frozen=True)
@@ -55,8 +66,8 @@ def read(name: str) -> list[Question]:
     """Return the questions of the quiz `name`, for example ``"04_lenet"``.
 
     Raises:
-        ValueError: if there is no such quiz, or it breaks a rule; the message names the file, the
-            question and the rule.
+        ValueError: if there is no such quiz.
+        QuizError: if it breaks a rule.
     """
     if name not in names():
         raise ValueError(f"name must be one of {', '.join(names())}, got {name!r}")
@@ -67,22 +78,23 @@ def parse(text: str, where: str) -> list[Question]:
     """Return the questions that a YAML text lists; `where` names it in errors.
 
     Raises:
-        ValueError: if a rule is broken.
+        QuizError: with all rules that are broken.
     """
     try:
-        entries = yaml.safe_load(text)
+        entries = yaml.load(text, LOADER)
     except yaml.YAMLError as error:
-        raise ValueError(f"{where}: not valid YAML: {error}") from None
+        raise QuizError([f"{where}: not valid YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(entries, list) or not entries:
-        raise ValueError(f"{where}: a quiz must be a list of questions")
-    questions = [
-        _question(entry, f"{where}, {_id_of(entry) or f'entry {number}'}")
-        for number, entry in enumerate(entries, 1)
-    ]
-    for identifier, count in Counter(question.id for question in questions).items():
+        raise QuizError([f"{where}: a quiz must be a list of questions"])
+    problems: list[str] = []
+    for number, entry in enumerate(entries, 1):
+        problems += _problems(entry, f"{where}, {_id_of(entry) or f'entry {number}'}")
+    for identifier, count in Counter(filter(None, map(_id_of, entries))).items():
         if count > 1:
-            raise ValueError(f"{where}, {identifier}: the id must be unique, used {count} times")
-    return questions
+            problems.append(f"{where}, {identifier}: the id must be unique, used {count} times")
+    if problems:
+        raise QuizError(problems)
+    return [_question(entry) for entry in entries]
 
 
 def show(name: str) -> live.LiveFigure:
@@ -116,54 +128,61 @@ def _id_of(entry: object) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _question(entry: object, where: str) -> Question:
-    _check_keys(entry, QUESTION_KEYS, where)
-    choices = []
-    for letter, choice in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", entry["choices"], strict=False):
-        _check_keys(choice, CHOICE_KEYS, f"{where}, choice {letter}")
-        choices.append(Choice(**_tied(choice)))
-    question = Question(**{**_tied(entry), "choices": tuple(choices)})
-    texts = [choice.text for choice in choices]
-    num_right = sum(choice.right for choice in choices)
-    if len(texts) < 2:
-        raise ValueError(f"{where}: a question must have two choices or more, got {len(texts)}")
+def _question(entry: dict[str, Any]) -> Question:
+    choices = tuple(Choice(**_tied(choice)) for choice in entry["choices"])
+    return Question(**(_tied(entry) | {"choices": choices}))
+
+
+def _problems(entry: object, where: str) -> Iterator[str]:
+    """What is wrong with one question, a line each."""
+    yield from _key_problems(entry, QUESTION_KEYS, where)
+    choices = entry.get("choices") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(choices, list):
+        return
+    for number, choice in enumerate(choices):
+        yield from _key_problems(choice, CHOICE_KEYS, f"{where}, choice {chr(ord('A') + number)}")
+    known = [choice for choice in choices if isinstance(choice, dict)]
+    texts = [str(choice.get("text")) for choice in known]
+    num_right = sum(choice.get("right") is True for choice in known)
+    if len(choices) < 2:
+        yield f"{where}: a question must have two choices or more, got {len(choices)}"
     if len(set(texts)) < len(texts):
-        raise ValueError(f"{where}: the choices must differ, got {texts}")
-    if num_right == 0:
-        raise ValueError(f"{where}: a choice must be right, got none")
-    if num_right > 1 and not question.several:
-        raise ValueError(f"{where}: one choice may be right without `several`, got {num_right}")
-    return question
+        yield f"{where}: the choices must differ, got {texts}"
+    if num_right == 0 and len(known) == len(choices):
+        yield f"{where}: a choice must be right, got none"
+    if num_right > 1 and entry.get("several") is not True:
+        yield f"{where}: one choice may be right without `several`, got {num_right}"
 
 
-def _check_keys(entry: object, keys: dict[str, type], where: str) -> None:
+def _key_problems(entry: object, keys: dict[str, type], where: str) -> Iterator[str]:
     if not isinstance(entry, dict):
-        raise ValueError(f"{where}: must have the keys {', '.join(keys)}, got {entry!r}")
+        yield f"{where}: must have the keys {', '.join(keys)}, got {entry!r}"
+        return
     if unknown := [str(key) for key in entry if key not in keys]:
-        raise ValueError(f"{where}: keys must be {', '.join(keys)}, got {', '.join(unknown)}")
+        yield f"{where}: keys must be {', '.join(keys)}, got {', '.join(unknown)}"
     for key, kind in keys.items():
         if key not in entry:
             if key not in OPTIONAL:
-                raise ValueError(f"{where}: {key} is missing")
+                yield f"{where}: {key} is missing"
         elif not isinstance(entry[key], kind):
             hint = "; put it in quotes" if kind is str else ""
-            raise ValueError(f"{where}: {key} must be a {kind.__name__}, got {entry[key]!r}{hint}")
+            yield f"{where}: {key} must be a {kind.__name__}, got {entry[key]!r}{hint}"
         elif kind is str:
-            _check_text(entry[key], f"{where}: {key}")
+            yield from _text_problems(entry[key], f"{where}: {key}")
 
 
-def _check_text(text: str, where: str) -> None:
+def _text_problems(text: str, where: str) -> Iterator[str]:
     plain, *rest = text.split("`")
     if not text.strip():
-        raise ValueError(f"{where} must not be empty")
+        yield f"{where} must not be empty"
     if len(rest) % 2:
-        raise ValueError(f"{where} must close each backtick, got {text!r}")
+        yield f"{where} must close each backtick, got {text!r}"
     plain += "".join(rest[1::2])
     if found := [mark for mark in MARKUP if mark in plain]:
-        raise ValueError(f"{where} must be plain text and `code`, got {found[0]!r} in {text!r}")
+        yield f"{where} must be plain text and `code`, got {found[0]!r} in {text!r}"
 
 
-def _tied(entry: dict) -> dict:
+def _tied(entry: dict[str, Any]) -> dict[str, Any]:
     return {
         key: TIED.sub("\N{NO-BREAK SPACE}", value.strip()) if isinstance(value, str) else value
         for key, value in entry.items()

@@ -1,23 +1,26 @@
 """An exam and its key, drawn from a seed: layers, metrics, receptive fields, quiz questions.
 
-Every answer is computed by the library that the pages use, so a variant is never wrong by a
-slip of the pen. The same seed gives the same exam on every machine.
+Every answer is computed by the library that the pages use. The same seed gives the same exam on
+every machine.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
 from coursekit import quiz
 from coursekit.checks.layers.variants import drawn_layers
 from dlvlib import metrics
+from dlvlib._common import check_int
 from dlvlib.profile import receptive_field
 
 NUM_QUESTIONS = 8  # of the quizzes, each from another chapter
 CLASSES = ("apple", "bike", "car", "cat", "dog", "pear", "plane")
 LARGEST_SEED = 10**9
+Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
@@ -45,21 +48,19 @@ class Problem:
         return sum(part.points for part in self.parts)
 
 
-@dataclass(frozen=True)
-class Dice:
+class SeededDraws:
     """Draws that depend on the seed and on a name alone, on no version of Python or torch."""
 
-    seed: int
-    name: str
-    rolls: list[int] = field(default_factory=list)
+    def __init__(self, seed: int, name: str) -> None:
+        self.seed, self.name, self.count = seed, name, 0
 
     def below(self, limit: int) -> int:
         """Return a whole number from 0 to limit - 1."""
-        self.rolls.append(limit)
-        text = f"exam {self.seed} {self.name} {len(self.rolls)}"
+        self.count += 1
+        text = f"exam {self.seed} {self.name} {self.count}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) % limit
 
-    def shuffled(self, things: Sequence) -> list:
+    def shuffled(self, things: Sequence[Thing]) -> list[Thing]:
         """Return the things in another order."""
         left = list(things)
         return [left.pop(self.below(len(left))) for _ in things]
@@ -71,13 +72,12 @@ def draw(seed: int) -> list[Problem]:
     Raises:
         ValueError: if the seed is not an integer from 0 to `LARGEST_SEED`.
     """
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_SEED:
-        raise ValueError(f"seed must be an integer from 0 to {LARGEST_SEED}, got {seed!r}")
+    seed = check_int("seed", seed, 0, LARGEST_SEED)
     return [
         draw_layers(seed),
-        draw_metrics(Dice(seed, "metrics")),
-        draw_fields(Dice(seed, "fields")),
-        draw_questions(Dice(seed, "questions")),
+        draw_metrics(SeededDraws(seed, "metrics")),
+        draw_fields(SeededDraws(seed, "fields")),
+        draw_questions(SeededDraws(seed, "questions")),
     ]
 
 
@@ -124,15 +124,15 @@ def draw_layers(seed: int) -> Problem:
     return Problem("What layers cost", text, tuple(parts), (("layer", "what it does"), *rows))
 
 
-def draw_metrics(dice: Dice) -> Problem:
+def draw_metrics(draws: SeededDraws) -> Problem:
     """Top-1 and top-k accuracy of a small table of scores, and a cross-entropy."""
-    num_images, k = 5, 2 + dice.below(2)
-    rows = [dice.shuffled(range(1, len(CLASSES) + 1)) for _ in range(num_images)]
-    ranks = [0, k + dice.below(2), *(dice.below(k + 2) for _ in rows[2:])]  # a hit and a miss
-    ranks = dice.shuffled(ranks)  # of the true class among the scores, 0 = the largest
+    num_images, k = 5, 2 + draws.below(2)
+    rows = [draws.shuffled(range(1, len(CLASSES) + 1)) for _ in range(num_images)]
+    ranks = [0, k + draws.below(2), *(draws.below(k + 2) for _ in rows[2:])]  # a hit and a miss
+    ranks = draws.shuffled(ranks)  # of the true class among the scores, 0 = the largest
     targets = [row.index(len(CLASSES) - rank) for row, rank in zip(rows, ranks, strict=True)]
     logits, truth = torch.tensor(rows, dtype=torch.double), torch.tensor(targets)
-    probs = [(1 + dice.below(9)) / 10 for _ in range(3)]  # of the true class, three other images
+    probs = [(1 + draws.below(9)) / 10 for _ in range(3)]  # of the true class, three other images
     loss = -torch.tensor(probs, dtype=torch.double).log().mean().item()
     listed = ", ".join(f"{p:.1f}" for p in probs)
     parts = (
@@ -150,7 +150,7 @@ def draw_metrics(dice: Dice) -> Problem:
             points=2,
         ),
     )
-    table = [("image", *CLASSES, "true class")]
+    table: list[tuple[str, ...]] = [("image", *CLASSES, "true class")]
     for number, (row, target) in enumerate(zip(rows, targets, strict=True), start=1):
         table.append((str(number), *map(str, row), CLASSES[target]))
     text = "The table holds the scores that a network gave to five images, and their true class."
@@ -162,9 +162,9 @@ def _hits(ranks: list[int], k: int) -> str:
     return f"Right: image {', '.join(hits)}." if hits else "No image is right."
 
 
-def draw_fields(dice: Dice) -> Problem:
+def draw_fields(draws: SeededDraws) -> Problem:
     """The receptive field behind each layer of a chain."""
-    convs = [(3 + 2 * dice.below(2), 1 + dice.below(2)) for _ in range(3)]
+    convs = [(3 + 2 * draws.below(2), 1 + draws.below(2)) for _ in range(3)]
     windows = [convs[0], (2, 2), *convs[1:]]
     kinds = ["convolution", "pooling", "convolution", "convolution"]
     fields = receptive_field.grow(windows)
@@ -187,14 +187,14 @@ def draw_fields(dice: Dice) -> Problem:
     return Problem("Receptive fields", text, tuple(parts), table)
 
 
-def draw_questions(dice: Dice) -> Problem:
+def draw_questions(draws: SeededDraws) -> Problem:
     """Questions of the quizzes, each from another chapter, their choices in another order."""
-    chapters = sorted(dice.shuffled(quiz.names())[:NUM_QUESTIONS])
+    chapters = sorted(draws.shuffled(quiz.names())[:NUM_QUESTIONS])
     parts = []
     for chapter in chapters:
         questions = quiz.read(chapter)
-        asked = questions[dice.below(len(questions))]
-        choices = dice.shuffled(asked.choices)
+        asked = questions[draws.below(len(questions))]
+        choices = draws.shuffled(asked.choices)
         right = {
             letter: choice.why
             for letter, choice in zip("ABCDEFGH", choices, strict=False)

@@ -1,6 +1,6 @@
 """An exam as one HTML file that prints: no script, no other file, legible without colour."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from coursekit.exam import Part, Problem
@@ -21,7 +21,7 @@ def render(problems: Sequence[Problem], seed: int, *, key: bool) -> str:
 
     Args:
         problems: what `exam.draw` returns.
-        seed: the variant; it stands in the title of both, so that they find each other.
+        seed: the variant, which is in the title of both, so that they can be matched.
         key: whether answers and reasons are shown.
     """
     total = sum(problem.points for problem in problems)
@@ -44,7 +44,7 @@ def _key(problem: Problem) -> str:
     return _problem(problem, None, lambda part: f' <span class="why">{_text(part.why)}</span>')
 
 
-def _problem(problem: Problem, line: str | None, why) -> str:
+def _problem(problem: Problem, line: str | None, why: Callable[[Part], str]) -> str:
     parts = "".join(
         f"<li>{_text(part.question)} ({_points(part.points)})<br>"
         f"{line or _answer(part)}{why(part)}{_choices(part)}</li>\n"

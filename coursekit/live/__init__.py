@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import Any
 
 FOLDER = Path(__file__).parent
 SHARED = ("common", "windows")  # the second for the figures where a window slides
@@ -18,7 +19,7 @@ SLIDING = ("convolution", "layer_cost", "pooling")
 NAMES = sorted(path.stem for path in FOLDER.glob("*.js") if path.stem not in SHARED)
 
 # No ids: a script takes every figure of its name that is not mounted yet, so the text of the
-# output is the same at every run and a figure may stand on a page as often as it likes.
+# output is the same at every run and a page may hold a figure more than once.
 PAGE = Template("""<div class="dlv-live" data-live="$name">
 <style>
 .text_html:has(> .dlv-live) { background: none !important; }
@@ -69,18 +70,18 @@ class LiveFigure:
         return self.html
 
 
-def show(name: str, data: dict, fallback: str) -> LiveFigure:
+def show(name: str, data: dict[str, Any], fallback: str) -> LiveFigure:
     """Return the live figure `name`, fed with `data`.
 
     Args:
         name: the figure's module, ``coursekit/live/<name>.js``.
-        data: what its ``mount(stage, data)`` expects; anything JSON can say.
-        fallback: HTML that tells the same without JavaScript and in print; see `table`.
+        data: what its ``mount(stage, data)`` expects; anything that JSON can hold.
+        fallback: HTML with the same facts without JavaScript and in print; see `table`.
 
     Raises:
         ValueError: if there is no such figure, the fallback is empty, or the data holds a number
-            that JSON cannot say (NaN, infinity).
-        TypeError: if the data holds something else that JSON cannot say.
+            that JSON cannot hold (NaN, infinity).
+        TypeError: if the data holds something else that JSON cannot hold.
     """
     source = module(name)
     if not fallback.strip():

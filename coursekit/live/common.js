@@ -23,7 +23,27 @@ export function beside(...nodes) {
   return box;
 }
 
-// A labelled range slider. say(short, spoken): what stands beside it, and what a reader hears.
+// Runs `update` at once, and then at most once a frame, however many events ask for it.
+export function oncePerFrame(update) {
+  let waiting = false;
+  let again = false;
+  const next = () => {
+    waiting = again;
+    again = false;
+    if (waiting) run();
+  };
+  const run = () => {
+    waiting = true;
+    requestAnimationFrame(next);
+    update();
+  };
+  return () => {
+    if (waiting) again = true;
+    else run();
+  };
+}
+
+// A labelled range slider. say(short, spoken): the text beside it, and what a screen reader reads.
 export function slider(title, { min, max, step = 1, value }, update) {
   const box = element("div", "", "margin: 0.3rem 0;");
   const label = element("label", title, "display: block;");
@@ -33,7 +53,7 @@ export function slider(title, { min, max, step = 1, value }, update) {
   output.setAttribute("aria-live", "off"); // the slider itself speaks
   label.append(input);
   box.append(label, output);
-  input.addEventListener("input", update);
+  input.addEventListener("input", oncePerFrame(update));
   const say = (short, spoken = short) => {
     output.textContent = short;
     input.setAttribute("aria-valuetext", spoken);

@@ -1,4 +1,4 @@
-// Two classes, one margin: the cross-entropy beside the error that it stands in for.
+// Two classes, one margin: the cross-entropy beside the error that it replaces.
 
 // The softmax of two logits depends on their difference only: true logit minus rival logit.
 export function probability(margin) {

@@ -10,24 +10,37 @@ export function grade(question, chosen) {
   return { right, explained };
 }
 
+// Whether `chosen` may be an answer: different indices of choices, one or more of them.
+function isAnswer({ choices, several }, chosen) {
+  return Array.isArray(chosen) && chosen.length > 0 && new Set(chosen).size === chosen.length
+    && (several || chosen.length === 1) && chosen.every((i) => Number.isInteger(i) && choices[i]);
+}
+
 // Answers by question id; those to another text are forgotten. A browser may refuse to store.
+// keep(id) stores the answer to one question and leaves the others as another tab stored them.
 export function recall(data) {
   const key = `dlv-quiz.${data.quiz}`;
-  let stored = {};
-  try {
-    stored = JSON.parse(localStorage.getItem(key)) ?? {};
-  } catch {
-    // nothing to recall
-  }
-  const answers = new Map();
-  for (const { id, hash } of data.questions) {
-    const known = stored[id]?.hash === hash && Array.isArray(stored[id].chosen);
-    if (known) answers.set(id, stored[id].chosen);
-  }
-  const keep = () => {
+  const read = () => {
+    const answers = new Map();
+    try {
+      const stored = JSON.parse(localStorage.getItem(key)) ?? {};
+      for (const question of data.questions) {
+        const { hash, chosen } = stored[question.id] ?? {};
+        if (hash === question.hash && isAnswer(question, chosen)) answers.set(question.id, chosen);
+      }
+    } catch {
+      // nothing to recall
+    }
+    return answers;
+  };
+  const answers = read();
+  const keep = (changed) => {
+    const stored = read();
+    if (answers.has(changed)) stored.set(changed, answers.get(changed));
+    else stored.delete(changed);
     const entries = data.questions
-      .filter(({ id }) => answers.has(id))
-      .map(({ id, hash }) => [id, { hash, chosen: answers.get(id) }]);
+      .filter(({ id }) => stored.has(id))
+      .map(({ id, hash }) => [id, { hash, chosen: stored.get(id) }]);
     try {
       localStorage.setItem(key, JSON.stringify(Object.fromEntries(entries)));
     } catch {
@@ -44,7 +57,7 @@ function holding(tag, style, ...children) {
   return node;
 }
 
-// Plain text in which `code` stands between backticks.
+// Plain text with `code` between backticks.
 const rich = (text) =>
   text.split("`").map((part, i) => (i % 2 ? element("code", part) : part));
 
@@ -144,7 +157,7 @@ export function mount(stage, data) {
     ask(question, i + 1, answers.get(question.id) ?? [], (chosen) => {
       if (chosen.length) answers.set(question.id, chosen);
       else answers.delete(question.id);
-      keep();
+      keep(question.id);
       count();
     }));
   const row = "display: flex; flex-wrap: wrap; align-items: center; gap: 1rem;";

@@ -55,7 +55,7 @@ export function mount(stage, data) {
     const turn = (layer) => (backward ? depth - layer : layer); // from the last layer back
     for (const [name, log, ink, dash, share, dy] of stacks) {
       drawn.line(ink, { "stroke-dasharray": dash })([0, depth].map((k) => [turn(k), k * log]));
-      // The name stands on the line, where the line is still inside the axes.
+      // The name is on the line, where the line is still inside the axes.
       const at = Math.min(share * depth, (DECADES - 2) / Math.abs(log));
       const late = turn(at) > depth / 2;
       drawn.text(ink, name, late ? "end" : "start")(turn(at), at * log, dy);
@@ -67,7 +67,7 @@ export function mount(stage, data) {
     const [depth, gain, scale] = ["depth", "gain", "scale"].map((name) => sliders[name].value);
     const [blue, orange] = [color("resnet"), color("vgg")];
     const branch = `residual, α\u00a0=\u00a0${scale.toFixed(2)}`;
-    const stacks = [ // where on its line the name stands: its share of the depth, and dy
+    const stacks = [ // where on its line the name is: its share of the depth, and dy
       ["plain", plainFactor(gain), orange, "none", 0.95, 16],
       ["residual, α\u00a0=\u00a01", residualFactor(gain, 1), blue, "6 4", 0.6, -8],
       [branch, residualFactor(gain, scale), blue, "none", 0.95, -6],

@@ -1,7 +1,7 @@
 // What the figures of sliding windows share: grids of numbers, a walk, the size of the answer.
 // live.module puts it between common.js and their own source.
 
-// A grid of numbers, drawn anew at each change. look(row, column) says how a cell looks: {text,
+// A grid of numbers, drawn again at each change. look(row, column) says how a cell looks: {text,
 // fill, opacity, ink, dashed: its border, corner: whether one is coloured, marked: outlined}.
 export function grid(cell = 26) {
   const node = picture(cell, cell);

@@ -21,8 +21,12 @@ def browser_fixture(chromium):
 
 @pytest.fixture(name="page")
 def page_fixture(browser):
-    """An empty page; the test fails if the page throws an error or asks for anything."""
+    """An empty page; the test fails if the page throws an error or asks for anything.
+
+    A frame comes at once, so that a figure has changed when a key press returns.
+    """
     page = browser.new_page()
+    page.evaluate("() => { window.requestAnimationFrame = (callback) => callback(); }")
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: problems.append(request.url))
@@ -45,14 +49,18 @@ def call(browser, name, expression, argument):
 
 
 def on_page(chapter, name):
-    """(data, fallback) of figure `name` as the notebook of a chapter has stored it."""
-    for cell in nbformat.read(CHAPTERS / f"{chapter}.ipynb", as_version=4).cells:
-        for output in cell.get("outputs", []):
-            html = output.get("data", {}).get("text/html", "")
-            if f'data-live="{name}"' in html:
-                data = re.search('<script type="application/json">(.*?)</script>', html, re.S)
-                fallback = re.search('fallback">(.*?)</div>\n<script', html, re.S)
-                return json.loads(data[1]), fallback[1]
+    """(data, fallback) of figure `name` as the notebook of a chapter has stored it.
+
+    A chapter may be a pattern, such as "*" for the first page with that figure.
+    """
+    for path in sorted(CHAPTERS.glob(f"{chapter}.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                html = output.get("data", {}).get("text/html", "")
+                if f'data-live="{name}"' in html:
+                    data = re.search('<script type="application/json">(.*?)</script>', html, re.S)
+                    fallback = re.search('fallback">(.*?)</div>\n<script', html, re.S)
+                    return json.loads(data[1]), fallback[1]
     raise AssertionError(f"{chapter} shows no figure {name!r}")
 
 

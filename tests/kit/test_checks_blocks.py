@@ -1,7 +1,7 @@
 """Exercise 6: blocks written in other ways are right; mistakes get the hint that fits."""
 
-import pytest
 import torch
+from answers import refused, without_hint
 from torch import nn
 from torch.nn import functional as F
 
@@ -52,75 +52,110 @@ def separable(groups=True, bias=False):
     return build
 
 
-@pytest.mark.parametrize(
-    ("question", "answer"),
-    [
-        (
-            "blocks.naive",
-            sum(n * (512 * k * k + 1) for n, k in ((128, 1), (256, 3), (64, 5), (64, 1))),
-        ),
-        ("blocks.reduced", torch.tensor(510104)),
-        (
-            "blocks.reduced",
-            sum(p.numel() for p in Inception(512, 128, 128, 256, 24, 64, 64).parameters()),
-        ),
-        ("blocks.inception", Functional),
-        ("blocks.inception", Inception),
-        ("blocks.groups", nn.Conv2d(64, 64, 3, groups=64, bias=False).weight.numel()),
-        ("blocks.separable", separable()),
-        ("blocks.separable", lambda i, o, k: SeparableConv2d(i, o, k, padding=(k - 1) // 2)),
-        ("blocks.ratio", lambda c, n, h, w: 1 / n + 1 / (h * w)),
-        ("blocks.ratio", lambda c, n, h, w: torch.tensor((h * w + n) / (h * w * n))),
-        ("blocks.table", 1024**2 * 25),
-    ],
-)
-def test_a_right_answer_is_right(question, answer):
-    assert check(question, answer)
+class Dense(nn.Module):
+    """A separable convolution with nn.Linear as its 1x1, and perhaps a layer for each channel."""
+
+    per_channel = False
+
+    def __init__(self, i, o, k):
+        super().__init__()
+        self.mix = nn.Linear(i, o, bias=False)
+        groups = [1] * i if self.per_channel else [i]
+        self.look = nn.ModuleList(
+            nn.Conv2d(g, g, k, padding=k // 2, groups=g, bias=False) for g in groups
+        )
+
+    def forward(self, x):
+        parts = x.split(x.shape[1] // len(self.look), dim=1)
+        maps = torch.cat([look(part) for look, part in zip(self.look, parts, strict=True)], dim=1)
+        return self.mix(maps.movedim(1, -1)).movedim(-1, 1)
 
 
-@pytest.mark.parametrize(
-    ("question", "answer", "hint"),
-    [
-        ("blocks.naive", 512 * (128 + 256 * 9 + 64 * 25 + 64), "biases"),
-        ("blocks.naive", 512 * (128 + 256 * 9 + 64 * 25 + 64) + 4, "not one for each layer"),
-        ("blocks.naive", 4 * 2_097_664, "bytes"),
-        ("blocks.naive", 510_104, "no reduction"),
-        ("blocks.naive", 1, "1 is not it"),
-        ("blocks.reduced", 2_097_664, "naive block"),
-        ("blocks.reduced", 4.11, "factor"),
-        ("blocks.reduced", 510_104 - 128 * 513 - 24 * 513, "reductions have parameters"),
-        ("blocks.inception", SlidePadding, "as on the slide"),
-        ("blocks.inception", Linear, "one linear map"),
-        ("blocks.inception", BatchAxis, "Axis 0 is the batch"),
-        ("blocks.inception", lambda *a: Inception(*a[:-1]), "raised TypeError"),
-        ("blocks.inception", lambda *a: Inception(*a, batch_norm=True), "number of parameters"),
-        ("blocks.inception", lambda *a: "a block", "should give an nn.Module"),
-        ("blocks.groups", 64 * 64 * 9, "without groups"),
-        ("blocks.groups", 9, "one kernel for all"),
-        ("blocks.groups", 640, "no biases"),
-        ("blocks.separable", separable(groups=False), "groups=in_channels"),
-        ("blocks.separable", separable(bias=True), "Both convolutions have biases"),
-        ("blocks.separable", lambda i, o, k: SeparableConv2d(i, o, k), "shrink"),
-        ("blocks.separable", lambda i, o, k: nn.Conv2d(i, o, k, padding=k // 2), "parameters"),
-        ("blocks.ratio", lambda c, n, h, w: 1 / (1 / n + 1 / (h * w)), "upside down"),
-        ("blocks.ratio", lambda c, n, h, w: 1 / c + 1 / (h * w), "channels that come in"),
-        ("blocks.ratio", lambda c, n, h, w: 1 / (n * h * w), "they do not multiply"),
-        ("blocks.ratio", lambda c, n, h, w: 1 / n + 1 / (h * h), "square"),
-        ("blocks.table", 1028**2 * 25, "power of two"),
-        ("blocks.ratio", lambda c, n, h, w: (h * w + n) / (h * w), "of one kernel"),
-        ("blocks.table", 26.2144, "whole number"),
-        ("blocks.table", 26.2e6, "rounded"),
-        ("blocks.table", 26.4e6, "the printed number"),
-        ("blocks.table", 1024 * (25 + 1024), "separable"),
-    ],
-)
-def test_a_mistake_gets_the_hint_that_fits(question, answer, hint):
-    verdict = check(question, answer)
-    assert not verdict
-    assert hint.lower() in verdict.message.lower()
+class PerChannel(Dense):
+    per_channel = True
 
 
-def test_a_block_that_spoils_its_input_is_no_problem():
+class ByHand(nn.Module):
+    """Weights without layers, in another order than they are used."""
+
+    def __init__(self, i, o, k):
+        super().__init__()
+        self.mix = nn.Parameter(torch.zeros(o, i))
+        self.look = nn.Parameter(torch.zeros(i, 1, k, k))
+
+    def forward(self, x):
+        maps = F.conv2d(x, self.look, padding="same", groups=len(self.look))
+        return torch.einsum("oi,bihw->bohw", self.mix, maps)
+
+
+RIGHT = [
+    ("separable", Dense),
+    ("separable", PerChannel),
+    ("separable", ByHand),
+    (
+        "naive",
+        sum(n * (512 * k * k + 1) for n, k in ((128, 1), (256, 3), (64, 5), (64, 1))),
+    ),
+    ("reduced", torch.tensor(510104)),
+    (
+        "reduced",
+        sum(p.numel() for p in Inception(512, 128, 128, 256, 24, 64, 64).parameters()),
+    ),
+    ("inception", Functional),
+    ("inception", Inception),
+    ("groups", nn.Conv2d(64, 64, 3, groups=64, bias=False).weight.numel()),
+    ("separable", separable()),
+    ("separable", lambda i, o, k: SeparableConv2d(i, o, k, padding=(k - 1) // 2)),
+    ("ratio", lambda c, n, h, w: 1 / n + 1 / (h * w)),
+    ("ratio", lambda c, n, h, w: torch.tensor((h * w + n) / (h * w * n))),
+    ("table", 1024**2 * 25),
+]
+
+
+def test_a_right_answer_is_right():
+    assert not refused("blocks", RIGHT)
+
+
+WRONG = [
+    ("naive", 512 * (128 + 256 * 9 + 64 * 25 + 64), "biases"),
+    ("naive", 512 * (128 + 256 * 9 + 64 * 25 + 64) + 4, "not one for each layer"),
+    ("naive", 4 * 2_097_664, "bytes"),
+    ("naive", 510_104, "no reduction"),
+    ("naive", 1, "1 is not it"),
+    ("reduced", 2_097_664, "naive block"),
+    ("reduced", 4.11, "factor"),
+    ("reduced", 510_104 - 128 * 513 - 24 * 513, "reductions have parameters"),
+    ("inception", SlidePadding, "as on the slide"),
+    ("inception", Linear, "one linear map"),
+    ("inception", BatchAxis, "Axis 0 is the batch"),
+    ("inception", lambda *a: Inception(*a[:-1]), "raised TypeError"),
+    ("inception", lambda *a: Inception(*a, batch_norm=True), "number of parameters"),
+    ("inception", lambda *a: "a block", "should give an nn.Module"),
+    ("groups", 64 * 64 * 9, "without groups"),
+    ("groups", 9, "one kernel for all"),
+    ("groups", 640, "no biases"),
+    ("separable", separable(groups=False), "groups=in_channels"),
+    ("separable", separable(bias=True), "Both convolutions have biases"),
+    ("separable", lambda i, o, k: SeparableConv2d(i, o, k), "shrink"),
+    ("separable", lambda i, o, k: nn.Conv2d(i, o, k, padding=k // 2), "parameters"),
+    ("ratio", lambda c, n, h, w: 1 / (1 / n + 1 / (h * w)), "upside down"),
+    ("ratio", lambda c, n, h, w: 1 / c + 1 / (h * w), "channels that come in"),
+    ("ratio", lambda c, n, h, w: 1 / (n * h * w), "they do not multiply"),
+    ("ratio", lambda c, n, h, w: 1 / n + 1 / (h * h), "square"),
+    ("table", 1028**2 * 25, "power of two"),
+    ("ratio", lambda c, n, h, w: (h * w + n) / (h * w), "of one kernel"),
+    ("table", 26.2144, "whole number"),
+    ("table", 26.2e6, "rounded"),
+    ("table", 26.4e6, "the printed number"),
+    ("table", 1024 * (25 + 1024), "separable"),
+]
+
+
+def test_a_mistake_gets_the_hint_that_fits():
+    assert not without_hint("blocks", WRONG)
+
+
+def test_a_block_that_changes_its_input_is_no_problem():
     class InPlace(Functional):
         between = staticmethod(lambda maps: F.relu(maps, inplace=True))
 

@@ -28,8 +28,12 @@ def by_torch(layers: Layers) -> dict[str, tuple]:
     return found
 
 
-@pytest.mark.parametrize("student", [*range(12), 12345, 10**12])
-def test_the_answers_for_a_student_are_those_of_torch(student):
+def test_the_answers_for_a_student_are_those_of_torch():
+    for student in (*range(12), 12345, 10**12):
+        assert_answers_of_torch(student)
+
+
+def assert_answers_of_torch(student):
     layers = drawn_layers(student)
     for name, (params, shape, num_bytes) in by_torch(layers).items():
         answers = {"params": params, "shape": shape, "bytes": num_bytes}
@@ -89,10 +93,10 @@ def test_students_get_different_layers_and_every_option_is_drawn():
         assert {tuple(getattr(layers, n) for n in names) for layers in drawn} == set(options)
 
 
-@pytest.mark.parametrize("student", [-1, 1.0, "7", None, True])
-def test_layers_are_drawn_for_a_whole_number_only(student):
-    with pytest.raises(ValueError, match="student must be an integer >= 0, got"):
-        drawn_layers(student)
+def test_layers_are_drawn_for_a_whole_number_only():
+    for student in (-1, 1.0, "7", None, True):
+        with pytest.raises(ValueError, match="student must be an integer >= 0, got"):
+            drawn_layers(student)
 
 
 def test_the_lecture_has_one_channel_and_28_pixels():

@@ -9,8 +9,8 @@ import pytest
 from mutants import mutants
 
 from coursekit import checks
-from coursekit.checks.engine import sandbox as calling
-from coursekit.checks.engine.questions import FunctionQuestion
+from coursekit.checks.engine import sandbox
+from coursekit.checks.engine.functions import FunctionQuestion
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,13 +55,13 @@ def test_every_function_that_is_asked_for_is_found_in_a_solution():
     assert {question for question, *_ in SOLVED} == asked
 
 
-@pytest.mark.parametrize(("question", "name", "source", "imports"), SOLVED, ids=lambda x: x[:30])
-def test_the_solution_itself_is_right(question, name, source, imports):
-    assert judge(question, name, source, imports)
+def test_the_solution_itself_is_right():
+    assert [solved[0] for solved in SOLVED if not judge(*solved)] == []
 
 
+@pytest.mark.slow
 def test_mutants_of_the_solutions_are_refused(monkeypatch):
-    monkeypatch.setattr(calling, "TIME_LIMIT_SECONDS", 1.0)  # many a mutant loops for ever
+    monkeypatch.setattr(sandbox, "TIME_LIMIT_SECONDS", 1.0)  # many a mutant loops for ever
     counted, alive = 0, []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a mutant may do what torch warns of

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from answers import refused, without_hint
 from torch import nn
 
-from coursekit.checks import check
 from coursekit.checks.receptive_field.networks import ALEXNET, LENET, VGG19
 from coursekit.checks.receptive_field.questions import STATEMENTS
 from dlvlib.models import build
@@ -61,30 +61,29 @@ def downwards(windows):
         yield min(read), max(read)
 
 
-@pytest.mark.parametrize(
-    ("question", "answer"),
-    [
-        ("lenet_conv2", 14),
-        ("lenet_dense1", torch.tensor(32)),
-        ("alexnet_conv2", 51.0),
-        ("stack_depth", 3),
-        ("stack_weights", 1_769_472),
-        ("field_sizes", by_paths),
-        ("field_sizes", lambda windows: tuple(by_paths(windows))),
-        ("field_sizes", lambda windows: torch.tensor(by_paths(windows))),
-        ("first_to_see", "conv5_4"),
-        ("first_to_see", [" CONV5_4"]),
-        ("first_to_see", "conv5-4"),
-        ("pixels_seen", by_gradient),
-        ("pixels_seen", lambda windows, index: list(by_gradient(windows, index))),
-        ("statements", {"a", "c", "e"}),
-        ("statements", ["E", "a", "c"]),
-        ("statements", "a, c, e"),
-        ("effective_growth", "Root"),
-    ],
-)
-def test_a_right_answer_is_right(question, answer):
-    assert check(f"receptive_field.{question}", answer)
+RIGHT = [
+    ("lenet_conv2", 14),
+    ("lenet_dense1", torch.tensor(32)),
+    ("alexnet_conv2", 51.0),
+    ("stack_depth", 3),
+    ("stack_weights", 1_769_472),
+    ("field_sizes", by_paths),
+    ("field_sizes", lambda windows: tuple(by_paths(windows))),
+    ("field_sizes", lambda windows: torch.tensor(by_paths(windows))),
+    ("first_to_see", "conv5_4"),
+    ("first_to_see", [" CONV5_4"]),
+    ("first_to_see", "conv5-4"),
+    ("pixels_seen", by_gradient),
+    ("pixels_seen", lambda windows, index: list(by_gradient(windows, index))),
+    ("statements", {"a", "c", "e"}),
+    ("statements", ["E", "a", "c"]),
+    ("statements", "a, c, e"),
+    ("effective_growth", "Root"),
+]
+
+
+def test_a_right_answer_is_right():
+    assert not refused("receptive_field", RIGHT)
 
 
 def recurrence(step):
@@ -98,56 +97,53 @@ def recurrence(step):
     return field_sizes
 
 
-@pytest.mark.parametrize(
-    ("question", "answer", "hint"),
-    [
-        ("lenet_conv2", 1 + 4 + 1 + 4, "strides are forgotten"),
-        ("lenet_conv2", 1 + 4 + 2 + 8, "not for its own"),
-        ("lenet_conv2", 5 + 2 + 5, "Windows overlap"),
-        ("lenet_conv2", 6, "layer below"),
-        ("lenet_conv2", 14**2, "area"),
-        ("lenet_dense1", 15, "strides are forgotten"),
-        ("lenet_dense1", 35, "not for its own"),
-        ("lenet_dense1", 4, "product of the strides"),
-        ("alexnet_conv2", 27, "not only the last one"),
-        ("alexnet_conv2", 51 + 2 * (2 + 2 * 8), "Padding moves"),
-        ("alexnet_conv2", 11 + 8 + 4 * 5, "not added"),
-        ("alexnet_conv2", 50, "50 is not it"),
-        ("stack_depth", 2, "5 pixels"),
-        ("stack_depth", 6, "both sides"),
-        ("stack_depth", 7 / 3, "overlap"),
-        ("stack_weights", 3 * (9 * 256 * 256 + 256), "No biases"),
-        ("stack_weights", 27 * 256, "all 256 input channels"),
-        ("stack_weights", 9 * 256 * 256, "one layer"),
-        ("stack_weights", 49 * 256 * 256, "7x7"),
-        ("field_sizes", recurrence(lambda r, j, k, s: (r + k - 1, j)), "strides are forgotten"),
-        ("field_sizes", recurrence(lambda r, j, k, s: (r + (k - 1) * j * s, j * s)), "its own"),
-        ("field_sizes", recurrence(lambda r, j, k, s: (r + k * j, j * s)), "k - 1 steps"),
-        ("field_sizes", recurrence(lambda r, j, k, s: (r + (k - 1) * j, s)), "only the last"),
-        ("field_sizes", lambda windows: by_paths(windows)[-1], "last field only"),
-        ("field_sizes", lambda windows: [1, *by_paths(windows)], "not asked for"),
-        ("field_sizes", lambda windows: [], "got () where"),
-        ("first_to_see", "conv5_3", "Close"),
-        ("first_to_see", "pool5", "a layer below"),
-        ("first_to_see", "dense1", "was it the first"),
-        ("first_to_see", "conv1_1", "narrower"),
-        ("first_to_see", "conv6_1", "not one of the words"),
-        ("pixels_seen", lambda w, i: by_gradient([(k, s, 0) for k, s, _ in w], i), "forgotten"),
-        ("pixels_seen", lambda w, i: by_gradient([(k, s, -p) for k, s, p in w], i), "sign"),
-        ("pixels_seen", lambda w, i: by_gradient(w[::-1], i), "wrong order"),
-        ("pixels_seen", lambda w, i: by_gradient(w, 0), "index is forgotten"),
-        ("pixels_seen", lambda w, i: (max(0, by_gradient(w, i)[0]), by_gradient(w, i)[1]), "cut"),
-        ("pixels_seen", lambda w, i: [n + b for b, n in enumerate(by_gradient(w, i))], "too far"),
-        ("statements", {"a", "b", "c", "e"}, "(b)"),
-        ("statements", {"a", "c"}, "(e)"),
-        ("statements", set(STATEMENTS), "(b)"),
-        ("statements", "a", "(c)"),
-        ("effective_growth", "linear", "theoretical"),
-        ("effective_growth", "constant", "does grow"),
-        ("effective_growth", "square", "Not even"),
-    ],
-)
-def test_a_mistake_gets_the_hint_that_fits(question, answer, hint):
-    verdict = check(f"receptive_field.{question}", answer)
-    assert not verdict
-    assert hint in verdict.message
+WRONG = [
+    ("lenet_conv2", 1 + 4 + 1 + 4, "strides are forgotten"),
+    ("lenet_conv2", 1 + 4 + 2 + 8, "not for its own"),
+    ("lenet_conv2", 5 + 2 + 5, "Windows overlap"),
+    ("lenet_conv2", 6, "layer below"),
+    ("lenet_conv2", 14**2, "area"),
+    ("lenet_dense1", 15, "strides are forgotten"),
+    ("lenet_dense1", 35, "not for its own"),
+    ("lenet_dense1", 4, "product of the strides"),
+    ("alexnet_conv2", 27, "not only the last one"),
+    ("alexnet_conv2", 51 + 2 * (2 + 2 * 8), "Padding moves"),
+    ("alexnet_conv2", 11 + 8 + 4 * 5, "not added"),
+    ("alexnet_conv2", 50, "50 is not it"),
+    ("stack_depth", 2, "5 pixels"),
+    ("stack_depth", 6, "both sides"),
+    ("stack_depth", 7 / 3, "overlap"),
+    ("stack_weights", 3 * (9 * 256 * 256 + 256), "No biases"),
+    ("stack_weights", 27 * 256, "all 256 input channels"),
+    ("stack_weights", 9 * 256 * 256, "one layer"),
+    ("stack_weights", 49 * 256 * 256, "7x7"),
+    ("field_sizes", recurrence(lambda r, j, k, s: (r + k - 1, j)), "strides are forgotten"),
+    ("field_sizes", recurrence(lambda r, j, k, s: (r + (k - 1) * j * s, j * s)), "its own"),
+    ("field_sizes", recurrence(lambda r, j, k, s: (r + k * j, j * s)), "k - 1 steps"),
+    ("field_sizes", recurrence(lambda r, j, k, s: (r + (k - 1) * j, s)), "only the last"),
+    ("field_sizes", lambda windows: by_paths(windows)[-1], "last field only"),
+    ("field_sizes", lambda windows: [1, *by_paths(windows)], "not asked for"),
+    ("field_sizes", lambda windows: [], "got () where"),
+    ("first_to_see", "conv5_3", "Close"),
+    ("first_to_see", "pool5", "a layer below"),
+    ("first_to_see", "dense1", "was it the first"),
+    ("first_to_see", "conv1_1", "narrower"),
+    ("first_to_see", "conv6_1", "not one of the words"),
+    ("pixels_seen", lambda w, i: by_gradient([(k, s, 0) for k, s, _ in w], i), "forgotten"),
+    ("pixels_seen", lambda w, i: by_gradient([(k, s, -p) for k, s, p in w], i), "sign"),
+    ("pixels_seen", lambda w, i: by_gradient(w[::-1], i), "wrong order"),
+    ("pixels_seen", lambda w, i: by_gradient(w, 0), "index is forgotten"),
+    ("pixels_seen", lambda w, i: (max(0, by_gradient(w, i)[0]), by_gradient(w, i)[1]), "cut"),
+    ("pixels_seen", lambda w, i: [n + b for b, n in enumerate(by_gradient(w, i))], "too far"),
+    ("statements", {"a", "b", "c", "e"}, "(b)"),
+    ("statements", {"a", "c"}, "(e)"),
+    ("statements", set(STATEMENTS), "(b)"),
+    ("statements", "a", "(c)"),
+    ("effective_growth", "linear", "theoretical"),
+    ("effective_growth", "constant", "does grow"),
+    ("effective_growth", "square", "Not even"),
+]
+
+
+def test_a_mistake_gets_the_hint_that_fits():
+    assert not without_hint("receptive_field", WRONG)

@@ -1,5 +1,6 @@
 """The exam: its answers hold against other tools, its sheets show no answer, seeds differ."""
 
+import json
 import math
 import re
 import subprocess
@@ -12,9 +13,9 @@ from sklearn.metrics import top_k_accuracy_score
 from torch import nn
 
 from coursekit import exam, quiz
+from coursekit.__main__ import main
 from coursekit.checks.layers.variants import drawn_layers
 from coursekit.exam.page import render
-from dlvlib.__main__ import main
 
 SEEDS = (0, 1, 7, 12345)
 each_seed = pytest.mark.parametrize("seed", SEEDS)
@@ -108,7 +109,7 @@ def test_the_key_says_which_reason_belongs_to_which_letter():
 
 
 def test_a_seed_gives_the_same_exam_in_another_process_and_other_seeds_other_exams():
-    code = "from dlvlib import exam; print(hash(repr(exam.draw(7))), repr(exam.draw(7)))"
+    code = "from coursekit import exam; print(hash(repr(exam.draw(7))), repr(exam.draw(7)))"
     environment = {"PYTHONHASHSEED": "1", "PATH": "", "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
@@ -125,10 +126,10 @@ def test_every_variant_has_a_hit_and_a_miss_and_the_same_points():
         assert [problem.points for problem in problems] == [12, 4, 4, 8]
 
 
-@pytest.mark.parametrize("seed", [-1, 10**10, 7.0, "7", True, None])
-def test_another_seed_is_refused(seed):
-    with pytest.raises(ValueError, match="seed must be an integer from 0 to 1000000000, got"):
-        exam.draw(seed)
+def test_another_seed_is_refused():
+    for seed in (-1, 10**10, 7.0, "7", True, None):
+        with pytest.raises(ValueError, match=r"seed must be an integer in \[0, 1000000000\], got"):
+            exam.draw(seed)
 
 
 def text_of(html: str) -> str:
@@ -155,6 +156,28 @@ def test_the_sheet_shows_no_answer_and_the_key_every_one(tmp_path):
         assert "28 points" in html and "variant 7" in html
 
 
-def test_a_wrong_seed_is_one_line(capsys):
-    assert main(["exam", "--seed", "-1"]) == 2
-    assert "seed must be an integer from 0" in capsys.readouterr().err
+def test_the_command_prints_json(tmp_path, capsys):
+    assert main(["exam", "--seed", "7", "--out", str(tmp_path), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["seed"], record["points"]) == (7, 28)
+    assert {record["exam"], record["key"]} == {str(path) for path in tmp_path.iterdir()}
+
+
+def test_errors_of_the_command_are_one_line(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for argv, message in [
+        (["exam", "--seed", "-1"], "seed must be an integer in [0, 1000000000], got -1"),
+        (["exam"], "required: --seed"),
+        (["exam", "--seed", "x"], "invalid int value"),
+        (["exam", "--seed", "1", "--out", str(tmp_path / "file")], "file"),
+        (["exan"], "invalid choice"),
+    ]:
+        assert main(argv) == 2
+        printed = capsys.readouterr()
+        assert printed.out == "" and printed.err.count("\n") == 1
+        assert printed.err.startswith("coursekit: error: ") and message in printed.err
+
+
+def test_without_a_command_the_commands_are_listed(capsys):
+    assert main([]) == 0
+    assert re.search(r"exam +write an exam", capsys.readouterr().out)

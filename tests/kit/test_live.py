@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, page_fixture  # noqa: F401
+from live_helpers import browser_fixture, call, check_figure, on_page, page_fixture  # noqa: F401
 
 from coursekit import live
 from dlvlib import plotting
@@ -17,9 +17,11 @@ DATA = {
     "log10_min": -1,
     "log10_max": 2,
 }
+FIGURES = sorted({*live.NAMES} - {"quiz"})
 FALLBACK = live.table("By temperature", ["class", "τ = 1"], [["candle", "78.58 %"]])
 
 
+@pytest.mark.browser
 def test_softmax_of_the_script_agrees_with_torch(browser):
     generator = torch.Generator().manual_seed(0)
     logits = 30 * torch.randn(200, 7, generator=generator, dtype=torch.double)
@@ -34,6 +36,7 @@ def test_softmax_of_the_script_agrees_with_torch(browser):
     torch.testing.assert_close(torch.tensor(found, dtype=torch.double), expected)
 
 
+@pytest.mark.browser
 def test_entropy_of_the_script(browser):
     found = call(
         browser,
@@ -45,6 +48,7 @@ def test_entropy_of_the_script(browser):
     assert found == pytest.approx(expected)
 
 
+@pytest.mark.browser
 def test_softmax_of_the_script_survives_large_logits(browser):
     found = call(browser, "softmax", "return figure.softmax(argument);", [1000, 1000, -1000])
     assert found == [0.5, 0.5, 0.0]
@@ -54,6 +58,7 @@ def cells(page):
     return page.locator(".dlv-live-stage tbody tr td:nth-child(3)").all_inner_texts()
 
 
+@pytest.mark.browser
 def test_slider_moves_the_bars_by_keyboard(page):
     page.set_content(live.show("softmax", DATA, FALLBACK).html)
     slider = page.get_by_role("slider", name="temperature")
@@ -70,24 +75,13 @@ def test_slider_moves_the_bars_by_keyboard(page):
     assert cells(page)[0] == "21.42 %"
 
 
-def test_fallback_gives_way_and_comes_back_on_paper(page):
-    page.set_content(live.show("softmax", DATA, FALLBACK).html)
-    fallback = page.locator(".dlv-live-fallback")
-    stage = page.locator(".dlv-live-stage")
-    assert (fallback.is_visible(), stage.is_visible()) == (False, True)
-    page.emulate_media(media="print")
-    assert (fallback.is_visible(), stage.is_visible()) == (True, False)
+@pytest.mark.browser
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_figure_of_a_page_keeps_the_rules_of_every_figure(browser, page, name):
+    check_figure(browser, page, live.show(name, *on_page("*", name)))
 
 
-def test_fallback_alone_without_javascript(browser):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.set_content(live.show("softmax", DATA, FALLBACK).html)
-    assert page.locator(".dlv-live-fallback").is_visible()
-    assert not page.locator(".dlv-live-stage").is_visible()
-    context.close()
-
-
+@pytest.mark.browser
 def test_three_figures_on_one_page_are_independent(page):
     html = live.show("softmax", DATA, FALLBACK).html
     page.set_content("".join([html] * 3))
@@ -97,6 +91,7 @@ def test_three_figures_on_one_page_are_independent(page):
     assert readings == ["τ = 1.00", "τ = 100", "τ = 1.00"]
 
 
+@pytest.mark.browser
 def test_data_is_text_never_markup(page):
     hostile = {**DATA, "labels": ["</script><img src=x onerror=alert(1)>", "b", "c"]}
     page.set_content(live.show("softmax", hostile, FALLBACK).html)
@@ -170,6 +165,7 @@ def test_table_escapes_text():
     assert '<th scope="row">&lt;i&gt;</th><td>1 &amp; 2</td>' in html
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_text_is_readable_in_both_themes(page, dark):
     text, ground = ("#EEEEEE", "#121212") if dark else ("#1F2933", "#FFFFFF")
@@ -190,10 +186,43 @@ def test_text_is_readable_in_both_themes(page, dark):
     assert expected != figure.evaluate("(node) => getComputedStyle(node).backgroundColor")
 
 
-def test_figure_fits_a_phone(page):
+@pytest.mark.browser
+def test_bars_can_be_seen_on_a_phone(page):
     page.set_viewport_size({"width": 340, "height": 700})
     page.set_content(live.show("softmax", DATA, FALLBACK).html)
     page.get_by_role("slider").press("Home")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 340
     bar = page.locator(".dlv-live-stage tbody tr:nth-child(2) td:last-child div")
     assert bar.bounding_box()["width"] > 50
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", FIGURES)
+def test_ten_thousand_events_of_a_slider_draw_the_figure_twice(browser, name):
+    """At once and in the next frame; what is shown in the end belongs to the last event."""
+    page = browser.new_page()  # with frames of its own
+    page.set_content(live.show(name, *on_page("*", name)).html)
+    updates, shown, expected = page.evaluate("""async () => {
+        const frame = () => new Promise((next) => requestAnimationFrame(next));
+        const slider = document.querySelector("input[type=range]:not([disabled])");
+        const move = (value) => {
+            slider.value = value;
+            slider.dispatchEvent(new Event("input"));
+        };
+        const settled = async () => {
+            for (let i = 0; i < 3; i += 1) await frame();
+            return slider.getAttribute("aria-valuetext");
+        };
+        let updates = 0;
+        const observer = new MutationObserver((records) => { updates += records.length; });
+        observer.observe(slider, { attributeFilter: ["aria-valuetext"] });
+        for (let i = 0; i < 10000; i += 1) move(i % 2 ? slider.max : slider.min);
+        const shown = await settled();
+        observer.disconnect();
+        move(slider.min);
+        await settled();
+        move(slider.max);
+        return [updates, shown, await settled()];
+    }""")
+    page.close()
+    assert updates == 2
+    assert shown == expected

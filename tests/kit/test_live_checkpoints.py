@@ -9,7 +9,6 @@ from live_helpers import (  # noqa: F401
     CHAPTERS,
     browser_fixture,
     call,
-    check_figure,
     on_page,
     page_fixture,
 )
@@ -19,6 +18,7 @@ from dlvlib import results
 from dlvlib.training import EpochRecord, History
 from dlvlib.training.history import best_epoch, is_out_of_patience
 
+pytestmark = pytest.mark.browser
 DATA, FALLBACK = on_page("15_case_study_overfitting", "checkpoints")
 FIGURE = live.show("checkpoints", DATA, FALLBACK)
 
@@ -115,7 +115,3 @@ def test_test_images_speak_when_asked_and_warn_when_asked_again(page):
     ask.press("Enter")
     assert f"{100 * test[-1]:.1f} %" in verdict.inner_text()
     assert "asked 2 times" in verdict.inner_text()
-
-
-def test_it_keeps_the_rules_of_every_figure(browser, page):
-    check_figure(browser, page, FIGURE)

@@ -4,12 +4,13 @@ import random
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, check_figure, on_page, page_fixture  # noqa: F401
+from live_helpers import browser_fixture, call, on_page, page_fixture  # noqa: F401
 from torch.nn import functional as F
 
 from coursekit import live
 from dlvlib.profile import cost
 
+pytestmark = pytest.mark.browser
 IMAGE = torch.arange(64).reshape(8, 8) % 10
 VERTICAL, MEAN = torch.tensor([[-1, 0, 1]] * 3), torch.ones(3, 3, dtype=torch.long)
 DATA = {
@@ -69,9 +70,8 @@ def test_sizes_agree_with_dlvlib_and_are_zero_where_nothing_fits(browser):
     assert 0 in expected
 
 
-def test_the_page_keeps_the_rules_and_prints_two_maps(browser, page):
+def test_the_page_prints_two_maps():
     data, fallback = on_page("04_lenet", "convolution")
-    check_figure(browser, page, live.show("convolution", data, fallback))
     kernels = {one["name"]: torch.tensor(one["weights"]) for one in data["kernels"]}
     image = torch.tensor(data["image"])
     assert image.shape == (8, 8) and image.min() >= 0 and image.max() <= 9
@@ -94,7 +94,7 @@ def written(values: torch.Tensor, digits: int = 0) -> list[str]:
     return [f"{v:.{digits}f}".replace("-", "−") for v in values.flatten().tolist()]
 
 
-def test_keyboard_walks_and_the_walk_is_said(stage):
+def test_keyboard_walks_and_the_walk_is_announced(stage):
     walk = stage.get_by_role("slider", name="place of the kernel")
     values = conv2d(IMAGE, VERTICAL)
     assert map_of(stage) == written(values)
@@ -130,7 +130,7 @@ def test_options_change_the_map_and_its_size(stage):
     assert "with 1 of padding" in image.get_attribute("aria-label")
 
 
-def test_a_kernel_that_fits_nowhere_is_said_in_words(stage):
+def test_a_kernel_that_fits_nowhere_is_explained(stage):
     dilation = stage.get_by_role("slider", name="dilation")
     dilation.press("End")
     status = stage.locator("[role=status]")

@@ -1,13 +1,14 @@
-"""The live figure of layer costs: its integers against dlvlib.profile.cost, its words, its limits."""
+"""The live figure of layer costs: its integers against dlvlib.profile.cost, words, limits."""
 
 import random
 
 import pytest
-from live_helpers import browser_fixture, call, check_figure, on_page, page_fixture  # noqa: F401
+from live_helpers import browser_fixture, call, on_page, page_fixture  # noqa: F401
 
 from coursekit import live
 from dlvlib.profile import cost
 
+pytestmark = pytest.mark.browser
 DATA = {
     "sizes": [4, 7, 14, 28, 56],
     "channels": [1, 3, 16, 64, 512, 1024],
@@ -73,9 +74,8 @@ def test_the_ratio_is_that_of_macs_and_of_weights(browser):
         assert found == pytest.approx(separable.params / conv.params, rel=1e-12)
 
 
-def test_the_page_keeps_the_rules_and_prints_four_forms(browser, page):
+def test_the_page_prints_four_forms():
     data, fallback = on_page("12_depthwise_separable", "layer_cost")
-    check_figure(browser, page, live.show("layer_cost", data, fallback))
     shape = (data["start"]["channels"], data["start"]["size"], data["start"]["size"])
     asked, options = (shape, data["start"]["kernels"], 3), {"padding": 1, "bias": False}
     forms = {
@@ -119,7 +119,7 @@ def test_the_first_view_is_the_lectures_layer(stage):
     assert "= 1/512 + 1/9 = 0.113." in stage.inner_text()
 
 
-def test_the_keyboard_changes_what_is_said(stage):
+def test_the_keyboard_changes_the_words(stage):
     window = stage.get_by_role("slider", name="window")
     window.press("ArrowRight")
     conv = cost.conv2d((512, 14, 14), 512, 5, padding=1, bias=False)
@@ -152,7 +152,7 @@ def test_a_window_as_large_as_the_input_makes_a_dense_layer(stage):
     assert stage.locator("table").first.locator("td div:visible").count() == 3
 
 
-def test_what_does_not_fit_is_said_in_words(stage):
+def test_what_does_not_fit_is_explained(stage):
     side, padding = (stage.get_by_role("slider", name=name) for name in ("input side", "padding"))
     side.press("Home")
     padding.press("Home")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, check_figure, on_page, page_fixture  # noqa: F401
+from live_helpers import browser_fixture, call, on_page, page_fixture  # noqa: F401
 from torch import nn
 from torch.nn import functional as F
 
@@ -12,6 +12,7 @@ from coursekit import live
 from dlvlib.models.resnet import CifarResNet
 from dlvlib.runtime import set_seed
 
+pytestmark = pytest.mark.browser
 DATA, FALLBACK = on_page("13_degradation_and_residuals", "residual_depth")
 FIGURE = live.show("residual_depth", DATA, FALLBACK)
 CASES = [(0.8, None), (1.0, None), (1.2, None), (1.0, 1.0), (1.2, 0.5), (1.0, 0.1), (0.8, 0.0)]
@@ -75,7 +76,7 @@ def test_most_of_the_fading_in_the_convolutional_nets_comes_from_the_padding():
     assert math.log(fades["circular"]) < 0.5 * math.log(fades["zeros"])
 
 
-def test_keyboard_changes_what_is_said(page):
+def test_keyboard_changes_the_words(page):
     page.set_content(FIGURE.html)
     words = page.locator("p[role=status]")
 
@@ -103,7 +104,3 @@ def test_fallback_holds_the_numbers_of_the_script(browser):
     assert least < depth < most
     factor = call(browser, "residual_depth", "return figure.residualFactor(1, 1);", None)
     assert f"<td>{factor**depth:.1e}</td>" in FALLBACK
-
-
-def test_it_keeps_the_rules_of_every_figure(browser, page):
-    check_figure(browser, page, FIGURE)

@@ -36,29 +36,44 @@ def changed(**fields):
     return entry
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"hint": "x"}, "keys must be id, question, several, choices, got hint"),
-        ({"question": None}, "question is missing"),
-        ({"question": "Costs $5$?"}, r"plain text and `code`, got '\$'"),
-        ({"question": "Open `code?"}, "close each backtick"),
-        ({"several": "yes"}, "several must be a bool, got 'yes'"),
-        ({"choices": "A"}, "choices must be a list, got 'A'"),
-        ({"choices": ENTRY["choices"][:1]}, "two choices or more, got 1"),
-        ({"choices": ["A", "B"]}, "choice A: must have the keys text, right, why, got 'A'"),
-        ({"choices": [c | {"right": False} for c in ENTRY["choices"]]}, "be right, got none"),
-        ({"choice_right": True}, "one choice may be right without `several`, got 2"),
-        ({"choice_why": None}, "choice B: why is missing"),
-        ({"choice_why": " "}, "choice B: why must not be empty"),
-        ({"choice_because": "x"}, "choice B: keys must be text, right, why, got because"),
-        ({"choice_text": False}, "choice B: text must be a str, got False; put it in quotes"),
-        ({"choice_text": "Yes, 5 × 5."}, "the choices must differ"),
-    ],
-)
-def test_a_broken_rule_is_named_with_file_and_question(fields, message):
-    with pytest.raises(ValueError, match=rf"^sky\.yml, sky\.color.*{message}"):
-        parsed(changed(**fields))
+BROKEN = [
+    ({"hint": "x"}, "keys must be id, question, several, choices, got hint"),
+    ({"question": None}, "question is missing"),
+    ({"question": "Costs $5$?"}, r"plain text and `code`, got '\$'"),
+    ({"question": "Open `code?"}, "close each backtick"),
+    ({"several": "yes"}, "several must be a bool, got 'yes'"),
+    ({"choices": "A"}, "choices must be a list, got 'A'"),
+    ({"choices": ENTRY["choices"][:1]}, "two choices or more, got 1"),
+    ({"choices": ["A", "B"]}, "choice A: must have the keys text, right, why, got 'A'"),
+    ({"choices": [c | {"right": False} for c in ENTRY["choices"]]}, "be right, got none"),
+    ({"choice_right": True}, "one choice may be right without `several`, got 2"),
+    ({"choice_why": None}, "choice B: why is missing"),
+    ({"choice_why": " "}, "choice B: why must not be empty"),
+    ({"choice_because": "x"}, "choice B: keys must be text, right, why, got because"),
+    ({"choice_text": False}, "choice B: text must be a str, got False; put it in quotes"),
+    ({"choice_text": "Yes, 5 × 5."}, "the choices must differ"),
+]
+
+
+def test_a_broken_rule_is_named_with_file_and_question():
+    for fields, message in BROKEN:
+        with pytest.raises(quiz.QuizError, match=rf"^sky\.yml, sky\.color.*{message}"):
+            parsed(changed(**fields))
+
+
+def test_all_problems_are_listed_a_line_each():
+    entries = [changed(question="$x$", several=1), changed(id="sky.two", choice_why=" ")]
+    with pytest.raises(quiz.QuizError) as caught:
+        parsed(*entries, "text", {"id": "sky.two", "choices": []})
+    starts = [line.split(": ")[0] for line in caught.value.problems]
+    assert starts == [
+        *["sky.yml, sky.color"] * 2,
+        "sky.yml, sky.two, choice B",
+        "sky.yml, entry 3",
+        *["sky.yml, sky.two"] * 4,  # no question, too few choices, none right, the id again
+    ]
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    assert all("\n" not in line for line in caught.value.problems)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from live_helpers import browser_fixture, call  # noqa: F401
 
 from coursekit import live, quiz
 
+pytestmark = pytest.mark.browser
 ADDRESS = "http://quiz.test/page.html"  # answered by the test itself: storage needs an origin
 QUIZ = """
 - id: net.pool
@@ -166,16 +167,36 @@ def test_only_the_question_that_changed_is_forgotten(visit):
     assert list(json.loads(page.evaluate("localStorage['dlv-quiz.test']"))) == ["net.pool"]
 
 
-@pytest.mark.parametrize(
-    "stored", ["{", "null", "7", "[]", '{"net.pool": 1}', '{"net.pool": {"hash": "HASH"}}']
-)
-def test_what_else_stands_in_the_storage_does_no_harm(visit, stored):
+STORED = ["{", "null", "7", "[]", '{"net.pool": 1}', '{"net.pool": null}']
+STORED += [
+    json.dumps({"net.pool": {"hash": "HASH"} | ({"chosen": chosen} if chosen != "none" else {})})
+    for chosen in ("none", [], [99], [-1], [0.5], ["1"], [None], [0, 1], [1, 1], {"0": 1}, "1", 1)
+]
+
+
+def test_what_else_is_in_the_storage_does_no_harm(visit):
     digest = quiz._hash(quiz.parse(QUIZ, where="")[0])
-    stored = json.dumps(stored.replace("HASH", digest))
-    page = visit(figure(), before=f"localStorage['dlv-quiz.test'] = {stored}")
-    assert page.get_by_text("0 of 2 right").is_visible()
-    answer_both(page)
-    assert page.get_by_text("1 of 2 right").is_visible()
+    for stored in STORED:
+        stored = json.dumps(stored.replace("HASH", digest))
+        page = visit(figure(), before=f"localStorage['dlv-quiz.test'] = {stored}")
+        assert page.get_by_text("0 of 2 right").is_visible(), stored
+        assert not page.get_by_role("button", name="Start again").is_visible(), stored
+        answer_both(page)
+        assert page.get_by_text("1 of 2 right").is_visible(), stored
+
+
+def test_two_tabs_keep_the_answers_of_both(visit):
+    first, second = visit(figure()), visit(figure())
+    first.get_by_role("radio", name="None.").check()
+    first.get_by_role("button", name="Check").first.click()
+    second.get_by_role("checkbox", name="kernels").check()
+    second.get_by_role("checkbox", name="biases").check()
+    second.get_by_role("button", name="Check").last.click()
+    for page in (first, second, visit(figure())):
+        page.reload()
+        assert page.get_by_text("2 of 2 right").is_visible()
+    first.get_by_role("button", name="Try again").first.click()  # withdraws one answer alone
+    assert list(json.loads(second.evaluate("localStorage['dlv-quiz.test']"))) == ["net.learned"]
 
 
 def test_works_where_storage_is_refused(visit):

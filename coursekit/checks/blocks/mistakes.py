@@ -61,8 +61,10 @@ class WrongInception(nn.Module):
         self.dim, self.order = dim, order
 
     def forward(self, maps: Tensor) -> Tensor:
-        maps = [self.branches[i](maps) for i in self.order]
-        return sum(maps[1:], maps[0]) if self.dim is None else torch.cat(maps, dim=self.dim)
+        results: list[Tensor] = [self.branches[i](maps) for i in self.order]
+        if self.dim is None:
+            return torch.stack(results).sum(dim=0)
+        return torch.cat(results, dim=self.dim)
 
 
 class WrongSeparable(nn.Sequential):
@@ -98,10 +100,27 @@ class WrongSeparable(nn.Sequential):
             bias=bias[0],
         )
         inputs = in_channels if swapped else middle
-        size = {"kernel_size": kernel_size, "padding": around} if wide else {"kernel_size": 1}
-        pointwise = nn.Conv2d(inputs, out_channels, **size, bias=bias[1])
+        size, border = (kernel_size, around) if wide else (1, 0)
+        pointwise = nn.Conv2d(inputs, out_channels, size, padding=border, bias=bias[1])
         steps = [pointwise, depthwise] if swapped else [depthwise, pointwise]
         super().__init__(steps[0], between or nn.Identity(), steps[1])
+
+
+class PerChannel(nn.Module):
+    """A right separable convolution with a layer of its own for each channel."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        super().__init__()
+        padding = kernel_size // 2
+        self.depthwise = nn.ModuleList(
+            nn.Conv2d(1, 1, kernel_size, padding=padding, bias=False) for _ in range(in_channels)
+        )
+        self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        results = [layer(maps[:, i : i + 1]) for i, layer in enumerate(self.depthwise)]
+        mixed: Tensor = self.pointwise(torch.cat(results, dim=1))
+        return mixed
 
 
 INCEPTION_MISTAKES: dict[str, Callable[..., nn.Module]] = {
@@ -152,7 +171,7 @@ SEPARABLE_MISTAKES: dict[str, Callable[..., nn.Module]] = {
     ),
     "The first step gives out_channels maps; depthwise means one map for each channel "
     "that comes in.": lambda *a: WrongSeparable(*a, early=True),
-    "The 1×1 step stands first; look around first, then mix.": (
+    "The 1×1 step comes first; look around first, then mix.": (
         lambda *a: WrongSeparable(*a, swapped=True)
     ),
     "There is a ReLU between the two steps; Xception has none.": (

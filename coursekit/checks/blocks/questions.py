@@ -1,11 +1,14 @@
 """Exercise 6: the price of an Inception block, the block itself, separable convolutions."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
-from coursekit.checks.blocks.mistakes import INCEPTION_MISTAKES, SEPARABLE_MISTAKES
+from coursekit.checks.blocks.mistakes import INCEPTION_MISTAKES, SEPARABLE_MISTAKES, PerChannel
+from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.modules import observe_module
-from coursekit.checks.engine.questions import FunctionQuestion, NumberQuestion
+from coursekit.checks.engine.questions import NumberQuestion
 from dlvlib.models.blocks import Inception, SeparableConv2d
 from dlvlib.profile import cost
 
@@ -30,8 +33,9 @@ def _weights(layers: list[cost.LayerCost]) -> int:
     return sum(layer.params - layer.output_shape[0] for layer in layers)
 
 
-def _pair(channels: int, num_kernels: int, *window: int) -> tuple[int, int]:
+def _pair(channels: int, num_kernels: int, height: int, width: int) -> tuple[int, int]:
     """Weights of a convolution and of its separable form, no biases."""
+    window = height, width
     maps = (channels, *window)
     dense = cost.conv2d(maps, num_kernels, window, bias=False)
     return dense.params, cost.depthwise_separable(maps, num_kernels, window, bias=False).params
@@ -42,14 +46,14 @@ def _ratio(channels: int, num_kernels: int, height: int, width: int) -> float:
     return separable / dense
 
 
-def _draw_inception(generator: torch.Generator) -> tuple:
+def _draw_inception(generator: torch.Generator) -> tuple[Any, ...]:
     """In channels, six different widths, and maps that are not square."""
     in_channels = int(torch.randint(2, 6, (), generator=generator))
     widths = (torch.randperm(8, generator=generator)[:6] + 1).tolist()
     return in_channels, *widths, torch.randn(2, in_channels, 6, 7, generator=generator)
 
 
-def _draw_separable(generator: torch.Generator) -> tuple:
+def _draw_separable(generator: torch.Generator) -> tuple[Any, ...]:
     """In channels, another number of out channels, an odd window, maps."""
     channels = (torch.randperm(5, generator=generator)[:2] + 2).tolist()
     window = 3 + 2 * int(torch.randint(0, 2, (), generator=generator))
@@ -90,7 +94,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     ),
     "reduced": NumberQuestion(
         expected=_params(_REDUCED),
-        praise="Two thin 1×1 convolutions save three quarters of the block.",
+        praise="Two narrow 1×1 convolutions save three quarters of the block.",
         unit="the number of parameters, biases included",
         hints={
             _weights(_REDUCED): "The biases are missing: one for each output channel.",
@@ -141,6 +145,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         rounds=6,
         praise="Shapes, parameters and outputs agree with dlvlib's layer.",
         mistakes=SEPARABLE_MISTAKES,
+        also_right=(PerChannel,),
     ),
     "ratio": FunctionQuestion(
         signature="ratio(channels, num_kernels, height, width)",
@@ -180,11 +185,12 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         hints={
             _SLIDE[0]: "That is with 1028 channels and kernels, as printed. Which power of two "
             "is meant?",
-            26.4: "That is the printed number, in millions; compute it anew with the right width.",
+            26.4: "That is the printed number, in millions; compute it again with the right "
+            "width.",
             round(_ROW[0] / 1e6, 1): "Give the whole number of weights, not the millions.",
             _ROW[0] / 1e6: "Give the whole number of weights, not the millions.",
             round(_ROW[0], -5): "That is rounded; give the whole number of weights.",
-            round(_SLIDE[0], -5): "That is the printed number; compute it anew with the right "
+            round(_SLIDE[0], -5): "That is the printed number; compute it again with the right "
             "width.",
             _ROW[1]: "That is the separable form; the question is about the convolution.",
             _pair(1024, 1024, 3, 3)[0]: "That is the second row; the third has a 5×5 window.",

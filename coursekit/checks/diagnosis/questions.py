@@ -3,24 +3,23 @@
 from collections.abc import Sequence
 
 from coursekit.checks.diagnosis import variants as curves
-from coursekit.checks.engine.questions import (
-    ChoiceQuestion,
-    FunctionQuestion,
-    Question,
-    StudentQuestion,
-)
+from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.questions import ChoiceQuestion, Question, StudentQuestion
 
-DIAGNOSES = {  # the word: how to tell, without saying whether it is so
-    "overfitting": "Overfitting shows in the turn: validation falls, then rises while training "
+DIAGNOSES = {  # the word: its signs, which do not give the answer away
+    "overfitting": "Overfitting shows in the turn: validation falls, then climbs while training "
     "falls on. Look for the lowest validation loss.",
     "underfitting": "Underfitting leaves both losses high and level. Look at the last training "
     "loss, and at its changes.",
-    "stopped too soon": "Then both losses still fall at the end. Look at the last three epochs.",
+    "stopped too soon": "Then both losses still fall at the end. Compare the last rows of the "
+    "table.",
     "healthy": "In a healthy run both losses are low and level at the end, and validation never "
-    "turns.",
+    "turns: it shakes by a few hundredths at most.",
 }
-REMEDIES = ("more data", "augmentation", "smaller network", "weight decay", "dropout")
-REMEDIES += ("early stopping", "more epochs")
+REMEDIES = (
+    *("more data", "augmentation", "smaller network", "weight decay", "dropout"),
+    *("early stopping", "more epochs"),
+)
 DECISIONS = ("weights", "epoch", "learning rate", "network", "remedy", "reported accuracy")
 
 
@@ -32,7 +31,7 @@ def _diagnose(right: str, praise: str) -> ChoiceQuestion:
 def _choose(
     right: set[str], options: tuple[str, ...], praise: str, too_few: str, too_many: dict[str, str]
 ) -> ChoiceQuestion:
-    """A question for a set of words; `too_many` says why a word does not belong to it.
+    """A question for a set of words; `too_many` explains why a word does not belong to it.
 
     That hint is given whatever else is chosen, for the first such word. A set without such a
     word gets the hint `too_few`.
@@ -46,7 +45,7 @@ def _choose(
 
 
 def _subsets(words: Sequence[str]) -> list[frozenset[str]]:
-    sets = [frozenset()]
+    sets: list[frozenset[str]] = [frozenset()]
     for word in words:
         sets += [chosen | {word} for chosen in sets]
     return sets
@@ -139,7 +138,8 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
         "There are more: compare each row of the table with the case.",
         {
             "more epochs": "More epochs show more of the rise.",
-            "early stopping": "Early stopping ends before the rise; the curve is the same one.",
+            "early stopping": "Early stopping picks an epoch before the rise; the whole curve "
+            "stays as it was.",
             "more data": "More data lowers the curve. Compare its rise with that of the case.",
         },
     ),

@@ -1,4 +1,4 @@
-"""Hints for wrong answers that are computed: where two answers are equal, hints must be mended."""
+"""Hints for wrong answers that are computed: where two answers are equal, hints are merged."""
 
 import math
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ def distinct(
     """Return the hint of each wrong answer, for a question with computed numbers.
 
     A mistake that leads to the right answer drops out, for instance a forgotten padding of 0.
-    Two mistakes that lead to the same answer share a line, since nobody can tell which it was.
+    Two mistakes that lead to the same answer share a line, since nobody can know which it was.
 
     Args:
         expected: the right answer, a number or a shape.
@@ -25,7 +25,7 @@ def distinct(
     """
 
     def equal(one: Answer, other: Answer) -> bool:
-        if isinstance(one, tuple):
+        if isinstance(one, tuple) or isinstance(other, tuple):
             return one == other
         return math.isclose(one, other, abs_tol=tolerance)
 

@@ -1,18 +1,16 @@
-"""A question whose answer is measured: many numbers are right, and rules tell the wrong ones."""
+"""A question whose answer is measured: many numbers are right, and rules detect the wrong ones."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from coursekit.checks.engine.questions import Verdict
-from coursekit.checks.engine.values import as_number
+from coursekit.checks.engine.questions import Verdict, read_number
 
 ROUNDED = 6e-5  # an accuracy may be given rounded to four digits
 
 
 @dataclass(frozen=True)
-class Slip:
-    """A mistake: its hint, the rule that tells it from the number, and a number it gives."""
+class Mistake:
+    """A mistake: its hint, the rule that detects it from the number, and a number it gives."""
 
     hint: str
     applies: Callable[[float], bool]
@@ -21,38 +19,38 @@ class Slip:
 
 @dataclass(frozen=True)
 class MeasuredQuestion:
-    """A question whose answer is a measured number; right is what no slip explains.
+    """A question whose answer is a measured number; right is what no mistake explains.
 
-    The slips are tried in their order. `unit` is told when the answer is no finite number.
+    The mistakes are tried in their order. `unit` completes the message about an answer that is
+    not a finite number.
     """
 
-    slips: tuple[Slip, ...]
+    mistakes: tuple[Mistake, ...]
     praise: str
     unit: str
 
     @property
     def hints(self) -> dict[float, str]:
-        """One wrong number for each slip, with its hint."""
-        return {slip.example: slip.hint for slip in self.slips}
+        """One wrong number for each mistake, with its hint."""
+        return {mistake.example: mistake.hint for mistake in self.mistakes}
 
     def judge(self, answer: object) -> Verdict:
-        """Judge an answer of any type."""
-        number = as_number(answer)
-        if number is None or not math.isfinite(number):
-            return Verdict(False, f"The answer should be one number, {self.unit}.")
-        for slip in self.slips:
-            if slip.applies(number):
-                return Verdict(False, slip.hint)
+        number = read_number(answer, self.unit)
+        if isinstance(number, Verdict):
+            return number
+        for mistake in self.mistakes:
+            if mistake.applies(number):
+                return Verdict(False, mistake.hint)
         return Verdict(True, self.praise)
 
 
-def accuracy_slips(
+def accuracy_mistakes(
     *, least: float, num_test: int, num_train: int, num_val: int
-) -> tuple[Slip, ...]:
+) -> tuple[Mistake, ...]:
     """What can be wrong with a test accuracy, known only by the number of images in each set.
 
-    An accuracy is a whole number of images divided by their number, which tells most accuracies
-    of other images from those of the test images.
+    An accuracy is a whole number of images divided by their number, so most accuracies on other
+    images cannot be accuracies on the test images.
 
     Args:
         least: the smallest accuracy that a sensible recipe reaches, a fraction.
@@ -70,43 +68,47 @@ def accuracy_slips(
 
     example = (num_test - 10) / num_test
     return (
-        Slip("That is a percentage; give the fraction.", lambda a: good(a / 100), 100 * example),
-        Slip(
+        Mistake(
+            "That is a percentage; give the fraction.", lambda a: good(a / 100), 100 * example
+        ),
+        Mistake(
             "That is how many are right; divide by how many there are.",
             lambda a: a > 1 and good(a / num_test),
             num_test - 10,
         ),
-        Slip("An accuracy lies between 0 and 1.", lambda a: not 0 <= a <= 1, -example),
-        Slip(
+        Mistake("An accuracy lies between 0 and 1.", lambda a: not 0 <= a <= 1, -example),
+        Mistake(
             "Every image right: that is seldom true of images never seen. Measure the test set.",
             lambda a: a == 1,
             1.0,
         ),
-        Slip("That is the error; accuracy is what remains.", lambda a: good(1 - a), 1 - example),
-        Slip(
+        Mistake(
+            "That is the error; accuracy is what remains.", lambda a: good(1 - a), 1 - example
+        ),
+        Mistake(
             f"That is a fraction of {num_train} images, so of the training set; measure the test "
             "set.",
             other(num_train),
             (num_train - 13) / num_train,
         ),
-        Slip(
+        Mistake(
             f"That is a fraction of {num_val} images, so of the validation set; the test set "
             "reports.",
             other(num_val),
             (num_val - 13) / num_val,
         ),
-        Slip(
+        Mistake(
             f"No whole number of {num_test} images gives this. Is it rounded, a mean of batch "
             "means, or a loss?",
             lambda a: not share(num_test)(a),
             (num_test - 9.5) / num_test,
         ),
-        Slip(
+        Mistake(
             "That is guessing. Did the training change the network that you measured?",
             lambda a: a < 0.2,
             36 / num_test,
         ),
-        Slip(
+        Mistake(
             f"It has learned something, but {100 * least:.0f} % is within reach. Train for more "
             "epochs, or with a larger learning rate.",
             lambda a: a < least,

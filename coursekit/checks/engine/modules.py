@@ -1,17 +1,19 @@
-"""What can be seen of a network that a student builds, whatever its layers are called."""
+"""What can be observed of a network that a student builds, whatever its layers are called."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 
 def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
     """Build a network and look at it, the cheapest things first.
 
-    Two networks with the same layers in the same order are seen alike, since `fill` gives both
-    the same weights.
+    Two networks that use the same weights in the same order are seen alike, since `fill` gives
+    both the same values. A dense layer and a convolution with as many weights per output count
+    as the same.
 
     Args:
         build: what the student wrote, a class or a function.
@@ -31,7 +33,9 @@ def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]
         raise TypeError(f"it should give an nn.Module, it gave a {type(module).__name__}")
     module.eval()
     with torch.no_grad():
-        fill(module, kernels_before_norms(module, images.clone()))  # forward may work in place
+        with Uses(module) as uses:
+            module(images.clone())  # forward may work in place
+        fill(module, uses.before)
         outputs = module(images)
     if not isinstance(outputs, Tensor):
         raise TypeError(f"forward should return a tensor, it returned {type(outputs).__name__}")
@@ -42,47 +46,58 @@ def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]
     }
 
 
-def kernels_before_norms(module: nn.Module, images: Tensor) -> dict[nn.Module, tuple[int, ...]]:
-    """Run the network once; say for each batch normalisation whose output it reads.
+class Uses(TorchFunctionMode):
+    """Records in which order a network uses its parameters and statistics.
 
-    Returns:
-        Layer to the shape of the weights of the convolution before it; a layer that no
-        convolution feeds directly is left out.
+    Attributes:
+        before: id of a tensor, in the order of first use, to the shape of the weights that it
+            belongs to: for a bias those of its layer, for a normalisation those of the layer that
+            its input comes from; () for the weights themselves.
     """
-    made: dict[int, tuple[Tensor, tuple[int, ...]]] = {}  # the tensor is kept, so its id stays
-    kernels: dict[nn.Module, tuple[int, ...]] = {}
 
-    def look(layer: nn.Module, inputs: tuple, output: Any) -> None:
-        if isinstance(layer, nn.Conv2d):
-            made[id(output)] = output, tuple(layer.weight.shape)
-        elif isinstance(layer, nn.BatchNorm2d) and inputs and id(inputs[0]) in made:
-            kernels.setdefault(layer, made[id(inputs[0])][1])
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.before: dict[int, tuple[int, ...]] = {}
+        self._own = {id(t) for t in [*module.parameters(), *module.buffers()]}
+        self._made: dict[int, tuple[Tensor, tuple[int, ...]]] = {}  # holds the tensor, so its id
 
-    hooks = [layer.register_forward_hook(look) for layer in module.modules()]
-    try:
-        module(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return kernels
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        values = [*args, *(kwargs or {}).values()]
+        used = [v for v in values if isinstance(v, Tensor) and id(v) in self._own]
+        if not used or not isinstance(result, Tensor):
+            return result
+        shapes = [_as_matrix(tensor) for tensor in used if tensor.ndim > 1]
+        shapes += [self._made[id(v)][1] for v in values if id(v) in self._made]
+        for tensor in used:
+            self.before.setdefault(id(tensor), shapes[0] if shapes and tensor.ndim == 1 else ())
+        if used[0].ndim > 1:
+            self._made[id(result)] = result, _as_matrix(used[0])
+        return result
 
 
-def fill(module: nn.Module, kernels: Mapping[nn.Module, tuple[int, ...]]) -> None:
-    """Give every parameter and statistic random values that depend only on shape and order.
+def _as_matrix(tensor: Tensor) -> tuple[int, ...]:
+    """The shape as (outputs, weights of each), the same for nn.Linear and nn.Conv2d."""
+    return (len(tensor), tensor[0].numel()) if tensor.ndim > 1 else tuple(tensor.shape)
 
-    Parameters of the same shape are filled in the order in which they are registered, and so are
-    statistics. Those of a batch normalisation count with the kernels before it, so it does not
-    matter whether the projection of a shortcut is built before or after the branch. Variances
-    stay positive.
+
+def fill(module: nn.Module, before: Mapping[int, tuple[int, ...]]) -> None:
+    """Set every parameter and statistic to random values that depend only on its use.
+
+    Tensors of the same shape are filled in the order of their first use, those never used last.
+    Those of a batch normalisation count with the kernels before it, so it does not matter whether
+    a block computes its shortcut before or after its branch. Variances stay positive.
     """
-    seen: dict[tuple, int] = {}
-    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        if not tensor.is_floating_point():
+    seen: dict[tuple[Any, ...], int] = {}
+    order = {tensor: number for number, tensor in enumerate(before)}
+    named = [*module.named_parameters(), *module.named_buffers()]
+    for name, tensor in sorted(named, key=lambda pair: order.get(id(pair[1]), len(order))):
+        if not tensor.is_floating_point() or tensor.numel() == 0:
             continue
-        shape = tuple(tensor.shape)
-        kernel = kernels.get(module.get_submodule(name.rpartition(".")[0]), ())
-        key = shape, kernel, isinstance(tensor, nn.Parameter)
+        shape = _as_matrix(tensor)
+        key = shape, before.get(id(tensor), ()), isinstance(tensor, nn.Parameter)
         seen[key] = seen.get(key, 0) + 1
         generator = torch.Generator().manual_seed(hash((key, seen[key])) % 2**31)
         values = torch.randn(shape, generator=generator) / max(1, tensor[:1].numel()) ** 0.5
-        tensor.copy_(values.abs() + 0.5 if name.endswith("running_var") else values)
+        values = values.abs() + 0.5 if name.endswith("running_var") else values
+        tensor.copy_(values.reshape(tensor.shape))

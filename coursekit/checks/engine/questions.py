@@ -1,26 +1,41 @@
-"""The kinds of question. Each knows the right answer and the usual wrong ones, with their hints.
+"""The kinds of question. Each has the right answer and the usual wrong ones, with their hints.
 
-Every `judge` takes any object and returns one line; `check` catches what it did not foresee.
+Every `judge` takes any object, and returns one short line about it.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
+from coursekit.checks.engine import sandbox
+from coursekit.checks.engine.values import (
+    MAX_ECHO,
+    as_number,
+    as_shape,
+    format_number,
+    name_of,
+    number_in_text,
+)
+from dlvlib._common import check_int
 
-from coursekit.checks.engine import sandbox as calling
-from coursekit.checks.engine.sandbox import Raised
-from coursekit.checks.engine.values import as_number, as_shape, difference, name_of, same, written
+MAX_MESSAGE = 300  # characters
+LARGEST_STUDENT = 10**30
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a checker says: `right`, and one line of text. It prints as that line."""
+    """The result of a check: `right`, and one line of text. It prints as that line."""
 
     right: bool
     message: str
+
+    def __post_init__(self) -> None:
+        printable = "".join(c if c.isprintable() else " " for c in self.message[:10_000])
+        line = " ".join(printable.split())
+        line = line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 4] + " ..."
+        object.__setattr__(self, "message", line)
 
     def __bool__(self) -> bool:
         return self.right
@@ -36,12 +51,40 @@ class Question(Protocol):
         """Judge an answer of any type."""
 
 
+def read_number(answer: object, unit: str) -> float | Verdict:
+    """Return the finite number that an answer is, or a verdict that asks for one.
+
+    Args:
+        answer: any object.
+        unit: what is asked for, to complete "The answer should be one number".
+    """
+    answer = sandbox.plain(answer)
+    number = as_number(answer)
+    if number is not None and math.isfinite(number):
+        return number
+    if number is not None:
+        form = f"one number, {unit}, and a finite number"
+        return Verdict(False, f"The answer should be {form}; got {number}.")
+    if isinstance(answer, str):
+        meant = number_in_text(answer)
+        if meant is not None:
+            return Verdict(False, f"Give a number, not text: Python writes {meant}.")
+    if isinstance(answer, tuple) and len(answer) > 1 and as_shape(answer) is not None:
+        first, *others = map(str, as_shape(answer) or ())
+        point = f"Python writes {first[:MAX_ECHO]}.{others[0][:MAX_ECHO]}"
+        grouped = all(len(part) <= 3 for part in others) and first != "0"
+        groups = "_".join([first[:3], *(part.zfill(3) for part in others[:4])])
+        advice = f"{point}, or {groups} for thousands" if grouped else point
+        return Verdict(False, f"A comma makes {len(answer)} numbers of one. {advice}.")
+    return Verdict(False, f"The answer should be one number, {unit}; got {name_of(answer)}.")
+
+
 @dataclass(frozen=True)
 class NumberQuestion:
     """A question whose answer is one number.
 
-    `hints` maps a wrong number to the mistake behind it; `unit` is told when the answer is no
-    number at all.
+    `hints` maps a wrong number to the mistake behind it; `unit` completes the message about an
+    answer that is not a number.
     """
 
     expected: float
@@ -51,12 +94,9 @@ class NumberQuestion:
     tolerance: float = 5e-4
 
     def judge(self, answer: object) -> Verdict:
-        number = as_number(answer)
-        if number is None:
-            kind = type(answer).__name__
-            return Verdict(False, f"The answer should be one number, {self.unit}; got {kind}.")
-        if not math.isfinite(number):
-            return Verdict(False, f"The answer should be a finite number, got {number}.")
+        number = read_number(answer, self.unit)
+        if isinstance(number, Verdict):
+            return number
         if math.isclose(number, self.expected, abs_tol=self.tolerance):
             return Verdict(True, self.praise)
         for wrong, hint in self.hints.items():
@@ -64,7 +104,7 @@ class NumberQuestion:
                 return Verdict(False, hint)
         if any(math.isclose(number, round(self.expected, digits)) for digits in (1, 2)):
             return Verdict(False, "That is rounded too far; give three decimals or more.")
-        return Verdict(False, f"{written(number, 6)} is not it. The answer is {self.unit}.")
+        return Verdict(False, f"{format_number(number)} is not it. The answer is {self.unit}.")
 
 
 @dataclass(frozen=True)
@@ -79,10 +119,14 @@ class ShapeQuestion:
     hints: Mapping[tuple[int, ...], str]
 
     def judge(self, answer: object) -> Verdict:
+        answer = sandbox.plain(answer)
         shape = as_shape(answer)
+        if shape is None and isinstance(answer, str) and re.search(r"\d", answer[:MAX_ECHO]):
+            meant = tuple(map(int, re.findall(r"\d+", answer[:MAX_ECHO])))
+            return Verdict(False, f"Give a tuple, not text: Python writes {meant}.")
         if shape is None:
-            kind = type(answer).__name__
-            return Verdict(False, f"The answer should be a tuple of whole numbers, got {kind}.")
+            form = f"a tuple of whole numbers, got {name_of(answer)}"
+            return Verdict(False, f"The answer should be {form}.")
         if shape == self.expected:
             return Verdict(True, self.praise)
         if shape in self.hints:
@@ -91,7 +135,8 @@ class ShapeQuestion:
             axes = f"{len(self.expected)} {'axis' if len(self.expected) == 1 else 'axes'}"
             return Verdict(False, f"The shape has {axes}, yours has {len(shape)}.")
         order = "" if len(shape) == 1 else " The order is channels, height, width."
-        return Verdict(False, f"{shape} is not it.{order}")
+        sizes = ", ".join(format_number(float(size)).replace(",", "") for size in shape)
+        return Verdict(False, f"({sizes}{',' * (len(shape) == 1)}) is not it.{order}")
 
 
 @dataclass(frozen=True)
@@ -109,18 +154,20 @@ class ChoiceQuestion:
     hints: Mapping[frozenset[str], str]
 
     def judge(self, answer: object) -> Verdict:
+        answer = sandbox.plain(answer)
         words = answer.split(",") if isinstance(answer, str) else answer
         if not isinstance(words, (list, tuple, set, frozenset)) or not all(
             isinstance(word, str) for word in words
         ):
             form = "a word" if len(self.expected) == 1 else "a set of words"
             return Verdict(False, f"The answer should be {form}, as text; got {name_of(answer)}.")
-        known_as = {_plain(option): option for option in self.options}
-        chosen = frozenset(known_as.get(_plain(word), word.strip()) for word in words)
+        known_as = {_simplified(option): option for option in self.options}
+        chosen = frozenset(known_as.get(_simplified(word), word.strip()) for word in words)
         unknown = sorted(chosen - set(self.options))
         if unknown:
+            word = unknown[0] if len(unknown[0]) <= MAX_ECHO else unknown[0][:MAX_ECHO] + "..."
             known = ", ".join(self.options)
-            return Verdict(False, f"{unknown[0]!r} is not one of the words: {known}.")
+            return Verdict(False, f"{word!r} is not one of the words: {known}.")
         if chosen == self.expected:
             return Verdict(True, self.praise)
         if chosen in self.hints:
@@ -134,54 +181,8 @@ class ChoiceQuestion:
         return f"{missing} missing, {extra} too many."
 
 
-def _plain(word: str) -> str:
+def _simplified(word: str) -> str:
     return " ".join(word.lower().replace("_", " ").replace("-", " ").split())
-
-
-@dataclass(frozen=True)
-class FunctionQuestion:
-    """A question whose answer is a function (or a class), compared with `reference`.
-
-    `draw` makes random arguments from a generator. `observe(function, *arguments)` says what is
-    compared, by default what the function returns. `mistakes` are wrong functions, each with its
-    hint: the answer that agrees with one of them on every input has made that mistake.
-    """
-
-    signature: str
-    reference: Callable[..., Any]
-    draw: Callable[[torch.Generator], tuple]
-    praise: str
-    mistakes: Mapping[str, Callable[..., Any]]
-    rounds: int = 20
-    observe: Callable[..., Any] = lambda function, *arguments: function(*arguments)
-
-    def judge(self, answer: object) -> Verdict:
-        if not callable(answer):
-            name = name_of(answer)
-            return Verdict(False, f"The answer should be a function {self.signature}, got {name}.")
-        expected = self.observations(self.reference)  # first: it loads what both need
-        if expected is None or all(isinstance(value, Raised) for value in expected):
-            return Verdict(False, "The checker itself had no time or no memory; run it again.")
-        found = self.observations(answer)
-        if found is None:
-            limit = calling.TIME_LIMIT_SECONDS
-            return Verdict(False, f"Your function did not return within {limit:g} seconds.")
-        if same(found, expected):
-            return Verdict(True, self.praise)
-        for hint, mistake in self.mistakes.items():
-            if same(found, self.observations(mistake)):
-                return Verdict(False, hint)
-        pairs = enumerate(zip(found, expected, strict=True), start=1)
-        number, (wrong, right) = next((i, pair) for i, pair in pairs if not same(*pair))
-        if isinstance(wrong, Raised):
-            return Verdict(False, f"Your function raised {wrong}")
-        return Verdict(False, f"On random input number {number}, {difference(wrong, right)}.")
-
-    def observations(self, function: Callable[..., Any]) -> list | None:
-        """What is seen of a function on each of the inputs; None if it took too long."""
-        generator = torch.Generator().manual_seed(0)
-        inputs = [self.draw(generator) for _ in range(self.rounds)]
-        return calling.call_all(lambda *arguments: self.observe(function, *arguments), inputs)
 
 
 @dataclass(frozen=True)
@@ -190,5 +191,13 @@ class StudentQuestion:
 
     make: Callable[[int], Question]
 
-    def judge(self, answer: object, student: int) -> Verdict:
-        return self.make(student).judge(answer)
+    def judge(self, answer: object, student: object = None) -> Verdict:
+        student = sandbox.plain(student)
+        try:
+            number = check_int("student", student, 0, LARGEST_STUDENT)
+        except ValueError:
+            digits = student.strip().lstrip("0") if isinstance(student, str) else ""
+            digits = digits if digits.isdecimal() and len(digits) <= MAX_ECHO else "12345"
+            form = f"student={digits}, a whole number without quotes and leading zeros"
+            return Verdict(False, f"This question needs your student number: {form}.")
+        return self.make(number).judge(answer)

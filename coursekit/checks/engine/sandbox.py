@@ -1,62 +1,206 @@
-"""Call what a student wrote: within a time limit, on copies of the inputs, whatever it does."""
+"""Run what a student wrote: within a time limit, and without a trace left in the kernel.
 
-import copy
+On Linux the code runs in a forked child. A child can always be ended, whatever the code does, and
+takes its memory and its changes with it; a fork needs no pickling of the student's class. Other
+systems, and code that needs CUDA, use a thread, which can only be asked to stop.
+"""
+
+import contextlib
 import ctypes
-import textwrap
+import io
+import os
+import pickle
+import random
+import select
+import signal
+import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+import types
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
+from coursekit.checks.engine.values import Other, Raised, is_plain, to_plain
+
 TIME_LIMIT_SECONDS = 5.0
+STOPPING_SECONDS = 2.0  # for a thread that catches what should end it
+MEMORY_LIMIT_BYTES = 4 * 2**30  # in addition to what the kernel uses already
+MAX_PRINTED = 2000  # characters
+
+NO_ANSWERS = (type, types.FunctionType, types.ModuleType, bytes, complex, dict)
+
+Step = Callable[[], object]
+
+
+class Stopped(Exception):
+    """The code was ended before it returned; the text is a sentence for the student."""
 
 
 class OutOfTime(BaseException):
-    """Raised inside a function that did not return in time; no `except Exception` holds it."""
+    """Raised in a thread that did not return in time; no `except Exception` catches it."""
 
 
-@dataclass(frozen=True)
-class Raised:
-    """What a call raised instead of returning: the type of the exception and its text."""
-
-    kind: str
-    text: str
-
-    def __str__(self) -> str:
-        return textwrap.shorten(f"{self.kind}: {self.text}", width=200, placeholder=" ...")
-
-
-def call_all(function: Callable[..., Any], inputs: Sequence[tuple]) -> list | None:
-    """Call `function` on copies of each input.
-
-    Returns:
-        One value for each input, a `Raised` where the call raised; None if the calls together
-        took longer than `TIME_LIMIT_SECONDS`. The thread is then told to stop.
-    """
-    values: list[Any] = []
-
-    def run() -> None:
-        for arguments in inputs:
-            try:
-                values.append(function(*copy.deepcopy(arguments)))
-            except OutOfTime:
-                return
-            except BaseException as error:  # whatever a student's function raises is an answer
-                values.append(Raised(type(error).__name__, _text(error)))
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(TIME_LIMIT_SECONDS)
-    if thread.is_alive():
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(OutOfTime)
-        )
-        return None
-    return values
-
-
-def _text(error: BaseException) -> str:
+def plain(answer: object) -> Any:
+    """Return an answer as plain data; its own methods run in the sandbox."""
+    if is_plain(answer):
+        return answer
+    if type(answer) in NO_ANSWERS:
+        return Other(type(answer).__name__)
     try:
-        return str(error)
-    except Exception:  # an exception may refuse to describe itself
-        return "without a message"
+        (found,) = run([lambda: answer])
+    except Stopped:
+        found = None
+    return Other(type(answer).__name__) if found is None or isinstance(found, Raised) else found
+
+
+def run(steps: Sequence[Step]) -> list[Any]:
+    """Call each step and return its value as plain data, or a `Raised` where it raised.
+
+    Raises:
+        Stopped: if all steps together took longer than `TIME_LIMIT_SECONDS`, or ended the process.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # no memory for another process
+            values = _run_in_child(steps)
+            if not any(_needs_thread(value) for value in values):
+                return values
+    return _run_in_thread(steps)
+
+
+def observe(step: Step) -> Any:
+    """Call a step and return its value as plain data, or a `Raised` if it raised."""
+    try:
+        with torch.enable_grad():
+            return to_plain(step())
+    except BaseException as error:  # whatever a student's function raises is an answer
+        return Raised.of(error)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Compute with one thread, and restore the random states of torch, NumPy and random."""
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002 - students use this state
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # on a busy machine, several wait for each other at every operation
+    try:
+        with torch.random.fork_rng(devices=list(gpus)):
+            yield
+    finally:
+        torch.set_num_threads(num_threads)
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+
+
+def _out_of_time() -> Stopped:
+    return Stopped(f"Your function did not return within {TIME_LIMIT_SECONDS:g} seconds.")
+
+
+def _needs_thread(value: Any) -> bool:
+    """Whether torch refused to work in a fork, as it does once CUDA is in use."""
+    return isinstance(value, Raised) and value.kind == "RuntimeError" and "fork" in value.text
+
+
+def _run_in_child(steps: Sequence[Step]) -> list[Any]:
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, by Python 3.12 and later
+        child = os.fork()
+    if child == 0:
+        _be_the_child(steps, writer)
+    try:
+        os.close(writer)
+        content = _read(reader, time.monotonic() + TIME_LIMIT_SECONDS)
+    finally:  # also if the user interrupts the kernel
+        os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
+        os.close(reader)
+    try:
+        values, printed = pickle.loads(content)
+    except Exception:  # empty or cut short
+        text = "Your function ended the process: by an exit, or because it took too much memory."
+        raise Stopped(text) from None
+    print(printed, end="")
+    return list(values)
+
+
+def _be_the_child(steps: Sequence[Step], writer: int) -> None:
+    """Send the values of the steps and what they printed, then end without any cleaning up."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the kernel, our parent
+        _limit_memory()
+        torch.set_num_threads(1)  # the pool of threads was not forked
+        torch.cuda.is_available = lambda: False  # a forked process cannot use it
+        sys.stdout = sys.stderr = printed = io.StringIO()
+        values = [observe(step) for step in steps]
+        content = pickle.dumps((values, printed.getvalue()[:MAX_PRINTED]))
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(content)
+    finally:
+        os._exit(0)
+
+
+def _limit_memory() -> None:
+    import resource  # not on Windows
+
+    with contextlib.suppress(OSError, ValueError):
+        Path("/proc/self/oom_score_adj").write_text("1000")  # the child goes first, not the kernel
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + MEMORY_LIMIT_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _read(reader: int, deadline: float) -> bytes:
+    chunks: list[bytes] = []
+    poll = select.poll()
+    poll.register(reader)
+    while poll.poll(max(0, 1000 * (deadline - time.monotonic()))):
+        chunk = os.read(reader, 2**16)
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
+    raise _out_of_time()
+
+
+def _run_in_thread(steps: Sequence[Step]) -> list[Any]:
+    values: list[Any] = []
+    stop, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        try:
+            for step in steps:
+                if stop.is_set():
+                    return
+                values.append(observe(step))
+        except OutOfTime:
+            pass
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        if not done.wait(TIME_LIMIT_SECONDS):  # an interrupted `join` takes the thread for ended
+            raise _out_of_time()
+        return values
+    finally:
+        stop.set()
+        _interrupt(thread, done)
+
+
+def _interrupt(thread: threading.Thread, done: threading.Event) -> None:
+    """Raise `OutOfTime` in a thread until it ends; `except: pass` catches many, but hardly all."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # else the exception comes in the longest call, inside the `try`
+    deadline = time.monotonic() + STOPPING_SECONDS
+    while not done.wait(0.001) and time.monotonic() < deadline:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(OutOfTime)
+        )
+    sys.setswitchinterval(interval)

@@ -5,12 +5,13 @@ layers, for instance a forgotten padding of 0; `hints.distinct` drops these.
 """
 
 from math import prod
+from typing import Any
 
 from coursekit.checks.layers.variants import Layers
 from dlvlib.profile import cost
 from dlvlib.profile.cost import LayerCost, Shape
 
-Mistakes = dict[str, list[tuple]]
+Mistakes = dict[str, list[tuple[Any, str]]]
 
 NO_BIAS_PARAMS = "The biases are missing: one for each output unit or output channel."
 ONE_BIAS = "There is one bias for each output unit or channel, not one for the whole layer."
@@ -68,7 +69,7 @@ def of_conv(layers: Layers) -> Mistakes:
     image, kernel, channels = layers.image, layers.kernel_size, layers.image[0]
 
     def priced(image: Shape = image, **changed: int | bool) -> LayerCost:
-        window = {"stride": layers.stride, "padding": layers.padding} | changed
+        window: dict[str, Any] = {"stride": layers.stride, "padding": layers.padding} | changed
         return cost.conv2d(image, layers.kernels, kernel, **window)
 
     right, plain = priced(), priced(bias=False)
@@ -142,7 +143,7 @@ def of_pool(layers: Layers) -> Mistakes:
     stepped = cost.max_pool2d(image, size, stride=1)
     rounded = cost.max_pool2d(image, size, stride=layers.pool_stride, ceil_mode=True)
     values = prod(right.output_shape)
-    no_weights = "A maximum has no weights: the window only says where to look."
+    no_weights = "A maximum has no weights: the window only decides where to look."
     stride, up = "The stride is forgotten.", "A window that does not fit is left out: round down."
     independent = "Each layer is applied to the image, not to the output of the one before."
     return {
@@ -186,7 +187,7 @@ def of_pool(layers: Layers) -> Mistakes:
     }
 
 
-def _bytes(right: LayerCost, input_shape: Shape) -> list[tuple]:
+def _bytes(right: LayerCost, input_shape: Shape) -> list[tuple[Any, str]]:
     values, num_bytes = prod(right.output_shape), right.output_bytes
     return [
         (values, "Those are values; each takes 4 bytes."),

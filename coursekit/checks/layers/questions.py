@@ -1,16 +1,13 @@
 """Exercise 2: what a dense, a convolutional and a pooling layer cost."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
+from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.hints import distinct
-from coursekit.checks.engine.questions import (
-    FunctionQuestion,
-    NumberQuestion,
-    ShapeQuestion,
-    StudentQuestion,
-)
+from coursekit.checks.engine.questions import NumberQuestion, ShapeQuestion, StudentQuestion
 from coursekit.checks.layers import mistakes as layer_mistakes
 from coursekit.checks.layers.mistakes import Mistakes
 from coursekit.checks.layers.variants import LECTURE_LAYERS, Layers, drawn_layers
@@ -76,17 +73,21 @@ def _ask(
 ) -> NumberQuestion | ShapeQuestion:
     praise = PRAISE[f"{layer}.{quantity}"]
     if quantity == "shape":
-        hints = distinct(right.output_shape, mistakes["shape"])
-        return ShapeQuestion(expected=right.output_shape, praise=praise, hints=hints)
-    expected = {
+        shape = right.output_shape
+        return ShapeQuestion(shape, praise, distinct(shape, mistakes["shape"]))
+    expected: float = {
         "params": right.params,
         "flops": right.flops,
         "comparisons": right.comparisons,
         "bytes": right.output_bytes,
         "megabytes": right.output_bytes / 10**6,
     }[quantity]
-    hints = distinct(expected, mistakes[quantity])
-    return NumberQuestion(expected=expected, praise=praise, hints=hints, unit=UNITS[quantity])
+    return NumberQuestion(
+        expected=expected,
+        praise=praise,
+        hints=distinct(expected, mistakes[quantity]),
+        unit=UNITS[quantity],
+    )
 
 
 def _perceptron(quantity: str) -> NumberQuestion | ShapeQuestion:
@@ -105,7 +106,7 @@ def _priced(show: Callable[[LayerCost], ConvCost], **fixed: int | bool) -> Calla
     """A `conv_cost` that shows what `show` makes of the cost, with some arguments ignored."""
 
     def conv_cost(image: Shape, kernels: int, size: int, stride: int, padding: int) -> ConvCost:
-        window = {"stride": stride, "padding": padding} | fixed
+        window: dict[str, Any] = {"stride": stride, "padding": padding} | fixed
         return show(cost.conv2d(image, kernels, size, **window))
 
     return conv_cost

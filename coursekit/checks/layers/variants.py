@@ -1,8 +1,10 @@
 """Three layers that each read one image: the lecture's, and those drawn from a student number."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dlvlib._common import check_int
 from dlvlib.profile import cost
 from dlvlib.profile.cost import LayerCost, Shape
 
@@ -38,10 +40,15 @@ class Layers:
 
     def costs(self) -> dict[str, LayerCost]:
         """What each layer costs, by its name in `texts`."""
-        window = {"stride": self.stride, "padding": self.padding}
         return {
             "dense": cost.linear(self.image, self.units),
-            "conv": cost.conv2d(self.image, self.kernels, self.kernel_size, **window),
+            "conv": cost.conv2d(
+                self.image,
+                self.kernels,
+                self.kernel_size,
+                stride=self.stride,
+                padding=self.padding,
+            ),
             "pool": cost.max_pool2d(self.image, self.pool_size, stride=self.pool_stride),
         }
 
@@ -56,7 +63,9 @@ LECTURE_LAYERS = Layers(  # page "Exercise: reminder on layers", which leaves C 
     pool_size=2,
     pool_stride=2,
 )
-OPTIONS = {  # one entry of each is drawn; several values together where they must fit each other
+OPTIONS: dict[
+    tuple[str, ...], Sequence[tuple[int, ...]]
+] = {  # one entry of each is drawn; several values together where they must fit each other
     ("channels",): [(c,) for c in (6, 10, 12, 14)],
     ("height",): [(h,) for h in (20, 24, 28, 30, 32)],
     ("width",): [(w,) for w in (18, 22, 26, 36, 40)],
@@ -80,8 +89,7 @@ def drawn_layers(student: int) -> Layers:
     >>> drawn_layers(12345) == drawn_layers(12345)
     True
     """
-    if not isinstance(student, int) or isinstance(student, bool) or student < 0:
-        raise ValueError(f"student must be an integer >= 0, got {student!r}")
+    student = check_int("student", student)
     digest = hashlib.sha256(f"layers {student}".encode()).digest()  # its bytes are the dice
     drawn: dict[str, int] = {}
     for (names, options), byte in zip(OPTIONS.items(), digest, strict=False):

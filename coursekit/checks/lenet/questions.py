@@ -6,14 +6,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from coursekit.checks.engine.measured import MeasuredQuestion, accuracy_slips
+from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.measured import MeasuredQuestion, accuracy_mistakes
 from coursekit.checks.engine.modules import observe_module
-from coursekit.checks.engine.questions import (
-    FunctionQuestion,
-    NumberQuestion,
-    Question,
-    ShapeQuestion,
-)
+from coursekit.checks.engine.questions import NumberQuestion, Question, ShapeQuestion
 from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import cost
 
@@ -67,19 +63,9 @@ def _lenet(
     )
 
 
-def _convolutional_c5(num_classes: int) -> nn.Module:
-    """LeNet-5 as in the paper, where C5 is a convolution on maps of its own size."""
-    layers = list(_lenet(num_classes))
-    return nn.Sequential(*layers[:6], nn.Conv2d(16, 120, 5), nn.Tanh(), nn.Flatten(), *layers[9:])
-
-
 def _draw_images(generator: torch.Generator) -> tuple[int, Tensor]:
-    """Random (num_classes, images of shape (3, 1, 32, 32)).
-
-    Never six classes: `observe_module` could not tell their bias from that of C1, which matters
-    to a network whose layers are registered in another order.
-    """
-    num_classes = int(torch.randint(2, 6, (), generator=generator))
+    """Random (num_classes, images of shape (3, 1, 32, 32))."""
+    num_classes = int(torch.randint(2, 10, (), generator=generator))
     return num_classes, torch.randn(3, 1, 32, 32, generator=generator)
 
 
@@ -164,8 +150,6 @@ QUESTIONS: dict[str, Question] = {
             "The convolutions have no activation after them.": partial(
                 _lenet, bend_in_convs=False
             ),
-            "The layer of 120 units is a convolution. It computes the same, but the checker can "
-            "compare its weights only in a dense layer.": _convolutional_c5,
             "This is ReLU; LeNet-5 uses tanh.": partial(_lenet, bend=nn.ReLU),
             "This is a sigmoid; LeNet-5 uses tanh.": partial(_lenet, bend=nn.Sigmoid),
             "It pools with the mean; here the largest value is kept.": partial(
@@ -210,7 +194,7 @@ QUESTIONS: dict[str, Question] = {
         },
     ),
     "test_accuracy": MeasuredQuestion(
-        slips=accuracy_slips(
+        mistakes=accuracy_mistakes(
             least=LEAST_ACCURACY, num_test=NUM_TEST, num_train=NUM_TRAIN, num_val=NUM_VAL
         ),
         praise="Your network reads digits that it has never seen.",

@@ -10,27 +10,6 @@ from torch.nn import functional as F
 Batches = Sequence[tuple[Tensor, Tensor]]
 
 
-class Descent:
-    """Gradient descent without momentum.
-
-    `torch.optim` loads so much at its first use that a busy machine would exceed the time limit
-    of a checker.
-    """
-
-    def __init__(self, net: nn.Module, lr: float = 0.1) -> None:
-        self.parameters, self.lr = list(net.parameters()), lr
-
-    def zero_grad(self, set_to_none: bool = True) -> None:  # None and zeros are the same here
-        for parameter in self.parameters:
-            parameter.grad = None
-
-    @torch.no_grad()
-    def step(self) -> None:
-        for parameter in self.parameters:
-            if parameter.grad is not None:
-                parameter -= self.lr * parameter.grad
-
-
 def make_step(*calls: str, softmax: bool = False, graph: bool = False) -> Callable[..., Any]:
     """A training step that makes these calls in this order: "zero", "backward", "step".
 
@@ -113,9 +92,11 @@ def make_batches(
     return shuffled_batches
 
 
-def watch_steps(train_step: Callable[..., Any], net: nn.Module, batches: Batches) -> dict:
+def watch_steps(
+    train_step: Callable[..., Any], net: nn.Module, batches: Batches
+) -> dict[str, Any]:
     """Take two steps, each on its batch; return the losses and the weights after each."""
-    optimizer = Descent(net)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     losses, weights = [], []
     for images, targets in batches:
         losses.append(train_step(net, optimizer, images, targets))
@@ -128,9 +109,11 @@ def watch_steps(train_step: Callable[..., Any], net: nn.Module, batches: Batches
     }
 
 
-def watch_epoch(train_epoch: Callable[..., Any], net: nn.Module, batches: Batches) -> dict:
+def watch_epoch(
+    train_epoch: Callable[..., Any], net: nn.Module, batches: Batches
+) -> dict[str, Any]:
     """Train for one epoch, beginning in eval mode; return the loss, weights and statistics."""
-    optimizer = Descent(net.eval())
+    optimizer = torch.optim.SGD(net.eval().parameters(), lr=0.1)
     loss = train_epoch(net, optimizer, batches)
     return {
         "the loss returned": loss,
@@ -140,7 +123,9 @@ def watch_epoch(train_epoch: Callable[..., Any], net: nn.Module, batches: Batche
     }
 
 
-def watch_evaluate(evaluate: Callable[..., Any], net: nn.Module, batches: Batches) -> dict:
+def watch_evaluate(
+    evaluate: Callable[..., Any], net: nn.Module, batches: Batches
+) -> dict[str, Any]:
     """Evaluate, beginning in train mode; return the metrics and what was done to the network."""
     recorded = []
     net.register_forward_hook(lambda *_: recorded.append(torch.is_grad_enabled()))
@@ -153,7 +138,7 @@ def watch_evaluate(evaluate: Callable[..., Any], net: nn.Module, batches: Batche
 
 def watch_batches(
     make: Callable[..., Any], images: Tensor, targets: Tensor, batch_size: int, seed: int
-) -> dict:
+) -> dict[str, Any]:
     """Cut a data set into batches; pixel (0, 0, 0) of each image is its number."""
 
     def orders(seed: int) -> tuple[Tensor, Tensor, list[int]]:
@@ -175,7 +160,7 @@ def watch_batches(
     }
 
 
-def draw_batches(generator: torch.Generator, sizes: Sequence[int] = (12, 9, 2)) -> tuple:
+def draw_batches(generator: torch.Generator, sizes: Sequence[int] = (12, 9, 2)) -> tuple[Any, ...]:
     """A random network with batch normalisation, and batches (images (B, 1, 4, 4), targets)."""
     num_classes = int(torch.randint(3, 8, (), generator=generator))
     net = nn.Sequential(
@@ -189,7 +174,7 @@ def draw_batches(generator: torch.Generator, sizes: Sequence[int] = (12, 9, 2)) 
     return net, list(zip(images, targets, strict=True))
 
 
-def draw_two_batches(generator: torch.Generator) -> tuple:
+def draw_two_batches(generator: torch.Generator) -> tuple[Any, ...]:
     """As `draw_batches`, for two steps."""
     return draw_batches(generator, sizes=(12, 9))
 

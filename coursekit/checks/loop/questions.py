@@ -1,9 +1,10 @@
-"""Exercise 4: planted bugs of training and evaluation loops, to be named and mended."""
+"""Exercise 4: planted bugs of training and evaluation loops, to be named and fixed."""
 
 from collections.abc import Callable
 from typing import Any
 
-from coursekit.checks.engine.questions import ChoiceQuestion, FunctionQuestion, Question
+from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.questions import ChoiceQuestion, Question
 from coursekit.checks.loop import mistakes as loops
 from coursekit.checks.loop.mistakes import make_batches, make_epoch, make_evaluate, make_step
 
@@ -22,7 +23,7 @@ BUGS = {  # the word that names a bug: what it is
 
 
 def _name(bugs: set[str], praise: str, hints: dict[str, str]) -> ChoiceQuestion:
-    """A question for a set of bugs; `hints` says why some word more does not belong to it."""
+    """A question for a set of bugs; `hints` explains why another word does not belong to it."""
     others = "There is another" if len(bugs) == 2 else f"There are {len(bugs) - 1} more"
     parts = {
         frozenset([bug]): f"{bug!r} is one of them. {others}: read the other lines too."
@@ -40,7 +41,7 @@ def _epoch_of(*calls: str, **changes: bool) -> Callable[..., Any]:
     return make_epoch(make_step(*calls, **changes))
 
 
-def _changed(change: Callable[[float, float], tuple]) -> Callable[..., tuple]:
+def _changed(change: Callable[[float, float], Any]) -> Callable[..., Any]:
     """An evaluation whose (loss, top-1) is changed before it is returned."""
     return lambda net, batches: change(*make_evaluate()(net, batches))
 
@@ -170,9 +171,9 @@ QUESTIONS: dict[str, Question] = {
         observe=loops.watch_batches,
         praise="Every image is there once, with its own target.",
         mistakes={
-            "Both bugs are still there.": make_batches(own=True, short=1),
+            "Both bugs are still there.": make_batches(own=True, short=True),
             "Images and targets still have an order each.": make_batches(own=True),
-            "The last batch is still missing.": make_batches(short=1),
+            "The last batch is still missing.": make_batches(short=True),
             "It leaves out the last batch where that is smaller; training may, measuring may "
             "not.": make_batches(drop=True),
             "The images are shuffled and the targets are not.": make_batches(move="images"),

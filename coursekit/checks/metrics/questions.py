@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coursekit.checks.engine.questions import FunctionQuestion, NumberQuestion
+from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.questions import NumberQuestion
 from coursekit.checks.engine.values import as_number
 from dlvlib import metrics
 
@@ -158,6 +159,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         reference=metrics.cross_entropy,
         draw=_draw_large_scores,
         observe=_observe_loss,
+        excluded=("cross_entropy", "cross_entropy_loss"),
         praise="It agrees with the reference on 20 random inputs, with large scores among them.",
         mistakes={
             "It overflows: the exponential of a large score is infinite.": _overflows,

@@ -1,4 +1,4 @@
-"""The usual mistakes with receptive fields, each as the wrong computation it stands for."""
+"""The usual mistakes with receptive fields, each as the wrong computation behind it."""
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -54,7 +54,7 @@ def padded(windows: Windows) -> list[int]:
 
 
 def seen(
-    windows: Windows, index: int, *, sign: int = 1, beyond: int = 0, least: float = float("-inf")
+    windows: Windows, index: int, *, sign: int = 1, beyond: int = 0, cut: bool = False
 ) -> tuple[int, int]:
     """The first and the last pixel in the field of output `index`; right with the defaults.
 
@@ -63,11 +63,11 @@ def seen(
         index: of the output, from 0.
         sign: 0 forgets the padding, -1 moves the field the wrong way.
         beyond: added to the last pixel.
-        least: the first pixel is at least this.
+        cut: leaves out the pixels before pixel 0.
     """
     field = receptive_field.grow(windows)[-1]
     first = sign * field.start + index * field.stride
-    return max(first, least), first + field.size - 1 + beyond
+    return max(first, 0) if cut else first, first + field.size - 1 + beyond
 
 
 SEEN: dict[str, Callable[[Windows, int], tuple[int, int]]] = {  # hint: what the mistake sees
@@ -87,6 +87,6 @@ SEEN: dict[str, Callable[[Windows, int], tuple[int, int]]] = {  # hint: what the
         windows, 0
     ),
     "Do not cut at pixel 0: the part in the padding is asked for too.": (
-        lambda windows, index: seen(windows, index, least=0)
+        lambda windows, index: seen(windows, index, cut=True)
     ),
 }

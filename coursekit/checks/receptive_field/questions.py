@@ -4,8 +4,9 @@ from itertools import combinations
 
 import torch
 
+from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.hints import distinct
-from coursekit.checks.engine.questions import ChoiceQuestion, FunctionQuestion, NumberQuestion
+from coursekit.checks.engine.questions import ChoiceQuestion, NumberQuestion
 from coursekit.checks.receptive_field import mistakes as field_mistakes
 from coursekit.checks.receptive_field.networks import ALEXNET, LENET, VGG19, Network
 from dlvlib.profile import cost, receptive_field
@@ -69,10 +70,10 @@ def _stack_weights() -> NumberQuestion:
 def _first_to_see() -> ChoiceQuestion:
     names, fields = list(VGG19), receptive_field.grow(VGG19.values())
     first = next(n for n, f in zip(names, fields, strict=True) if f.size >= IMAGE_SIZE)
-    place = names.index(first)
-    hints = dict.fromkeys(names[:place], "Its field is narrower than the image.")
-    hints[names[place - 1]] = "Close, but its field is still narrower than the image."
-    hints |= dict.fromkeys(names[place + 1 :], "It sees that much, but a layer below it does too.")
+    index = names.index(first)
+    hints = dict.fromkeys(names[:index], "Its field is narrower than the image.")
+    hints[names[index - 1]] = "Close, but its field is still narrower than the image."
+    hints |= dict.fromkeys(names[index + 1 :], "It sees that much, but a layer below it does too.")
     hints["dense1"] = "It sees the whole image, as in any of these networks; was it the first?"
     return ChoiceQuestion(
         expected=frozenset({first}),

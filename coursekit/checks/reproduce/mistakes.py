@@ -27,7 +27,7 @@ def _measure(model: torch.nn.Module, images: ImageSet) -> tuple[float, float]:
 
 
 def rerun(record: Record, train: ImageSet, test: ImageSet) -> tuple[float, float]:
-    """Train what the record says and return top-1 accuracy and loss on the test images."""
+    """Train as the record describes and return top-1 accuracy and loss on the test images."""
     runtime.set_seed(record["seed"])
     return _measure(_train(record, train), test)
 
@@ -50,7 +50,7 @@ def _untrained(record: Record, train: ImageSet, test: ImageSet) -> tuple[float, 
     return _measure(build(record["model"]), test)
 
 
-def draw_run(generator: torch.Generator) -> tuple[dict, ImageSet, ImageSet]:
+def draw_run(generator: torch.Generator) -> tuple[dict[str, Any], ImageSet, ImageSet]:
     """The record of a tiny run, and a few images of noise to repeat it on."""
     _warm_up()
     seed, batch_size = torch.randint(5, 9, (2,), generator=generator).tolist()
@@ -59,7 +59,7 @@ def draw_run(generator: torch.Generator) -> tuple[dict, ImageSet, ImageSet]:
     return record, _noise(20, generator), _noise(30, generator)
 
 
-def _make_record(seed: int, **recipe: Any) -> dict:
+def _make_record(seed: int, **recipe: Any) -> dict[str, Any]:
     config = training.TrainConfig(seed=seed, device="cpu", **recipe)
     metrics = {"test_top1": 0.5, "test_loss": 1.5}
     return {"model": "lenet5", "seed": seed, "config": asdict(config), "metrics": metrics}
@@ -93,7 +93,7 @@ RERUN_MISTAKES: dict[str, Callable[..., Any]] = {
     ),
     "It trains with the default recipe; the record holds the one to use.": _default_recipe,
     "The network is measured before any training.": _untrained,
-    "Those are the recorded numbers. Train the network and measure them anew.": (
+    "Those are the recorded numbers. Train the network and measure them again.": (
         lambda record, train, test: tuple(record["metrics"].values())
     ),
     "It is measured on the images that it was trained on.": (

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from coursekit.checks.engine.questions import ChoiceQuestion, FunctionQuestion, Question
+from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.questions import ChoiceQuestion, Question
 from coursekit.checks.reproduce.mistakes import RERUN_MISTAKES, draw_run, observe_run, rerun
 from dlvlib.results import REQUIRED
 
@@ -20,10 +21,10 @@ def _differing(recorded: Record, mine: Record, fields: Sequence[str] = INPUTS) -
     return [name for name in fields if recorded[name] != mine[name]]
 
 
-def _draw_records(generator: torch.Generator) -> tuple[dict, dict]:
+def _draw_records(generator: torch.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     """Two records; each input differs every other time, and so does what came out."""
 
-    def one(numbers: list[int]) -> dict:
+    def one(numbers: list[int]) -> dict[str, Any]:
         a, b, c, d, e, f, g = numbers
         return {
             "model": f"resnet{a}",
@@ -42,7 +43,8 @@ def _draw_records(generator: torch.Generator) -> tuple[dict, dict]:
 def _draw_seeds(generator: torch.Generator) -> tuple[list[float], list[float]]:
     """Accuracies in per cent of two methods, 3 to 9 seeds each."""
     counts = torch.randint(3, 10, (2,), generator=generator).tolist()
-    return tuple((80 + 15 * torch.rand(n, generator=generator)).tolist() for n in counts)
+    first, second = ((80 + 15 * torch.rand(n, generator=generator)).tolist() for n in counts)
+    return first, second
 
 
 def _spread(values: Sequence[float]) -> tuple[float, float]:
@@ -76,7 +78,7 @@ def _first_missing(record: Record, required: Mapping[str, type]) -> str | None:
     return next(iter(_all_missing(record, required)), None)
 
 
-def _draw_required(generator: torch.Generator) -> tuple[dict, dict[str, type]]:
+def _draw_required(generator: torch.Generator) -> tuple[dict[str, Any], dict[str, type]]:
     """A record with empty values among others, some fields dropped or of the wrong type."""
     chances = torch.randint(0, 8, (len(REQUIRED),), generator=generator).tolist()
     record = {}
@@ -132,10 +134,10 @@ QUESTIONS: dict[str, Question] = {
             "It compares identity (is); two equal dictionaries are two objects. Use == or !=.": (
                 lambda a, b: [n for n in INPUTS if a[n] is not b[n]]
             ),
-            "It says whether something differs; give the names.": lambda a, b: bool(
+            "It returns whether something differs; give the names.": lambda a, b: bool(
                 _differing(a, b)
             ),
-            "It says whether all agree; give the names that differ.": lambda a, b: (
+            "It returns whether all agree; give the names that differ.": lambda a, b: (
                 not (_differing(a, b))
             ),
             "It counts what differs; give the names.": lambda a, b: len(_differing(a, b)),
@@ -186,7 +188,7 @@ QUESTIONS: dict[str, Question] = {
         signature="difference_interval(first, second)",
         reference=_interval,
         draw=_draw_seeds,
-        praise="If it holds zero, the seeds do not tell the two methods apart.",
+        praise="If it holds zero, the seeds show no difference between the two methods.",
         mistakes={
             "The sign is turned: take the second mean minus the first.": lambda a, b: _interval(
                 b, a
@@ -249,10 +251,10 @@ QUESTIONS: dict[str, Question] = {
                 iter(_all_missing(r, q)[::-1]), None
             ),
             "It lists them all; give the first name alone.": _all_missing,
-            "It says whether the record is complete; give the name.": lambda r, q: (
+            "It returns whether the record is complete; give the name.": lambda r, q: (
                 not (_all_missing(r, q))
             ),
-            "It says whether something is missing; give the name.": lambda r, q: bool(
+            "It returns whether something is missing; give the name.": lambda r, q: bool(
                 _all_missing(r, q)
             ),
             "For a complete record it returns an empty text; return None.": lambda r, q: (

@@ -1,6 +1,7 @@
 """Residual blocks with one mistake each, as students write them, with the hint that fits."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -20,7 +21,7 @@ class WrongResidual(Residual):
         join: forward, from the block and the maps.
         conv: makes a 3x3 convolution from in channels, out channels, stride.
         strides: of the two convolutions, from that of the block.
-        left_out: places in the branch (0 to 4) whose layer is missing.
+        left_out: positions in the branch (0 to 4) whose layer is missing.
         shortcut: makes the shortcut, or none, from in channels, out channels, stride.
 
     Shape:
@@ -43,8 +44,8 @@ class WrongResidual(Residual):
         first, second = strides(stride)
         self.branch[0] = conv(in_channels, out_channels, first)
         self.branch[3] = conv(out_channels, out_channels, second)
-        for place in left_out:
-            self.branch[place] = nn.Identity()
+        for position in left_out:
+            self.branch[position] = nn.Identity()
         if shortcut is not None:
             self.shortcut = shortcut(in_channels, out_channels, stride)
         self.join = join
@@ -53,9 +54,11 @@ class WrongResidual(Residual):
         return self.join(self, maps)
 
 
-_JOINS = {
+Changes = dict[str, dict[str, Any]]  # hint: what is different from the right block
+
+_JOINS: Changes = {
     "There is no shortcut: the input is not added.": {"shortcut": lambda i, o, s: None},
-    "The ReLU stands before the addition; it belongs after it.": {
+    "The ReLU comes before the addition; it belongs after it.": {
         "join": lambda b, x: b.relu(b.branch(x)) + b.shortcut(x)
     },
     "There is a ReLU before the addition as well; the branch ends without one.": {
@@ -71,19 +74,21 @@ _JOINS = {
     "The second convolution and its normalisation are not in the sum: is their result kept in a "
     "variable?": {"join": lambda b, x: b.relu(b.branch[:3](x) + b.shortcut(x))},
 }
-_SHAPE_KEPT = {  # possible only where the shape stays the same
+_SHAPE_KEPT: Changes = {  # possible only where the shape stays the same
     "The shortcut leaves after the first half; it starts at the input of the block.": {
         "join": lambda b, x: b.relu(b.branch(x) + b.branch[:3](x))
     },
-    "The shortcut leaves after the first half, and the last ReLU stands before the addition.": {
+    "The shortcut leaves after the first half, and the last ReLU comes before the addition.": {
         "join": lambda b, x: b.relu(b.branch(x)) + b.branch[:3](x)
     },
     "The branch is added to itself: keep the input before its name is used again.": {
         "join": lambda b, x: b.relu(2 * b.branch(x))
     },
 }
-_BRANCHES = {
-    "A convolution needs its kernel size: 3.": {"conv": lambda i, o, s: nn.Conv2d(i, o)},
+_BRANCHES: Changes = {
+    "A convolution needs its kernel size: 3.": {
+        "conv": lambda i, o, s: nn.Conv2d(i, o)  # type: ignore[call-arg]
+    },
     "The padding is missing: the branch shrinks, and the sum does not fit.": {
         "conv": lambda i, o, s: nn.Conv2d(i, o, 3, stride=s, bias=False)
     },
@@ -107,8 +112,8 @@ def _project(
     return nn.Sequential(conv, *([nn.BatchNorm2d(o)] if norm else []))
 
 
-def _when(needed: Callable[[int, int, int], bool], **options: object) -> Callable:
-    """A shortcut that projects when `needed` says so."""
+def _when(needed: Callable[[int, int, int], bool], **options: Any) -> Callable[..., nn.Module]:
+    """A shortcut that projects where `needed` is true."""
     return lambda i, o, s: _project(i, o, s, **options) if needed(i, o, s) else nn.Identity()
 
 
@@ -116,7 +121,7 @@ def _changes(i: int, o: int, s: int) -> bool:
     return s != 1 or i != o
 
 
-_SHORTCUTS = {
+_SHORTCUTS: Changes = {
     "It projects even where the shape stays the same; the identity is free.": {
         "shortcut": _project
     },
@@ -151,8 +156,8 @@ _SHORTCUTS = {
         "shortcut": lambda i, o, s: None if _changes(i, o, s) else nn.Identity()
     },
 }
-_STRIDES = {
-    "The stride stands in the second convolution; it belongs in the first.": {
+_STRIDES: Changes = {
+    "The stride is in the second convolution; it belongs in the first.": {
         "strides": lambda s: (1, s)
     },
     "Both convolutions stride, so the maps become too small.": {"strides": lambda s: (s, s)},
@@ -160,7 +165,7 @@ _STRIDES = {
 }
 
 
-def _wrong(change: dict) -> Callable[..., nn.Module]:
+def _wrong(change: dict[str, Any]) -> Callable[..., nn.Module]:
     """Build the block from (channels) or from (in channels, out channels, stride)."""
     return lambda first, *others: WrongResidual(first, *(others or [first]), **change)
 

@@ -1,17 +1,14 @@
-"""Exercise 7: the residual block broken, mended, with projection, and as the identity."""
+"""Exercise 7: the residual block broken, fixed, with projection, and as the identity."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.modules import observe_module
-from coursekit.checks.engine.questions import (
-    ChoiceQuestion,
-    FunctionQuestion,
-    NumberQuestion,
-    Question,
-)
+from coursekit.checks.engine.questions import ChoiceQuestion, NumberQuestion, Question
 from coursekit.checks.residual.mistakes import BLOCK_MISTAKES, PROJECTION_MISTAKES
 from dlvlib.models.blocks import Residual, make_shortcut
 from dlvlib.profile import cost
@@ -40,7 +37,7 @@ def _draw_start(generator: torch.Generator) -> tuple[Residual, Tensor]:
         for tensor in block.state_dict().values():
             if tensor.is_floating_point():
                 tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.1)
-        block.branch[4].bias.zero_()
+        block.branch[4].get_parameter("bias").zero_()
     return block, torch.rand(2, 3, 5, 5, generator=generator)
 
 
@@ -57,12 +54,12 @@ def _observe_start(
     }
 
 
-def _zero(*places: int) -> Callable[[Residual], None]:
+def _zero(*layers: int) -> Callable[[Residual], None]:
     """Set the weights of these layers of the branch to 0."""
 
     def zero(block: Residual) -> None:
-        for place in places:
-            nn.init.zeros_(block.branch[place].weight)
+        for layer in layers:
+            nn.init.zeros_(block.branch[layer].get_parameter("weight"))
 
     return zero
 
@@ -90,10 +87,10 @@ def _shortcut_params(in_channels: int, out_channels: int, stride: int, option: s
         return _projection_params(in_channels, out_channels)
     kind = {"A": "pad", "B": "projection"}[option]
     shortcut = make_shortcut(kind, in_channels, out_channels, stride)
-    return sum(parameter.numel() for parameter in shortcut.parameters())
+    return sum(parameter.numel() for parameter in shortcut.parameters()) if shortcut else 0
 
 
-def _recount(**options: object) -> Callable[[int, int, int, str], int]:
+def _recount(**options: Any) -> Callable[[int, int, int, str], int]:
     """The count with another projection."""
     return lambda i, o, s, option: (
         _projection_params(i, o, **options) if _shortcut_params(i, o, s, option) else 0
@@ -112,7 +109,7 @@ QUESTIONS: dict[str, Question] = {
     "silent": ChoiceQuestion(
         expected=frozenset("cde"),
         options=tuple("abcdef"),
-        praise="Nobody tells you about these three. Only a test can.",
+        praise="Nothing warns you of these three. Only a test can.",
         hints={
             frozenset("abf"): "Those stop with an error. The question asks for the others.",
             frozenset("abcdef"): "All six are wrong, but three of them stop with an error.",

@@ -1,0 +1,80 @@
+"""The command line: ``python -m coursekit COMMAND``; without a command it lists them.
+
+An error of the user is one line on stderr, with exit status 2.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+Result = tuple[dict[str, Any], str]  # for programs, and for people
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parser = _parser()
+    try:
+        options = parser.parse_args(argv)
+        if options.run is None:
+            parser.print_help()
+            return 0
+        record, text = options.run(options)
+        print(json.dumps(record, indent=2) if options.json else text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough: ``| head``
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError) as error:
+        print(f"coursekit: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def exam(options: argparse.Namespace) -> Result:
+    """Write an exam and its key, one HTML file each."""
+    from coursekit.exam import draw  # loads torch: not for --help
+    from coursekit.exam.page import render
+    from dlvlib._common import write_atomically
+
+    problems = draw(options.seed)
+    record: dict[str, Any] = {
+        "seed": options.seed,
+        "points": sum(problem.points for problem in problems),
+    }
+    for kind, suffix in (("exam", ""), ("key", "-key")):
+        path = Path(options.out) / f"exam-{options.seed}{suffix}.html"
+        html = render(problems, options.seed, key=kind == "key")
+        write_atomically(path, html.encode("utf8"))
+        record[kind] = str(path)
+    return record, f"exam: {record['exam']}\nkey: {record['key']}"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m coursekit", description="Tools for teachers of the course.")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], Result], text: str) -> _Parser:
+        command: _Parser = commands.add_parser(
+            name, help=text, description=text, allow_abbrev=False
+        )
+        command.add_argument("--json", action="store_true", help="print JSON instead of text")
+        command.set_defaults(run=run)
+        return command
+
+    command = add("exam", exam, "write an exam, drawn from a seed, and its key")
+    command.add_argument("--seed", type=int, required=True, help="the variant, an integer >= 0")
+    command.add_argument("--out", default=".", help="folder of the two HTML files; default: here")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""A question whose answer is a function or a class, compared with a right one on random inputs."""
+
+import copy
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from coursekit.checks.engine import sandbox
+from coursekit.checks.engine.questions import Verdict
+from coursekit.checks.engine.values import Raised, agrees, difference, name_of
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+class Excluded(BaseException):
+    """Raised where the answer calls a function that the question excludes."""
+
+
+class _Excluding(TorchFunctionMode):
+    """Raises `Excluded` when torch is asked for one of the named functions."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.names = names
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in self.names:
+            text = f"It calls torch's own {func.__name__}; the question is how to do without."
+            raise Excluded(text)
+        return func(*args, **(kwargs or {}))
+
+
+@dataclass(frozen=True)
+class FunctionQuestion:
+    """A question whose answer is a function (or a class), compared with `reference`.
+
+    Args:
+        signature: how the function is called, for messages.
+        reference: a right answer.
+        draw: makes random arguments from a generator.
+        praise: the message for a right answer.
+        mistakes: hint to wrong function; an answer that agrees with one of them on every input
+            has made that mistake.
+        rounds: number of random inputs.
+        observe: observe(function, *arguments) returns what is compared, by default what the
+            function returns.
+        also_right: other right answers, where the observations differ from those of `reference`.
+        excluded: names of functions of torch that the answer must not call.
+    """
+
+    signature: str
+    reference: Callable[..., Any]
+    draw: Callable[[torch.Generator], tuple[Any, ...]]
+    praise: str
+    mistakes: Mapping[str, Callable[..., Any]]
+    rounds: int = 20
+    observe: Callable[..., Any] = _call
+    also_right: tuple[Callable[..., Any], ...] = ()
+    excluded: tuple[str, ...] = ()
+
+    def judge(self, answer: object) -> Verdict:
+        if not callable(answer):
+            kind = name_of(sandbox.plain(answer))
+            return Verdict(False, f"The answer should be a function {self.signature}, got {kind}.")
+        with sandbox.undisturbed():
+            try:
+                return self._judge(answer)
+            except sandbox.Stopped as stopped:
+                return Verdict(False, str(stopped))
+
+    def _judge(self, answer: Callable[..., Any]) -> Verdict:
+        numbers = range(self.rounds)
+        expected = [self._known(self.reference, number) for number in numbers]
+        if all(isinstance(value, Raised) for value in expected):
+            return Verdict(False, "The checker itself had no time or no memory; run it again.")
+        found = sandbox.run([partial(self._observe, answer, number) for number in numbers])
+
+        def behaves_as(function: Callable[..., Any]) -> bool:
+            return all(agrees(found[number], self._known(function, number)) for number in numbers)
+
+        if any(map(behaves_as, (self.reference, *self.also_right))):
+            return Verdict(True, self.praise)
+        for hint, mistake in self.mistakes.items():
+            if behaves_as(mistake):
+                return Verdict(False, hint)
+        number = next(number for number in numbers if not agrees(found[number], expected[number]))
+        wrong = found[number]
+        if isinstance(wrong, Raised):
+            is_excluded = wrong.kind == Excluded.__name__
+            return Verdict(False, wrong.text if is_excluded else f"Your function raised {wrong}")
+        described = difference(wrong, expected[number])
+        return Verdict(False, f"On random input number {number + 1}, {described}.")
+
+    @cached_property
+    def _inputs(self) -> list[tuple[Any, ...]]:
+        generator = torch.Generator().manual_seed(0)
+        return [self.draw(generator) for _ in range(self.rounds)]
+
+    @cached_property
+    def _cache(self) -> dict[tuple[Callable[..., Any], int], Any]:
+        return {}
+
+    def _known(self, function: Callable[..., Any], number: int) -> Any:
+        """Return what one of the question's own functions does with an input; computed once."""
+        key = function, number
+        if key not in self._cache:
+            arguments = copy.deepcopy(self._inputs[number])
+            seen = sandbox.observe(lambda: self.observe(function, *arguments))
+            if isinstance(seen, Raised):
+                return seen  # perhaps for want of memory, so not for ever
+            self._cache[key] = seen
+        return self._cache[key]
+
+    def _observe(self, answer: Callable[..., Any], number: int) -> Any:
+        with _Excluding(self.excluded) if self.excluded else nullcontext():
+            return self.observe(answer, *copy.deepcopy(self._inputs[number]))

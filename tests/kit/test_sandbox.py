@@ -1,0 +1,224 @@
+"""A student's code is ended in time, in a child process and in a thread, and leaves no trace."""
+
+import os
+import random
+import re
+import signal
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from coursekit.checks import check
+from coursekit.checks.engine import sandbox
+from coursekit.checks.engine.values import Other, Raised
+from dlvlib import metrics
+from dlvlib.models.blocks import Residual
+
+in_child = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+
+
+@pytest.fixture(params=[pytest.param("linux", marks=in_child), "win32"])
+def system(request, monkeypatch):
+    """A system with child processes, and one with threads only."""
+    monkeypatch.setattr(sandbox.sys, "platform", request.param)
+    return request.param
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    monkeypatch.setattr(sandbox, "TIME_LIMIT_SECONDS", 0.3)
+
+
+def swallows():
+    while True:
+        try:  # noqa: SIM105
+            sum(range(100))
+        except:  # noqa: E722
+            pass
+
+
+def answers_late():
+    try:
+        while True:
+            time.sleep(0.01)
+    except:  # noqa: E722
+        return 0.5
+
+
+def holds_the_interpreter():
+    re.match(r"(a+)+$", "a" * 50 + "b")
+
+
+def threads():
+    return {thread.ident for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("code", [swallows, answers_late, lambda: time.sleep(9)])
+def test_code_that_does_not_return_is_ended(system, soon, code):
+    before = threads()
+    with pytest.raises(sandbox.Stopped, match=r"did not return within 0\.3 seconds"):
+        sandbox.run([code] * 3)
+    if system == "win32" and code not in (swallows, answers_late):
+        return  # nothing wakes a thread that sleeps in C
+    assert threads() <= before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@in_child
+def test_one_call_that_holds_the_interpreter_is_ended(soon):
+    with pytest.raises(sandbox.Stopped, match="did not return"):
+        sandbox.run([holds_the_interpreter])
+
+
+@in_child
+def test_an_interrupt_of_the_kernel_ends_the_child():
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        check("metrics.top_k_function", lambda *arguments: swallows())
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_an_interrupt_of_the_kernel_ends_the_thread(monkeypatch):
+    monkeypatch.setattr(sandbox.sys, "platform", "win32")
+    before = threads()
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        check("metrics.top_k_function", lambda *arguments: swallows())
+    timer.join()
+    assert threads() <= before
+
+
+@in_child
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (lambda *arguments: os._exit(3), "ended the process"),
+        (lambda *arguments: os.kill(os.getpid(), signal.SIGKILL), "ended the process"),
+        (lambda *arguments: bytearray(10**12), "MemoryError"),
+        (lambda *arguments: torch.ones(10**12), "can't allocate memory"),
+        (lambda *arguments: exit(), "raised SystemExit"),
+    ],
+)
+def test_memory_and_exits_reach_the_student_as_a_line(code, message):
+    assert message in check("metrics.top_k_function", code).message
+
+
+def test_methods_of_an_answer_are_limited_too(system, soon):
+    class Sleeps:
+        def item(self):
+            answers_late()
+
+    class Interrupts:
+        def __float__(self):
+            raise KeyboardInterrupt
+
+    assert "one number" in check("metrics.top1", Sleeps()).message
+    assert "one number" in check("metrics.top1", Interrupts()).message
+
+
+def test_the_random_states_are_those_before_the_check(system):
+    def next_numbers():
+        np_number = np.random.random()  # noqa: NPY002
+        return torch.rand(1).item(), np_number, random.random()
+
+    def seeds(channels):
+        torch.manual_seed(5)
+        np.random.seed(5)  # noqa: NPY002
+        random.seed(5)
+        return Residual(channels, channels)
+
+    count = torch.get_num_threads()
+    for answer in (seeds, nn.ReLU):  # right, and wrong: all mistakes are built
+        torch.manual_seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        random.seed(0)
+        expected = next_numbers()
+        torch.manual_seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        random.seed(0)
+        check("residual.block", answer)
+        assert next_numbers() == expected
+    assert torch.get_num_threads() == count
+
+
+def test_a_function_cannot_change_the_inputs_of_the_reference(system):
+    def changes(logits, targets, k):
+        value = metrics.top_k_accuracy(logits, targets, k)
+        logits.zero_()
+        return value
+
+    assert check("metrics.top_k_function", changes)
+    assert check("metrics.top_k_function", metrics.top_k_accuracy)
+
+
+def test_gradients_are_on_whatever_the_notebook_has_set(system):
+    def is_on():
+        return torch.is_grad_enabled()
+
+    with torch.no_grad():
+        assert sandbox.run([is_on]) == [True]
+
+
+@in_child
+def test_what_a_function_prints_is_shown_up_to_a_limit(capsys):
+    sandbox.run([lambda: print("shape"), lambda: print("x" * 10**6)])
+    printed = capsys.readouterr().out
+    assert printed.startswith("shape\nxxx")
+    assert len(printed) == sandbox.MAX_PRINTED
+
+
+@in_child
+def test_code_that_torch_refuses_in_a_fork_runs_in_a_thread():
+    home = os.getpid()
+
+    def needs_cuda():
+        if os.getpid() != home:
+            raise RuntimeError("Cannot re-initialize CUDA in forked subprocess.")
+        return 7
+
+    assert sandbox.run([needs_cuda]) == [7]
+
+
+def test_values_become_plain_data(system):
+    class Word(str):
+        pass
+
+    endless = []
+    endless.append(endless)
+    odd = (np.array([None]), torch.ones(2, device="meta"), endless)
+    values = (Word("a"), np.int64(3), nn.Parameter(torch.ones(2)), {"a": (iter([]), 1j)}, *odd)
+    word, number, tensor, nested, *others = sandbox.run([lambda v=v: v for v in values])
+    assert type(word) is str and word == "a"
+    assert number == 3
+    assert type(tensor) is torch.Tensor and not tensor.requires_grad
+    assert nested == {"a": (Other("list_iterator"), Other("complex"))}
+    assert [other.kind for other in others] == ["ndarray", "NotImplementedError", "RecursionError"]
+    assert [sandbox.plain(value).kind for value in odd] == ["ndarray", "Tensor", "list"]
+
+
+def test_an_exception_that_refuses_to_describe_itself(system):
+    class Silent(Exception):
+        def __str__(self):
+            raise KeyboardInterrupt
+
+    def fails():
+        raise Silent
+
+    assert sandbox.run([fails]) == [Raised("Silent", "without a message")]
+
+
+def test_a_fork_warns_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        thread = threading.Thread(target=time.sleep, args=(0.2,))
+        thread.start()
+        assert sandbox.run([lambda: 1]) == [1]
+        thread.join()
