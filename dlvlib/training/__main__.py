@@ -19,10 +19,9 @@ from dlvlib import data, models
 from dlvlib.runtime import choose_device, describe_machine, set_seed
 from dlvlib.training.config import TrainConfig
 from dlvlib.training.distributed import Processes, joined
-from dlvlib.training.evaluation import evaluate
+from dlvlib.training.evaluation import OutOfMemoryError, evaluate
 from dlvlib.training.history import EpochRecord
 from dlvlib.training.loop import fit
-from dlvlib.training.memory import OutOfMemoryError
 
 SPLIT_SEED = 0  # of train and val: the same for every seed of the training
 EXPECTED = (  # errors that are the user's to mend
