@@ -138,14 +138,20 @@ class Checkpoint:
         """
         if self.path is None or self.version is None:
             return
-        content = _read(self.path)
         try:
-            _compare(self.path, content["identity"], self.identity)
-            self._restore(content)
-        except CheckpointError:
-            raise
-        except Exception as error:  # each strange field fails in its own way
-            raise _unreadable(self.path, error) from error
+            content = _read(self.path)
+            difference = _difference(content["identity"], self.identity)
+            if difference is None:
+                self._restore(content)
+                return
+        except Exception as error:  # each kind of damage fails in its own way
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            rule = f"must be a whole checkpoint that fit wrote, got {reason}"
+        else:
+            rule = f"must belong to this run, but is of {difference}"
+        raise CheckpointError(
+            f"{self.path.name} {rule}; it was left as it is: move it, or give another name"
+        )
 
     def _restore(self, content: dict[str, Any]) -> None:
         """Fill the state from a file of this run; the model, which is the caller's, at last."""
@@ -164,6 +170,8 @@ class Checkpoint:
             for name, value in values.items():
                 if value is not None and value.ndim and value.shape != parameter.shape:
                     raise ValueError(f"{name} must have shape {tuple(parameter.shape)}")
+        if content["scaler"].keys() != state.scaler.state_dict().keys():
+            raise ValueError("scaler must hold the fields of this run's")
         state.scaler.load_state_dict(content["scaler"])
         if content["random"] is not None:
             state.random = content["random"][state.processes.rank]
@@ -237,28 +245,14 @@ def _version(path: Path) -> tuple[int, int] | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # compares the checksum of every part
-        if damaged is not None:
-            raise ValueError(f"{damaged} is damaged")
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # each kind of damage fails in its own way
-        raise _unreadable(path, error) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path.name} must be a checkpoint that fit wrote ({FORMAT!r}), but holds something "
-            "else; it was left as it is: give another name"
-        )
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()  # compares the checksum of every part
+    if damaged is not None:
+        raise ValueError(f"{damaged} is damaged")
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    if content["format"] != FORMAT:
+        raise ValueError(f"format must be {FORMAT!r}, got {content['format']!r}")
     return content
-
-
-def _unreadable(path: Path, error: Exception) -> CheckpointError:
-    reason = " ".join((str(error).strip() or "nothing").splitlines()[0].split())
-    return CheckpointError(
-        f"{path.name} must be a whole checkpoint, but cannot be read "
-        f"({type(error).__name__}: {reason}); it was left as it is: move it away to start again"
-    )
 
 
 def _identity(state: TrainState, train: Dataset, val: Dataset | None) -> dict[str, Any]:
@@ -283,22 +277,19 @@ def _digest(dataset: Dataset) -> str:
     digest = hashlib.sha256(f"{tuple(dataset.images.shape)} {dataset.images.dtype}".encode())
     for tensor in (dataset.images, dataset.targets):
         for part in torch.split(tensor, 4096):  # no second copy of a large set
-            digest.update(part.detach().cpu().contiguous().view(torch.uint8).numpy())
+            digest.update(part.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
-def _compare(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Refuse the file if it belongs to another run, and name the first difference."""
+def _difference(saved: dict[str, Any], wanted: dict[str, Any]) -> str | None:
+    """Return the first difference between two identities in words; None if they are equal."""
     for part, now in wanted.items():
-        was = saved[part]
+        name, was = f"another {part}", saved[part]
         if was == now:
             continue
-        name = f"another {part}"
         if isinstance(now, dict):
             key = next(k for k in {**was, **now} if was.get(k) != now.get(k))
             name, was, now = f"{name} ({key})", was.get(key), now.get(key)
         was, now = (" ".join(str(value).split())[:60] for value in (was, now))
-        raise CheckpointError(
-            f"{path.name} must belong to this run, but is of {name}: saved with {was}, now {now}; "
-            "it was left as it is: give another name"
-        )
+        return f"{name}: saved with {was}, now {now}"
+    return None
