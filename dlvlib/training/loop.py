@@ -56,14 +56,13 @@ def fit(
 
     Raises:
         TypeError: if images or targets are of a wrong type.
-        ValueError: if a data set is empty, of a wrong shape or not finite, a target is not one
+        ValueError: if a data set is empty, not finite or of a wrong shape, a target is not one
             of the model's K classes, the model does not return (B, K), has nothing to learn or
             cannot learn from the smallest batch, or the config asks for what the model, the
             device or the missing val does not give.
         CheckpointError: if the file is no checkpoint, or of another run. It is left as it is.
         OSError: if the checkpoint cannot be written. The one before is left as it is.
-        FloatingPointError: if the loss becomes infinite or NaN. Looked for once per epoch, and
-            the model is left as it is then, usually beyond repair.
+        FloatingPointError: if the loss of an epoch is infinite or NaN: the weights are lost.
         OutOfMemoryError: if a batch does not fit.
     """
     processes = distributed.current()
@@ -95,10 +94,8 @@ def fit(
         val_loss = val_top1 = None
         if val is not None:
             val_loss, val_top1 = evaluation.validate(model, val, processes, state.epoch, config)
-        lr = state.rates[state.epoch * state.num_steps - 1]
-        record = EpochRecord(
-            state.epoch, lr, train_loss, train_top1, val_loss, val_top1, state.elapsed()
-        )
+        lr, seconds = state.rates[state.epoch * state.num_steps - 1], state.elapsed()
+        record = EpochRecord(state.epoch, lr, train_loss, train_top1, val_loss, val_top1, seconds)
         state.finish_epoch(record)
         file.save()
         if on_epoch is not None and processes.rank == 0:
@@ -113,10 +110,10 @@ def train_epoch(
 ) -> None:
     """Take one step per batch over all images, and add up loss, correct and seen."""
     config, epoch = state.config, state.epoch
-    batches.start_epoch(epoch)
     silent = None if config.progress and state.processes.rank == 0 else True  # None: on a terminal
     rarely = {"miniters": 50, "maxinterval": math.inf}  # redraw at most every 50 steps
     steps = range(state.step, state.num_steps)
+    batches.start_epoch(epoch)
     with mode(state.model, training=True), torch.random.fork_rng(state.gpus):
         state.seed_dropout(epoch_seeds(config.seed, epoch)[1])
         for _ in tqdm(steps, f"epoch {epoch}/{config.num_epochs}", disable=silent, **rarely):
