@@ -6,7 +6,6 @@ torchrun --nproc-per-node 2 -m dlvlib.training --model resnet20 --data cifar10 -
 """
 
 import argparse
-import hashlib
 import inspect
 import json
 import math
@@ -21,6 +20,7 @@ from torch import nn
 from dlvlib import data, models
 from dlvlib._common import write_atomically
 from dlvlib.runtime import choose_device, describe_machine, set_seed
+from dlvlib.training.checkpoint import digest
 from dlvlib.training.config import TrainConfig
 from dlvlib.training.distributed import Processes, joined
 from dlvlib.training.evaluation import OutOfMemoryError, evaluate
@@ -118,7 +118,7 @@ def _train(options: argparse.Namespace, config: TrainConfig | None, processes: P
         checkpoint_every=options.checkpoint_every,
     )
     result = evaluate(model, test, device=config.device)
-    digests = processes.gather(digest(model))
+    digests = processes.gather(digest(model.state_dict()))
     if len(set(digests)) > 1:
         raise ValueError(f"all processes must end with the same weights, got {digests}")
     if processes.rank > 0:
@@ -173,14 +173,6 @@ def _build(name: str, config: TrainConfig, train: data.ImageSet) -> nn.Module:
     heads = {"aux": True} if config.aux_weight and has_aux else {}
     channels = train.images.shape[1]
     return models.build(name, num_classes=train.num_classes, in_channels=channels, **heads)
-
-
-def digest(model: nn.Module) -> str:
-    """Return the SHA-256 of all weights and buffers."""
-    total = hashlib.sha256()
-    for tensor in model.state_dict().values():
-        total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return total.hexdigest()
 
 
 def _print_epoch(record: EpochRecord) -> None:

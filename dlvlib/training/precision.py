@@ -128,7 +128,7 @@ def _compile_or_not(
     except Exception as error:  # each back end fails in its own way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         message = f"compile={kind!r} is not possible here, training goes on without it: {reason}"
-        warnings.warn(message, RuntimeWarning, stacklevel=3)
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
         return forward
     return fast
 

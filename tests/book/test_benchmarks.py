@@ -17,6 +17,7 @@ import timing
 import variants
 import workloads
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 STEPS = 3
 NUMBERS = {"ms_per_step", "times_floor", "speedup_over_lecture", "setup_ms", "weight_difference"}
@@ -115,14 +116,13 @@ def test_noise_decides_nothing(floor, fit, verdicts):
     assert list(timing.judge(rows, floor, min_speedup=1.70).values()) == verdicts
 
 
-@pytest.mark.parametrize("error", [ImportError("No module named 'x'"), AttributeError("torch.y")])
-def test_a_framework_that_fails_is_a_row_of_the_table(tiny, monkeypatch, error):
+def test_a_framework_that_fails_is_a_row_of_the_table(tiny, monkeypatch):
     def fails(*_):
-        raise error
+        raise AttributeError("torch.y")
 
     monkeypatch.setattr(variants, "FRAMEWORKS", {"Torchless": fails})
     result = bench_training.measure(tiny["lenet"], steps=2, rounds=1)
-    reason = f"{type(error).__name__}: {error}"
+    reason = "AttributeError: torch.y"
     assert result["rows"][-1] == {"variant": "Torchless", "missing": reason}
     assert f"not measured ({reason})" in bench_training.report(result)
 

@@ -5,7 +5,6 @@ nothing; each attempt is a forked child that ends itself with SIGKILL, without a
 so many steps or in the middle of a save.
 """
 
-import hashlib
 import json
 import os
 import random
@@ -19,6 +18,7 @@ from torch import nn
 from training_helpers import config, digits, without_time
 
 from dlvlib.training import fit, loop
+from dlvlib.training.checkpoint import digest
 
 TRAIN, VAL = digits(600), digits(100)
 SETTINGS = config(
@@ -43,10 +43,7 @@ def train(checkpoint: Path | None, every: int, result: Path) -> None:
     )
     model.append(nn.Linear(144, 10))
     history = fit(model, TRAIN, VAL, SETTINGS, checkpoint=checkpoint, checkpoint_every=every)
-    digest = hashlib.sha256()
-    for tensor in model.state_dict().values():
-        digest.update(tensor.numpy().tobytes())
-    values = {"weights": digest.hexdigest(), "history": repr(without_time(history))}
+    values = {"weights": digest(model.state_dict()), "history": repr(without_time(history))}
     result.write_text(json.dumps(values))
 
 
