@@ -90,10 +90,11 @@ def prepare_forward(
             raise ValueError(f"{rule}, got {got}")
         forward = cast(Forward, model.forward_with_aux)
     shards = batches.shards(0) + batches.shards(batches.num_steps - 1)
-    images, _ = batches.load(shards[0].rows)
-    if any(shard.rows.stop - shard.rows.start == 1 for shard in shards):
-        _check_single_image(model, forward, images[:1])
+    single = next((s.rows for s in shards if s.rows.stop - s.rows.start == 1), None)
+    if single is not None:
+        _check_single_image(model, forward, batches.load(single)[0])
     if config.compile != "none":
+        images, _ = batches.load(shards[0].rows)
         forward = _compile_or_not(forward, model, images, config.compile, precision)
     return forward
 

@@ -28,7 +28,7 @@ def test_a_newcomer_gets_a_good_network_without_asking(tmp_path, capsys):
     assert run(tmp_path, "--output", str(output), model="lenet5", recipe=None) == 0
     found, printed = json.loads(output.read_text()), capsys.readouterr().out
     assert found["test"]["top1"] >= 0.95
-    assert printed.startswith("lenet5 on 1293 images (1, 32, 32) of digits\nrecipe: num_epochs ")
+    assert printed.startswith("lenet5 on 1437 images (1, 32, 32) of digits\nrecipe: num_epochs ")
     assert "epoch 1: train loss" in printed and "test: loss" in printed
     assert found["config"]["lr"] == 0.02 and len(found["history"]) == found["config"]["num_epochs"]
 
