@@ -57,7 +57,7 @@ def recipe(name: str, model: nn.Module) -> TrainConfig:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train as the arguments say; return 0, 2 after one line about an error, 130 after Ctrl-C."""
+    """Train; return 0, 2 after one line about an error, or 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
         config = TrainConfig.from_yaml(options.config) if options.config else None

@@ -165,7 +165,7 @@ class OutOfMemoryError(RuntimeError):
 
 @contextmanager
 def explain_out_of_memory(device: torch.device, config: TrainConfig) -> Iterator[None]:
-    """Turn torch's error into a sentence with advice; on a CPU torch tells only in words."""
+    """Add advice to torch's error, which on a CPU is known only by its message."""
     try:
         yield
     except RuntimeError as error:

@@ -60,7 +60,7 @@ def test_two_processes_follow_the_run_of_one(tmp_path):
         for name in ("train_loss", "train_top1", "val_loss", "val_top1", "lr"):
             assert b[name] == pytest.approx(a[name], rel=1e-4, abs=2e-3 * ("top1" in name))
     assert two["test"]["loss"] == pytest.approx(one["test"]["loss"], rel=1e-3)
-    assert done.stdout.count("epoch 1: train loss") == 1  # only the first process speaks
+    assert done.stdout.count("epoch 1: train loss") == 1  # only the first process prints
     saved = torch.load(tmp_path / "run.pt", weights_only=True)
     assert saved["epoch"] == 3 and saved["identity"]["processes"] == 2
 
