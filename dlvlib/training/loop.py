@@ -1,7 +1,6 @@
 """The training loop of the course: mini-batch gradient descent, written to be read.
 
-The data is moved to the device once, a batch is picked by index, and the running sums stay on
-the device, so that the time goes into the network and not into feeding it.
+The data is on the device once, a batch is picked by index, and the sums stay on the device.
 """
 
 import math
@@ -111,12 +110,12 @@ def train_epoch(
     """Take one step per batch over all images, and add up loss, correct and seen."""
     config, epoch = state.config, state.epoch
     silent = None if config.progress and state.processes.rank == 0 else True  # None: on a terminal
-    rarely = {"miniters": 50, "maxinterval": math.inf}  # redraw at most every 50 steps
+    rarely = {"disable": silent, "miniters": 50, "maxinterval": math.inf}  # every 50 steps
     steps = range(state.step, state.num_steps)
     batches.start_epoch(epoch)
     with mode(state.model, training=True), torch.random.fork_rng(state.gpus):
         state.seed_dropout(epoch_seeds(config.seed, epoch)[1])
-        for _ in tqdm(steps, f"epoch {epoch}/{config.num_epochs}", disable=silent, **rarely):
+        for _ in tqdm(steps, f"epoch {epoch}/{config.num_epochs}", **rarely):
             train_step(state, forward, batches)
             state.step += 1
             file.save_every()
@@ -146,6 +145,5 @@ def train_step(state: TrainState, forward: precision.Forward, batches: Batches) 
 
 
 def _loss(logits: Tensor, targets: Tensor, config: TrainConfig) -> Tensor:
-    if logits.dtype in (torch.bfloat16, torch.float16):
-        logits = logits.float()
+    logits = logits if logits.dtype == torch.float64 else logits.float()  # of bf16 and fp16
     return F.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
