@@ -2,7 +2,7 @@
 
     python benchmarks/bench_gpu.py resnet20        # or several; without a name, all three
 
-Needs a CUDA GPU; without one it says so and ends. Each network trains with `dlvlib.training.fit`
+Needs a CUDA GPU; without one it prints so and ends. Each network trains with `dlvlib.training.fit`
 on random images that lie on the GPU. After each epoch the floor takes its turn: as many steps on
 one batch, computed in the same way, with nothing measured.
 """
@@ -13,7 +13,6 @@ import time
 import warnings
 from collections.abc import Callable
 from itertools import product
-from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
 
@@ -23,14 +22,13 @@ from torch.nn import functional as F
 from dlvlib import models
 from dlvlib.runtime import describe_machine, set_seed
 from dlvlib.training import TrainConfig, fit
-from timing import spread, write
+from timing import save, spread
 
 BATCH_SIZE, STEPS, ROUNDS = 128, 200, 5
 NETWORKS = ("resnet20", "resnet56", "resnet110")
 PRECISIONS = ("float32", "bf16")
 MODES = {"eager": "none", "compiled": "default", "graphs": "reduce-overhead"}
 SGD = {"lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
-RESULTS = Path(__file__).parent / "results"
 
 
 def make_floor(network: str, precision: str, mode: str, device: str) -> Callable[[int], float]:
@@ -95,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     for network in networks:
         rows = []
         for precision, (name, mode) in product(PRECISIONS, MODES.items()):
-            torch.compiler.reset()  # each combination is compiled anew
+            torch.compiler.reset()  # each combination is compiled by itself
             row = {"precision": precision, "mode": name} | measure(network, precision, mode)
             rows.append(row)
             eager = next(r for r in rows if (r["precision"], r["mode"]) == (precision, "eager"))
@@ -108,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         sizes = {"batch_size": BATCH_SIZE, "steps": STEPS, "rounds": ROUNDS}
         result = {"network": network} | sizes | {"rows": rows, "machine": machine}
-        write(RESULTS / f"{network}_gpu.json", result)
+        save(f"{network}_gpu", result, None)
     return 0
 
 

@@ -16,9 +16,8 @@ from torch import nn
 from dlvlib.models.blocks import SeparableConv2d
 from dlvlib.profile import cost
 from dlvlib.runtime import describe_machine, set_seed
-from timing import MIN_ROUNDS, spread, write
+from timing import save, spread
 
-RESULTS = Path(__file__).parent / "results"
 BATCH_SIZE = 8
 
 
@@ -108,9 +107,6 @@ def main(arguments: list[str] | None = None) -> int:
         )
     machine = describe_machine()
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
-    if options.results is None and options.rounds < MIN_ROUNDS:
-        print("a trial: nothing was written")
-        return 0
     result = {
         "batch_size": BATCH_SIZE,
         "steps": options.steps,
@@ -118,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
         "rows": rows,
         "machine": machine,
     }
-    write((options.results or RESULTS) / "separable.json", result)
+    save("separable", result, options.results)
     return 0
 
 

@@ -14,11 +14,10 @@ from importlib import metadata
 from pathlib import Path
 
 from dlvlib.runtime import describe_machine
-from timing import MAX_SPREAD, MIN_ROUNDS, judge, spread, summarise, table, time_in_turns, write
+from timing import MAX_SPREAD, MIN_ROUNDS, judge, save, spread, summarise, table, time_in_turns
 from variants import FLOOR, make_variants
 from workloads import WORKLOADS, Workload, make_data
 
-RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torchvision", "lightning", "fastai", "skorch")
 
 
@@ -89,11 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"there must be 2 steps and 1 round at least, got {got}")
     result = measure(workload, steps, options.rounds)
     print(report(result))
-    if options.results is None and options.rounds < MIN_ROUNDS:
-        print("a trial: nothing was written")
-        return 0
-    name = f"{options.workload}_{result['data']}.json"  # random images never replace real ones
-    write((options.results or RESULTS) / name, result)
+    # random images never replace real ones
+    save(f"{options.workload}_{result['data']}", result, options.results)
     return 0
 
 

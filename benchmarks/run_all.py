@@ -18,7 +18,7 @@ WORKLOADS = ("lenet", "resnet20")
 def make_environment(folder: Path) -> Path:
     """Make an environment that sees the packages of this one; return its Python.
 
-    Where the frameworks cannot be had, it is left without them, and the tables will say so.
+    Where the frameworks cannot be had, it is left without them, and the tables show it.
     """
     command = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
     subprocess.run(command, check=True)
@@ -47,7 +47,6 @@ def main(arguments: list[str] | None = None) -> int:
         print("installing the frameworks to compare with", flush=True)
         python = make_environment(Path(folder) / "venv")
         commands = {name: ["bench_training.py", name, *options] for name in WORKLOADS}
-        commands["several seeds at once"] = ["bench_many.py", *options]
         commands["separable convolutions"] = ["bench_separable.py", *options]
         commands["gpu"] = ["bench_gpu.py"]
         for name, (script, *rest) in commands.items():

@@ -1,4 +1,4 @@
-"""Take turns, compare within a round, and say nothing when the machine was busy."""
+"""Take turns, compare within a round, and decide nothing when the machine was busy."""
 
 import json
 import time
@@ -10,9 +10,11 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from dlvlib._common import write_atomically
 from dlvlib.runtime import set_seed
 from variants import FIT, FLOOR, LECTURE, Variant
 
+RESULTS = Path(__file__).parent / "results"
 MAX_TIMES_FLOOR = 1.05  # what `fit` promises on a CPU
 MAX_SPREAD = 1.25  # slowest over fastest round of the floor; beyond it the machine was busy
 MIN_ROUNDS = 3  # fewer decide nothing
@@ -118,7 +120,7 @@ def judge(rows: list[dict], floor: list[float], min_speedup: float | None) -> di
 
 
 def table(rows: list[dict]) -> str:
-    """Return the rows as text; a variant that could not run says why."""
+    """Return the rows as text; a variant that could not run gives its reason."""
     lines = [
         f"{'variant':<25} {'ms/step':>8} {'x floor':>8} {'speed-up':>9} {'set-up ms':>10}  weights"
     ]
@@ -140,7 +142,10 @@ def _agreement(row: dict) -> str:
     return "equal" if difference == 0 else f"within {difference:.0e}"
 
 
-def write(path: Path, result: dict) -> None:
-    """Write the result as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf8")
+def save(name: str, result: dict, folder: Path | None) -> None:
+    """Write the result as JSON; a trial of too few rounds never replaces a recorded one."""
+    if folder is None and result["rounds"] < MIN_ROUNDS:
+        print("a trial: nothing was written")
+        return
+    path = (folder or RESULTS) / f"{name}.json"
+    write_atomically(path, json.dumps(result, indent=1).encode() + b"\n")

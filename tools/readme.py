@@ -17,7 +17,7 @@ START, END = "<!-- results: written by tools/readme.py -->\n", "<!-- end of resu
 
 
 def table() -> str:
-    """Return the results as Markdown tables with the lines that say where they come from."""
+    """Return the results as Markdown tables with their provenance."""
     records = results.read_experiment(ROOT / "chapters" / "results" / "lenet_mnist", budget="full")
     final = [100 * record["metrics"]["test_top1"] for record in records]
     claims = yaml.safe_load((ROOT / "claims.yml").read_text(encoding="utf8"))
@@ -27,8 +27,8 @@ def table() -> str:
         f"10 epochs {statistics.mean(final):.2f} ± {statistics.stdev(final):.2f} % "
         f"(lowest {min(final):.2f}, highest {max(final):.2f}; the lecture's log: "
         f"{lecture:.2f} %).\n"
-        f"{results.provenance(records)}\n\n{degradation()}\n{speed('lenet_mnist')}\n{speed('resnet20_cifar10_jpeg')}"
-        f"\n{many()}"
+        f"{results.provenance(records)}\n\n{degradation()}\n{speed('lenet_mnist')}\n"
+        f"{speed('resnet20_cifar10_jpeg')}"
     )
 
 
@@ -76,16 +76,6 @@ def speed(name: str) -> str:
         f"computation took {bench['floor_spread']:.2f} times the fastest. {machine(bench)}.\n"
     )
     return "\n".join(lines)
-
-
-def many() -> str:
-    """Return what several seeds at once gain, as one sentence."""
-    bench = json.loads((BENCHMARKS / "many_digits.json").read_text(encoding="utf8"))
-    gains = ", ".join(f"{name}: {row['speedup']:.2f} ×" for name, row in bench["rows"].items())
-    return (
-        f"Training {bench['seeds']} seeds at once (`fit_many`) instead of one after the other, "
-        f"{machine(bench)}: {gains}. `make bench` repeats all of this.\n"
-    )
 
 
 def machine(bench: dict) -> str:

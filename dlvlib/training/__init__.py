@@ -6,11 +6,9 @@ learning rate, which precision, how to crop a batch, how to survive being killed
 
 from dlvlib.training.checkpoint import CheckpointError
 from dlvlib.training.config import TrainConfig
-from dlvlib.training.evaluation import Dataset, Evaluation, evaluate, predict
+from dlvlib.training.evaluation import Dataset, Evaluation, OutOfMemoryError, evaluate, predict
 from dlvlib.training.history import EpochRecord, History
 from dlvlib.training.loop import fit
-from dlvlib.training.many import Run, fit_many
-from dlvlib.training.memory import OutOfMemoryError
 from dlvlib.training.schedules import epoch_seeds, learning_rate
 
 __all__ = [
@@ -20,12 +18,10 @@ __all__ = [
     "Evaluation",
     "History",
     "OutOfMemoryError",
-    "Run",
     "TrainConfig",
     "epoch_seeds",
     "evaluate",
     "fit",
-    "fit_many",
     "learning_rate",
     "predict",
 ]

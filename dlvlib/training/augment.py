@@ -1,99 +1,111 @@
-"""Crop, flip and cutout for a whole batch at once, as one gather on the device.
+"""The batches of an epoch: chosen, cropped, flipped and cut out as one gather on the device.
 
-The random numbers are drawn on the CPU, a handful per image, so that every device and any number
-of processes see the same augmented batch.
+An epoch draws its random numbers once, on the CPU, from (seed, epoch) alone: every device, any
+number of processes and a run that was resumed see the same batches.
 """
 
-from dataclasses import dataclass
+import math
 
 import torch
 from torch import Tensor
 
 from dlvlib.runtime import scale_pixels
 from dlvlib.training.config import TrainConfig
-from dlvlib.training.schedules import step_generator
+from dlvlib.training.distributed import Processes, Shard
+from dlvlib.training.evaluation import Dataset
+from dlvlib.training.schedules import epoch_seeds
 
 
-@dataclass(frozen=True, eq=False)
-class Draws:
-    """The chances of one batch; every field has shape (B,).
+class Batches:
+    """The training images on their device, in the order and with the augmentation of an epoch."""
 
-    `top`, `left` in [0, 2 * crop_padding]: the corner of the crop in the padded image.
-    `hole_top`, `hole_left`: the corner of the square, which may lie partly outside the image.
+    def __init__(
+        self,
+        train: Dataset,
+        config: TrainConfig,
+        device: torch.device,
+        dtype: torch.dtype,
+        processes: Processes,
+    ) -> None:
+        self.images, self.targets = train.images.to(device), train.targets.to(device)  # once
+        self.config, self.dtype, self.processes = config, dtype, processes
+        self.num_steps = math.ceil(len(self.images) / config.batch_size)
+        self.start_epoch(1)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Draw the order of the epoch, and how the image at each position is augmented."""
+        config, device, count = self.config, self.images.device, len(self.images)
+        order_seed, _, augment_seed = epoch_seeds(config.seed, epoch)
+        generator = torch.Generator("cpu").manual_seed(order_seed)
+        self.order = torch.randperm(count, generator=generator, device="cpu").to(device)  # (N,)
+        self.draws: Tensor | None = None
+        if config.crop_padding or config.flip or config.cutout:
+            height, width = self.images.shape[2:]
+            self.draws = draw(count, (height, width), config, augment_seed).to(device)
+
+    def shards(self, step: int) -> list[Shard]:
+        """Return the positions of a step's batch; the last batch may be smaller."""
+        size = self.config.batch_size
+        batch = range(step * size, min((step + 1) * size, len(self.images)))
+        return self.processes.shards(batch, self.config.accumulate)
+
+    def load(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """Return what the network sees at these positions of the epoch, and the targets.
+
+        Shape:
+            (B, C, H, W) of the network's type, a copy; and (B,) int64.
+        """
+        index = self.order[rows]
+        if self.draws is None:
+            images = self.images[index]
+        else:
+            images = gather(self.images, index, self.draws[:, rows], self.config)
+        images = scale_pixels(images).to(self.dtype)
+        if self.config.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        return images, self.targets[index]
+
+
+def draw(count: int, size: tuple[int, int], config: TrainConfig, seed: int) -> Tensor:
+    """Draw how `count` images of `size` (H, W) are augmented.
+
+    Returns:
+        (5, count) int64. Rows 0 and 1: top and left of the crop in the padded image, in
+        [0, 2 * crop_padding]. Row 2: 1 for a flip, else 0. Rows 3 and 4: top and left of the
+        square, which may lie partly outside; its centre is uniform over the pixels.
+
+    Source: cutout after DeVries and Taylor (2017), https://arxiv.org/abs/1708.04552.
     """
-
-    top: Tensor
-    left: Tensor
-    flip: Tensor  # 0 or 1
-    hole_top: Tensor
-    hole_left: Tensor
-
-    def part(self, where: slice, device: torch.device) -> "Draws":
-        """Return the draws of some images of the batch, on their device, in one transfer."""
-        fields = (self.top, self.left, self.flip, self.hole_top, self.hole_left)
-        rows = torch.stack([field[where] for field in fields])  # (5, B)
-        return Draws(*rows.to(device, non_blocking=True))
-
-
-def draw(
-    count: int, size: tuple[int, int], config: TrainConfig, *, epoch: int, step: int
-) -> Draws | None:
-    """Draw the chances for `count` images of `size` (H, W); None if the recipe leaves them alone.
-
-    The numbers depend on `config.seed`, `epoch` and `step` (within the epoch) and nothing else.
-    The centre of the square is uniform over the pixels, as in DeVries and Taylor (2017),
-    https://arxiv.org/abs/1708.04552.
-    """
-    if not (config.crop_padding or config.flip or config.cutout):
-        return None
-    generator = step_generator(config.seed, epoch, step)
-
-    def below(limit: int) -> Tensor:
-        return torch.randint(limit, (count,), generator=generator)
-
+    generator = torch.Generator("cpu").manual_seed(seed)
     offsets = 2 * config.crop_padding + 1
-    top, left, flip = below(offsets), below(offsets), below(2) * config.flip
-    half = config.cutout // 2
-    return Draws(top, left, flip, below(size[0]) - half, below(size[1]) - half)
+    limits = (offsets, offsets, 2, *size)
+    rows = [torch.randint(n, (count,), generator=generator, device="cpu") for n in limits]
+    draws = torch.stack(rows)
+    draws[2] *= config.flip
+    draws[3:] -= config.cutout // 2
+    return draws
 
 
-def load_batch(
-    images: Tensor, batch: Tensor, draws: Draws | None, where: slice, config: TrainConfig
-) -> Tensor:
-    """Return what the network sees of ``images[batch[where]]``: augmented, as floats."""
-    index = batch[where]
-    if draws is None:
-        pixels = images[index]
-    else:
-        pixels = gather_batch(images, index, draws.part(where, images.device), config)
-    return as_input(pixels, config)
-
-
-def as_input(pixels: Tensor, config: TrainConfig) -> Tensor:
-    """Scale pixels to [0, 1] and put them into the memory format of the recipe."""
-    pixels = scale_pixels(pixels)
-    return pixels.contiguous(memory_format=torch.channels_last) if config.channels_last else pixels
-
-
-def gather_batch(images: Tensor, index: Tensor, draws: Draws, config: TrainConfig) -> Tensor:
+def gather(images: Tensor, index: Tensor, draws: Tensor, config: TrainConfig) -> Tensor:
     """Return ``images[index]``, each padded, cropped, flipped, and with a black square.
 
     Each pixel of the result knows which pixel of which image it shows, so choosing the batch and
     all three operations are one indexing.
 
     Shape:
-        images: (N, C, H, W) of any type, index: (B,) int64; the result is (B, C, H, W).
+        images: (N, C, H, W) of any type, index: (B,) int64, draws: (5, B); the result is
+        (B, C, H, W).
     """
+    top, left, flip, hole_top, hole_left = draws[:, :, None]  # each (B, 1)
     height, width = images.shape[2:]
     y = torch.arange(height, device=images.device)  # of the result
     x = torch.arange(width, device=images.device)
-    from_x = torch.where(draws.flip[:, None] == 1, width - 1 - x, x)  # (B, W)
-    rows = y + draws.top[:, None] - config.crop_padding  # (B, H), of the image
-    columns = from_x + draws.left[:, None] - config.crop_padding  # (B, W)
-    shown = _inside(rows, 0, height)[:, :, None] & _inside(columns, 0, width)[:, None, :]
+    rows = y + top - config.crop_padding  # (B, H), of the image
+    columns = torch.where(flip == 1, width - 1 - x, x) + left - config.crop_padding  # (B, W)
+    shown = _inside(rows, height)[:, :, None] & _inside(columns, width)[:, None, :]
     if config.cutout:
-        in_hole_y = _inside(y - draws.hole_top[:, None], 0, config.cutout)
-        in_hole_x = _inside(x - draws.hole_left[:, None], 0, config.cutout)
+        in_hole_y = _inside(y - hole_top, config.cutout)
+        in_hole_x = _inside(x - hole_left, config.cutout)
         shown &= ~(in_hole_y[:, :, None] & in_hole_x[:, None, :])  # (B, H, W)
     channels = torch.arange(images.shape[1], device=images.device)
     picked = images[
@@ -105,5 +117,5 @@ def gather_batch(images: Tensor, index: Tensor, draws: Draws, config: TrainConfi
     return picked * shown[:, None]
 
 
-def _inside(values: Tensor, low: int, high: int) -> Tensor:
-    return (values >= low) & (values < high)
+def _inside(values: Tensor, size: int) -> Tensor:
+    return (values >= 0) & (values < size)

@@ -1,25 +1,30 @@
-"""Save a run so that it can be killed at any moment and go on as if nothing had happened.
+"""The state of a run, and how it survives being killed at any moment.
 
 A checkpoint is written beside the old one, forced to the disk, and then takes its place in one
 atomic step: at every moment there is either the old file or the new one, and it is whole.
 """
 
 import hashlib
-import os
+import io
 import re
-import zipfile
+import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from dlvlib._common import check_int, write_atomically
+from dlvlib.training.config import TrainConfig
+from dlvlib.training.distributed import Processes
 from dlvlib.training.evaluation import Dataset
-from dlvlib.training.history import EpochRecord
-from dlvlib.training.state import TrainState
+from dlvlib.training.history import EpochRecord, History, best_epoch
+from dlvlib.training.precision import choose_precision, gpus, grad_scaler, make_optimizer
+from dlvlib.training.schedules import learning_rates
 
-FORMAT = "dlvlib.training checkpoint 1"
+FORMAT = "dlvlib.training checkpoint 2"
 FREE = ("progress",)  # fields of the config that may differ between the parts of a run
 
 
@@ -27,11 +32,81 @@ class CheckpointError(ValueError):
     """A file is no checkpoint, is damaged, or belongs to another run."""
 
 
+class TrainState:
+    """Everything about a run that changes from step to step.
+
+    `step` counts the steps done in the epoch that is under way, and `sums` holds loss, correct
+    and seen of its images so far, on the device: one wait for the device per epoch, not per step.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: TrainConfig,
+        device: torch.device,
+        processes: Processes,
+        num_steps: int,
+    ) -> None:
+        self.model, self.config, self.processes = model, config, processes
+        self.num_steps = num_steps  # of an epoch
+        self.rates = learning_rates(config.num_epochs * num_steps, config)
+        self.precision = choose_precision(config.precision, device)
+        self.optimizer = make_optimizer(model.parameters(), config)
+        self.scaler = grad_scaler(self.precision, device)
+        self.gpus = gpus(device)
+        dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+        self.sums = torch.zeros(3, dtype=dtype, device=device)
+        self.history = History()
+        self.epoch = 1
+        self.step = 0
+        self.seconds = 0.0  # spent on the epoch under way before an interruption
+        self.start_clock()
+        self.best: dict[str, Tensor] | None = None
+        self.random: list[Tensor] | None = None  # generator states to go on from
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        return self.rates[(self.epoch - 1) * self.num_steps + self.step]
+
+    def start_clock(self) -> None:
+        """Measure the epoch from here, plus the seconds spent on it before an interruption."""
+        self.started = time.perf_counter() - self.seconds
+        self.seconds = 0.0
+
+    def elapsed(self) -> float:
+        """Return the seconds spent on the epoch under way."""
+        return time.perf_counter() - self.started
+
+    def seed_dropout(self, seed: int) -> None:
+        """Start the epoch's random numbers, or go on with those of an interrupted epoch."""
+        torch.manual_seed((seed + self.processes.rank) % 2**32)
+        if self.random is not None:
+            torch.set_rng_state(self.random[0])
+            for gpu, state in zip(self.gpus, self.random[1:], strict=True):
+                torch.cuda.set_rng_state(state, gpu)
+            self.random = None
+
+    def random_state(self) -> list[Tensor]:
+        """Return the states of the CPU's and the GPU's generator."""
+        return [torch.get_rng_state(), *(torch.cuda.get_rng_state(gpu) for gpu in self.gpus)]
+
+    def finish_epoch(self, record: EpochRecord) -> None:
+        """Add the record to the history, keep the best weights, and begin the next epoch."""
+        self.history.epochs.append(record)
+        if self.config.keep == "best" and best_epoch(self.history, self.config) == self.epoch:
+            tensors = self.model.state_dict().items()
+            self.best = {name: tensor.cpu().clone() for name, tensor in tensors}
+        self.epoch += 1
+        self.step = 0
+        self.sums.zero_()
+
+
 class Checkpoint:
     """The file of one run; without a path every method is idle.
 
     Args:
-        path: where the checkpoint lies or will lie; its folder is made if missing.
+        path: of the file; its folder is made if missing, and a link is followed.
         every: save after so many steps, too; 0 for never.
         state: what is saved and restored.
         train, val: the data; the checkpoint remembers a digest of it.
@@ -45,24 +120,40 @@ class Checkpoint:
         train: Dataset,
         val: Dataset | None,
     ) -> None:
-        if type(every) is not int or every < 0 or (every and path is None):
-            rule = "an int >= 0, and 0 without a checkpoint"
-            raise ValueError(f"checkpoint_every must be {rule}, got {every!r}")
+        self.every = check_int("checkpoint_every", every)
+        if self.every and path is None:
+            raise ValueError(f"checkpoint_every must be 0 without a checkpoint, got {every}")
         self.path = None if path is None else Path(path)
-        self.every, self.state = every, state
+        self.state = state
         if self.path is not None:
             self.identity = _identity(state, train, val)
+            self.version = _version(self.path)
 
     def load(self) -> None:
-        """Bring the state to where the file says; without a file it stays at the beginning.
+        """Bring the state to where the file is; without a file it stays at the beginning.
 
         Raises:
             CheckpointError: before anything is changed.
         """
-        if self.path is None or not self.path.exists():
+        if self.path is None or self.version is None:
             return
-        content = _read(self.path)
-        _compare(self.path, content["identity"], self.identity)
+        try:
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            if content["format"] != FORMAT or content.pop("digest") != digest(content):
+                raise ValueError(f"another format than {FORMAT!r}, or a changed field")
+        except Exception as error:  # each kind of damage fails in its own way
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            rule = f"must be a whole checkpoint that fit wrote, got {reason}"
+        else:
+            difference = _difference(content["identity"], self.identity)
+            if difference is None:
+                return self._restore(content)
+            rule = f"must belong to this run, but is of {difference}"
+        raise CheckpointError(
+            f"{self.path.name} {rule}; it was left as it is: move it, or give another name"
+        )
+
+    def _restore(self, content: dict[str, Any]) -> None:
         state = self.state
         state.model.load_state_dict(content["model"])
         state.optimizer.load_state_dict(content["optimizer"])
@@ -80,7 +171,12 @@ class Checkpoint:
             self.save(in_epoch=True)
 
     def save(self, *, in_epoch: bool = False) -> None:
-        """Write the state; the file of before is replaced at once or not at all."""
+        """Write the state; the file of before is replaced at once or not at all.
+
+        Raises:
+            CheckpointError: if another process has written the file meanwhile.
+            OSError: if it cannot be written, for instance because the disk is full.
+        """
         if self.path is None:
             return
         state = self.state
@@ -99,86 +195,75 @@ class Checkpoint:
             "best": state.best,
         }
         if state.processes.rank == 0:
-            _write(self.path, content)
+            self._write(self.path, content)
 
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".tmp")
-    with beside.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())  # else the new name could reach the disk before the bytes
-    beside.replace(path)
-    if os.name == "posix":  # the folder holds the name; elsewhere folders cannot be opened
-        folder = os.open(path.parent, os.O_RDONLY)
+    def _write(self, path: Path, content: dict[str, Any]) -> None:
+        if _version(path) not in (None, self.version):
+            raise CheckpointError(
+                f"{path.name} was written by another process meanwhile: it was left as it is; "
+                "give each run a checkpoint of its own"
+            )
+        buffer = io.BytesIO()
+        torch.save(content | {"digest": digest(content)}, buffer)
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            write_atomically(path, buffer.getvalue())
+        except OSError as error:
+            raise OSError(error.errno, f"{path.name} cannot be saved: {error.strerror}") from error
+        self.version = _version(path)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _version(path: Path) -> tuple[int, int] | None:
+    """Return what changes whenever somebody writes the file; None if there is none."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # compares the checksum of every part
-        if damaged is not None:
-            raise ValueError(f"{damaged} is damaged")
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # each kind of damage fails in its own way
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(
-            f"{path.name} must be a whole checkpoint, but cannot be read ({reason}); "
-            "it was left as it is: move it away to start anew"
-        ) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path.name} must be a checkpoint that fit wrote ({FORMAT!r}), but holds something "
-            "else; it was left as it is: give another name"
-        )
-    return content
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of nested dictionaries and lists of tensors and plain values."""
+    total = hashlib.sha256()
+    if isinstance(value, Tensor):
+        total.update(f"{value.dtype} {tuple(value.shape)}".encode())
+        data = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        total.update(data.numpy().data)
+    elif isinstance(value, Mapping):
+        total.update(digest([list(value), *value.values()]).encode())
+    elif isinstance(value, list | tuple):
+        total.update("".join(map(digest, value)).encode())
+    else:
+        total.update(repr(value).encode())
+    return total.hexdigest()
 
 
 def _identity(state: TrainState, train: Dataset, val: Dataset | None) -> dict[str, Any]:
     """Return what must not change between the parts of a run."""
-    config = {name: value for name, value in asdict(state.config).items() if name not in FREE}
+    modules = re.sub(r" at 0x[0-9a-f]+", "", str(state.model))  # without addresses
     return {
-        "config": config | {"milestones": list(config["milestones"])},
-        "model": _describe(state.model),
-        "train": _digest(train),
-        "val": None if val is None else _digest(val),
+        "config": {name: x for name, x in asdict(state.config).items() if name not in FREE},
+        "model": _shapes(state.model.state_dict()) | {"modules": modules},
+        "train": digest([train.images, train.targets]),
+        "val": None if val is None else digest([val.images, val.targets]),
         "processes": state.processes.world,
         "device": state.sums.device.type,
         "precision": state.precision,
     }
 
 
-def _describe(model: nn.Module) -> dict[str, str]:
-    """Return each tensor's type and shape, and how the model prints, without addresses."""
-    tensors = {name: f"{t.dtype} {tuple(t.shape)}" for name, t in model.state_dict().items()}
-    return tensors | {"modules": re.sub(r" at 0x[0-9a-f]+", "", str(model))}
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    return {name: f"{t.dtype} {tuple(t.shape)}" for name, t in tensors.items()}
 
 
-def _digest(dataset: Dataset) -> str:
-    digest = hashlib.sha256(f"{tuple(dataset.images.shape)} {dataset.images.dtype}".encode())
-    for tensor in (dataset.images, dataset.targets):
-        for part in tensor.split(4096):  # no second copy of a large set
-            digest.update(part.detach().cpu().contiguous().view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _compare(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Refuse the file if it belongs to another run, and name the first difference."""
+def _difference(saved: dict[str, Any], wanted: dict[str, Any]) -> str | None:
+    """Return the first difference between two identities in words; None if they are equal."""
     for part, now in wanted.items():
-        was = saved[part]
+        name, was = f"another {part}", saved[part]
         if was == now:
             continue
-        name = f"another {part}"
         if isinstance(now, dict):
             key = next(k for k in {**was, **now} if was.get(k) != now.get(k))
             name, was, now = f"{name} ({key})", was.get(key), now.get(key)
         was, now = (" ".join(str(value).split())[:60] for value in (was, now))
-        raise CheckpointError(
-            f"{path.name} must belong to this run, but is of {name}: saved with {was}, now {now}; "
-            "it was left as it is: give another name"
-        )
+        return f"{name}: saved with {was}, now {now}"
+    return None

@@ -3,22 +3,30 @@
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import torch
+
+from dlvlib._common import check_int
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """Everything that decides how a model is trained; an invalid value is refused at once.
 
+    Scalars of NumPy and torch become Python's own.
+
     Raises:
         ValueError: if a field breaks its rule; the message names both.
     """
 
     num_epochs: int = 10
-    batch_size: int = 100  # images per step, over all processes and pieces
+    batch_size: int = 100  # images per step, over all processes and shards
     lr: float = 0.01
     momentum: float = 0.0  # "sgd" only
     nesterov: bool = False
@@ -37,7 +45,7 @@ class TrainConfig:
     patience: int = 0  # stop after so many epochs without a better `monitor`; 0: never
     monitor: str = "val_loss"  # or "val_top1"
     keep: str = "last"  # or "best": the weights of the epoch with the best `monitor`
-    accumulate: int = 1  # pieces in which a batch is computed when it does not fit in memory
+    accumulate: int = 1  # shards in which a batch is computed where it does not fit in memory
     precision: str = "auto"  # or "float32", "bf16", "fp16"; see `choose_precision`
     channels_last: bool = False
     compile: str = "none"  # or "default", "reduce-overhead" (CUDA graphs)
@@ -46,25 +54,21 @@ class TrainConfig:
     progress: bool = True  # a bar in a terminal; files and notebooks never get one
 
     def __post_init__(self) -> None:
-        if isinstance(self.milestones, list):  # as JSON gives it back
-            object.__setattr__(self, "milestones", tuple(self.milestones))
-        for names, rule, holds in _RULES:
-            for name in names.split():
-                if not holds(getattr(self, name)):
-                    raise ValueError(f"{name} must be {rule}, got {getattr(self, name)!r}")
+        for field in fields(self):
+            object.__setattr__(self, field.name, _convert(field.name, getattr(self, field.name)))
         if self.momentum and self.optimizer != "sgd":
             raise ValueError(f"momentum must be 0 unless optimizer is sgd, got {self.momentum}")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov must be False while momentum is 0, got True")
         if self.warmup_steps and self.schedule == "one_cycle":
-            got = self.warmup_steps
-            raise ValueError(f"warmup_steps must be 0 for one_cycle, which warms up, got {got}")
+            rule = "warmup_steps must be 0 for one_cycle, which warms up"
+            raise ValueError(f"{rule}, got {self.warmup_steps}")
         if self.accumulate > self.batch_size:
-            got = f"{self.accumulate} pieces of {self.batch_size} images"
-            raise ValueError(f"accumulate must be at most batch_size, got {got}")
+            rule = f"accumulate must be at most batch_size {self.batch_size}"
+            raise ValueError(f"{rule}, got {self.accumulate}")
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Return the config with these fields; the others keep their defaults.
 
         Raises:
@@ -77,7 +81,7 @@ class TrainConfig:
         return cls(**values)
 
     @classmethod
-    def from_yaml(cls, path: str | Path) -> "TrainConfig":
+    def from_yaml(cls, path: str | Path) -> Self:
         """Read the fields from a YAML file, one `name: value` per line; JSON is YAML too.
 
         Raises:
@@ -99,12 +103,12 @@ def _read_yaml(text: str) -> Any:
     """Parse YAML, with 1e-3 as a number (YAML 1.2) and without a second value for a key."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             keys = [self.construct_object(key) for key, _ in node.value]
-            twice = [key for key in keys if keys.count(key) > 1]
-            if twice:
-                raise ValueError(f"a key must stand once, got {twice[0]!r} {len(twice)} times")
+            duplicate = next((key for key in keys if keys.count(key) > 1), None)
+            if duplicate is not None:
+                raise ValueError(f"duplicate key {duplicate!r}")
             return super().construct_mapping(node, deep)
 
     number = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
@@ -115,43 +119,64 @@ def _read_yaml(text: str) -> Any:
         raise ValueError(f"not readable as YAML: {' '.join(str(error).split())}") from error
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: object, *, low: int) -> bool:
-    return type(value) is int and value >= low
-
-
-def _are_rising_fractions(values: object) -> bool:
-    numbers = isinstance(values, tuple) and all(_is_number(value) for value in values)
-    return numbers and all(low < high for low, high in pairwise((0, *values, 1)))
-
-
-def _one_of(*choices: str) -> tuple[str, Callable[[Any], bool]]:
-    return f"{', '.join(choices[:-1])} or {choices[-1]}", lambda v: v in choices
-
-
-_COUNTS = "warmup_steps crop_padding cutout patience"
-_RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
-    ("num_epochs batch_size accumulate", "an int >= 1", lambda v: _is_count(v, low=1)),
-    (_COUNTS, "an int >= 0", lambda v: _is_count(v, low=0)),
-    ("seed", "an int in [0, 2**32)", lambda v: type(v) is int and 0 <= v < 2**32),
-    ("lr", "a number > 0", lambda v: _is_number(v) and 0 < v < math.inf),
-    ("weight_decay aux_weight", "a number >= 0", lambda v: _is_number(v) and 0 <= v < math.inf),
-    ("momentum label_smoothing", "in [0, 1)", lambda v: _is_number(v) and 0 <= v < 1),
-    ("peak", "between 0 and 1", lambda v: _is_number(v) and 0 < v < 1),
-    ("milestones", "fractions rising between 0 and 1", _are_rising_fractions),
-    ("optimizer", *_one_of("sgd", "adamw")),
-    ("schedule", *_one_of("constant", "cosine", "step", "one_cycle")),
-    ("monitor", *_one_of("val_loss", "val_top1")),
-    ("keep", *_one_of("last", "best")),
-    ("precision", *_one_of("auto", "float32", "bf16", "fp16")),
-    ("compile", *_one_of("none", "default", "reduce-overhead")),
-    (
-        "nesterov decay_all flip channels_last progress",
-        "True or False",
-        lambda v: isinstance(v, bool),
+_INTEGERS: dict[str, tuple[int, int | None]] = {  # field: least and most
+    **dict.fromkeys(("num_epochs", "batch_size", "accumulate"), (1, None)),
+    **dict.fromkeys(("warmup_steps", "crop_padding", "cutout", "patience"), (0, None)),
+    "seed": (0, 2**32 - 1),
+}
+_NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {  # field: its rule
+    "lr": ("a number > 0", lambda x: 0 < x < math.inf),
+    **dict.fromkeys(
+        ("weight_decay", "aux_weight"), ("a number >= 0", lambda x: 0 <= x < math.inf)
     ),
-    ("device", "a name", lambda v: isinstance(v, str)),
-)
+    **dict.fromkeys(("momentum", "label_smoothing"), ("in [0, 1)", lambda x: 0 <= x < 1)),
+    "peak": ("between 0 and 1", lambda x: 0 < x < 1),
+}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "optimizer": ("sgd", "adamw"),
+    "schedule": ("constant", "cosine", "step", "one_cycle"),
+    "monitor": ("val_loss", "val_top1"),
+    "keep": ("last", "best"),
+    "precision": ("auto", "float32", "bf16", "fp16"),
+    "compile": ("none", "default", "reduce-overhead"),
+}
+
+
+def _convert(name: str, value: Any) -> Any:
+    """Return the value of a field as Python's own type, so that JSON and checkpoints keep it.
+
+    Raises:
+        ValueError: if it breaks its rule.
+    """
+    plain = value.item() if getattr(value, "ndim", None) == 0 else value  # of NumPy or torch
+    if name in _INTEGERS:
+        return check_int(name, plain, *_INTEGERS[name])
+    if name in _NUMBERS:
+        rule, holds = _NUMBERS[name]
+        plain = _as_float(plain)
+        valid = holds(plain)
+    elif name in _CHOICES:
+        choices = _CHOICES[name]
+        rule, valid = f"{', '.join(choices[:-1])} or {choices[-1]}", plain in choices
+        plain = next((choice for choice in choices if choice == plain), None)
+    elif name == "milestones":
+        rule = "fractions rising between 0 and 1"
+        values = plain.tolist() if hasattr(plain, "tolist") else plain  # an array or a tensor
+        valid = isinstance(values, list | tuple)
+        plain = tuple(map(_as_float, values)) if valid else ()
+        valid = valid and all(low < high for low, high in pairwise((0, *plain, 1)))
+    elif name == "device":
+        rule, valid, plain = "a name", isinstance(plain, str | torch.device), str(plain)
+    else:
+        rule, valid = "True or False", isinstance(plain, bool)
+    if not valid:
+        raise ValueError(f"{name} must be {rule}, got {value!r}")
+    return plain
+
+
+def _as_float(value: object) -> float:
+    """Return a float; NaN, which breaks every rule, for what is no number."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            return float(value)
+    return math.nan

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Piece:
+class Shard:
     """Some images of a batch, computed in one go by one process."""
 
-    where: slice
-    count: int  # images that count; 0 for a stand-in, see `Processes.pieces`
+    rows: slice
+    count: int  # images that count; 0 for a stand-in, see `Processes.shards`
+    weight: float  # count as a fraction of the batch
 
 
 @dataclass(frozen=True)
@@ -32,31 +33,29 @@ class Processes:
     rank: int = 0
     world: int = 1
 
-    def pieces(self, batch_size: int, accumulate: int) -> list[Piece]:
-        """Return this process's share of a batch, cut into at most `accumulate` pieces.
+    def shards(self, batch: range, accumulate: int = 1) -> list[Shard]:
+        """Return this process's share of a batch, cut into at most `accumulate` shards.
 
         All shares together hold every image once, also where the numbers do not divide. A
         process without an image works on the first one and counts it 0 times, so that
         its gradients exist and are zero.
         """
-        first = batch_size * self.rank // self.world
-        share = batch_size * (self.rank + 1) // self.world - first
-        if share == 0:
-            return [Piece(slice(0, 1), 0)]
-        size = -(-share // accumulate)  # rounded up
-        starts = range(first, first + share, size)
-        stops = [min(start + size, first + share) for start in starts]
-        pairs = zip(starts, stops, strict=True)
-        return [Piece(slice(start, stop), stop - start) for start, stop in pairs]
+        first = batch.start + len(batch) * self.rank // self.world
+        stop = batch.start + len(batch) * (self.rank + 1) // self.world
+        if first == stop:
+            return [Shard(slice(batch.start, batch.start + 1), 0, 0.0)]
+        size = -(-(stop - first) // accumulate)  # rounded up
+        ends = [(start, min(start + size, stop)) for start in range(first, stop, size)]
+        return [Shard(slice(a, b), b - a, (b - a) / len(batch)) for a, b in ends]
 
-    def place(self, device: torch.device) -> torch.device:
-        """Return the GPU of this process where `device` says only "cuda"."""
+    def local_device(self, device: torch.device) -> torch.device:
+        """Return the GPU of this process where `device` is only "cuda"."""
         if self.world > 1 and device.type == "cuda" and device.index is None:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", self.rank)))
             torch.cuda.set_device(device)
         return device
 
-    def start_equal(self, model: nn.Module) -> None:
+    def broadcast(self, model: nn.Module) -> None:
         """Give every process the weights and buffers of process 0."""
         if self.world > 1:
             for tensor in model.state_dict().values():
@@ -64,7 +63,7 @@ class Processes:
                 dist.broadcast(message, src=0)
                 tensor.copy_(message)
 
-    def combine(self, model: nn.Module) -> None:
+    def all_reduce(self, model: nn.Module) -> None:
         """Add up the gradients, and average the statistics of BatchNorm, in one message.
 
         BatchNorm normalises with the images of its own process, as is usual; only the averages
@@ -77,14 +76,14 @@ class Processes:
         tensors = [*gradients, *statistics]
         message = torch.cat([t.detach().flatten() for t in tensors])
         dist.all_reduce(message)
-        parts = message.split([t.numel() for t in tensors])
+        parts = torch.split(message, [t.numel() for t in tensors])
         with torch.no_grad():
             for i, (tensor, part) in enumerate(zip(tensors, parts, strict=True)):
                 mean = part if i < len(gradients) else part / self.world
                 tensor.copy_(mean.view_as(tensor))
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """Return the sum of a tensor over the processes; the argument is left alone."""
+        """Return the sum of a tensor over the processes, which leaves the argument alone."""
         if self.world == 1:
             return tensor
         total = tensor.clone()

@@ -1,22 +1,30 @@
-"""Measuring a model, and the rules that its images, targets and logits must keep."""
+"""Measuring a model, and the rules that the model, its images and its targets must keep."""
 
 import math
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from dlvlib._common import check_int
 from dlvlib.metrics import cross_entropy, top_k_accuracy
 from dlvlib.runtime import choose_device, mode, scale_pixels
 from dlvlib.training.config import TrainConfig
+from dlvlib.training.distributed import Processes
 
 
 class Dataset(Protocol):
     """Anything with `images` (N, C, H, W), uint8 or float, and `targets` (N,) int64."""
 
-    images: Tensor
-    targets: Tensor
+    @property
+    def images(self) -> Tensor: ...
+
+    @property
+    def targets(self) -> Tensor: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,29 +54,67 @@ def evaluate(
 def predict(model: nn.Module, images: Tensor, *, batch_size: int = 1000) -> Tensor:
     """Return the logits of `model`, computed in eval mode on the device the model is on.
 
+    The model gets copies: it may work in place.
+
     Shape:
         images: (N, C, H, W) uint8 or float; the logits are (N, K), on the CPU.
 
     Raises:
         TypeError, ValueError: if images, batch size or the model's output break a rule of `fit`.
     """
-    if type(batch_size) is not int or batch_size < 1:
-        raise ValueError(f"batch_size must be an int >= 1, got {batch_size!r}")
+    batch_size = check_int("batch_size", batch_size, 1)
     check_images(model, "images", images)
-    device = next(model.parameters(), images).device
+    device, dtype = next(model.parameters(), images).device, float_type(model)
     with mode(model, training=False):
         parts = [
-            _logits(model, scale_pixels(part.to(device))) for part in images.split(batch_size)
+            _logits(model, scale_pixels(part.to(device, copy=True)).to(dtype))
+            for part in torch.split(images, batch_size)
         ]
     return torch.cat(parts).cpu()
 
 
+def validate(
+    model: nn.Module, val: Dataset, processes: Processes, epoch: int, config: TrainConfig
+) -> tuple[float, float]:
+    """Return loss and top-1, of which each process measures a share.
+
+    Raises:
+        FloatingPointError: if a logit is infinite or NaN.
+    """
+    shard = processes.shards(range(len(val.targets)))[0]
+    logits, targets = predict(model, val.images[shard.rows]), val.targets[shard.rows].cpu()
+    check_finite(logits.abs().max().item(), f"a logit after epoch {epoch}", config)
+    loss, top1 = cross_entropy(logits, targets), top_k_accuracy(logits, targets)
+    if processes.world > 1:
+        dtype, device = torch.float64, val.images.device
+        share = torch.tensor([loss, top1], dtype=dtype, device=device) * shard.weight
+        loss, top1 = processes.sum(share).tolist()
+    return loss, top1
+
+
+def float_type(model: nn.Module) -> torch.dtype:
+    """Return the type of the model's parameters, which is that of its images."""
+    return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+
+
 def _logits(model: nn.Module, images: Tensor) -> Tensor:
-    logits = model(images)
-    got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    logits: object = model(images)
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(f"the model must return logits ({len(images)}, K), got {got}")
     return logits
+
+
+def check_trainable(model: nn.Module) -> None:
+    """Refuse what has nothing to learn with.
+
+    Raises:
+        ValueError: if no parameter requires a gradient, or gradients are switched off.
+    """
+    if not torch.is_grad_enabled():
+        raise ValueError("fit must run with gradients, got a no_grad or inference_mode around it")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError("the model must have a parameter that requires a gradient, got none")
 
 
 def check_dataset(model: nn.Module, name: str, dataset: Dataset) -> None:
@@ -105,9 +151,32 @@ def check_images(model: nn.Module, name: str, images: Tensor) -> None:
         raise ValueError(f"{name} must have shape (N, C, H, W), got {tuple(images.shape)}")
     if len(images) == 0:
         raise ValueError(f"{name} must hold at least one image, got {tuple(images.shape)}")
-    dtype = next(model.parameters(), torch.empty(0)).dtype
+    dtype = float_type(model)
     if images.dtype not in (torch.uint8, dtype):
         raise TypeError(f"{name} must be uint8 or the model's {dtype}, got {images.dtype}")
+    if images.is_floating_point() and not images.isfinite().all():
+        first = int((~images.isfinite()).nonzero()[0, 0])
+        raise ValueError(f"{name} must hold finite pixels, got NaN or infinity in image {first}")
+
+
+class OutOfMemoryError(RuntimeError):
+    """A batch does not fit into the memory of the device."""
+
+
+@contextmanager
+def explain_out_of_memory(device: torch.device, config: TrainConfig) -> Iterator[None]:
+    """Add advice to torch's error, which on a CPU is known only by its message."""
+    try:
+        yield
+    except RuntimeError as error:
+        signs = ("out of memory", "can't allocate memory", "not enough memory")
+        if not any(sign in str(error) for sign in signs):
+            raise
+        traceback.clear_frames(error.__traceback__)  # their tensors would keep the memory
+        raise OutOfMemoryError(
+            f"{device} has no room for a batch of {config.batch_size}; take a smaller "
+            f"batch_size, or accumulate > {config.accumulate}"
+        ) from None
 
 
 def check_finite(value: float, what: str, config: TrainConfig) -> None:

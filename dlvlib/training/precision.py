@@ -1,21 +1,24 @@
 """Number formats, compilation and fused optimizers: the same mathematics, computed faster."""
 
-from __future__ import annotations
-
 import warnings
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from dlvlib.runtime import mode
+from dlvlib.training.augment import Batches
 from dlvlib.training.config import TrainConfig
 
-if TYPE_CHECKING:
-    from dlvlib.training.state import TrainState
-
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+Forward = Callable[[Tensor], tuple[Tensor, list[Tensor]]]
+
+
+def gpus(device: torch.device) -> list[torch.device]:
+    """Return the devices whose random state is kept apart from the CPU's."""
+    return [device] if device.type == "cuda" else []
 
 
 def choose_precision(name: str, device: torch.device) -> str:
@@ -39,8 +42,8 @@ def choose_precision(name: str, device: torch.device) -> str:
     return name
 
 
-def autocast(precision: str, device: torch.device) -> AbstractContextManager:
-    """Return the context in which a forward pass uses `precision`."""
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Return the context in which the forward pass computes in this format."""
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, DTYPES[precision])
@@ -51,24 +54,18 @@ def grad_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
 
-def make_optimizer(
-    parameters: Iterable[Tensor], config: TrainConfig, *, thin: int = 1
-) -> torch.optim.Optimizer:
+def make_optimizer(parameters: Iterable[Tensor], config: TrainConfig) -> torch.optim.Optimizer:
     """Return SGD or AdamW over the parameters; on a CUDA GPU as one fused kernel per step.
 
-    With `decay_all` off, parameters with at most `thin` axes (biases, scales and shifts of
-    normalisation layers) are in a group of their own, without weight decay.
+    With `decay_all` off, parameters with one axis (biases, scales and shifts of normalisation
+    layers) are in a group of their own, without weight decay.
     """
     parameters = list(parameters)
-    groups = [{"params": parameters, "weight_decay": config.weight_decay}]
+    groups: list[dict[str, Any]] = [{"params": parameters, "weight_decay": config.weight_decay}]
     if not config.decay_all:
-        decayed = [parameter for parameter in parameters if parameter.ndim > thin]
-        spared = [parameter for parameter in parameters if parameter.ndim <= thin]
-        groups = [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": spared, "weight_decay": 0.0},
-        ]
-    options = {"lr": config.lr}
+        groups[0]["params"] = [p for p in parameters if p.ndim > 1]
+        groups.append({"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0})
+    options: dict[str, Any] = {"lr": config.lr}
     if parameters and all(parameter.is_cuda for parameter in parameters):
         options["fused"] = True  # GradScaler.step would wait for any other one at each step
     if config.optimizer == "adamw":
@@ -76,42 +73,75 @@ def make_optimizer(
     return torch.optim.SGD(groups, momentum=config.momentum, nesterov=config.nesterov, **options)
 
 
-Forward = Callable[[Tensor], tuple[Tensor, list[Tensor]]]
-
-
-def make_forward(model: nn.Module, config: TrainConfig) -> Forward:
+def prepare_forward(
+    model: nn.Module, config: TrainConfig, precision: str, batches: Batches
+) -> Forward:
     """Return images -> (logits, auxiliary logits); without `aux_weight` there are none of these.
 
     Raises:
-        ValueError: if `aux_weight` asks for auxiliary logits and the model has none.
+        ValueError: if `aux_weight` asks for auxiliary logits and the model has none, or the
+            model cannot train on a single image, where a batch leaves one.
     """
-    if not config.aux_weight:
-        return lambda images: (model(images), [])
-    if not hasattr(model, "forward_with_aux"):
-        got = f"{config.aux_weight} for {type(model).__name__}"
-        raise ValueError(f"aux_weight must be 0 for a model without forward_with_aux, got {got}")
-    return model.forward_with_aux
+    forward: Forward = lambda images: (model(images), [])  # noqa: E731
+    if config.aux_weight:
+        if not hasattr(model, "forward_with_aux"):
+            got = f"{config.aux_weight} for {type(model).__name__}"
+            rule = "aux_weight must be 0 for a model without forward_with_aux"
+            raise ValueError(f"{rule}, got {got}")
+        forward = cast(Forward, model.forward_with_aux)
+    shards = batches.shards(0) + batches.shards(batches.num_steps - 1)
+    single = next((s.rows for s in shards if s.rows.stop - s.rows.start == 1), None)
+    if single is not None:
+        _check_single_image(model, forward, batches.load(single)[0])
+    if config.compile != "none":
+        images, _ = batches.load(shards[0].rows)
+        forward = _compile_or_not(forward, model, images, config.compile, precision)
+    return forward
 
 
-def compile_or_not(forward: Forward, state: TrainState, images: Tensor) -> Forward:
+def _check_single_image(model: nn.Module, forward: Forward, image: Tensor) -> None:
+    """Refuse a model that cannot train on one image, as with BatchNorm after a dense layer."""
+    try:
+        with _untouched(model, image.device), torch.no_grad():
+            forward(image)
+    except ValueError as error:
+        raise ValueError(
+            "no batch may hold or leave a single image for this model, which cannot train on one "
+            f"({error}); take another batch_size, or a smaller accumulate"
+        ) from error
+
+
+def _compile_or_not(
+    forward: Forward, model: nn.Module, images: Tensor, kind: str, precision: str
+) -> Forward:
     """Return `forward` compiled, after one trial on `images`; or, with a warning, as it is.
 
-    The trial runs forward and backward, because either may fail to compile. It leaves no trace in
-    the weights, the buffers and the random state; the first step clears the gradients.
+    The trial runs forward and backward, because either may fail to compile; the first step clears
+    the gradients.
     """
-    model, kind = state.model, state.config.compile
-    buffers = [buffer.clone() for buffer in model.buffers()]
+    device = images.device
     try:
         fast = torch.compile(forward, mode=kind, dynamic=False)  # two shapes: the last batch too
-        with torch.random.fork_rng(state.gpus), autocast(state.precision, images.device):
+        with _untouched(model, device), autocast(precision, device):
             logits, aux_logits = fast(images)
-            sum(part.float().sum() for part in (logits, *aux_logits)).backward()
+            total = torch.stack([part.float().sum() for part in (logits, *aux_logits)]).sum()
+            total.backward()  # type: ignore[no-untyped-call]
     except Exception as error:  # each back end fails in its own way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         message = f"compile={kind!r} is not possible here, training goes on without it: {reason}"
-        warnings.warn(message, RuntimeWarning, stacklevel=3)
-        fast = forward
-    with torch.no_grad():
-        for buffer, before in zip(model.buffers(), buffers, strict=True):
-            buffer.copy_(before)
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
+        return forward
     return fast
+
+
+@contextmanager
+def _untouched(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Try the model in train mode; buffers, modes and random state are as before afterwards."""
+    before = [buffer.clone() for buffer in model.buffers()]
+    try:
+        with mode(model, training=True), torch.random.fork_rng(gpus(device)):
+            yield
+    finally:
+        with torch.no_grad():
+            for buffer, saved in zip(model.buffers(), before, strict=True):
+                buffer.copy_(saved)

@@ -9,10 +9,9 @@ from types import SimpleNamespace
 
 import torch
 from torch import nn
-from training_helpers import config, digits, small_net
+from training_helpers import config, digits, small_net, without_time
 
 from dlvlib.training import checkpoint, evaluate, fit, predict
-from dlvlib.training.__main__ import digest
 from dlvlib.training.distributed import joined
 
 SETTINGS = config(batch_size=32, lr=0.05, momentum=0.9, num_epochs=3, precision="bf16")
@@ -24,7 +23,7 @@ def train(data, **options) -> tuple[str, str]:
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
     model.extend([nn.Dropout(0.5), nn.Linear(144, 10)])
     history = fit(model, data, data, SETTINGS, **options)
-    return digest(model), repr([replace(record, seconds=0.0) for record in history.epochs])
+    return checkpoint.digest(model.state_dict()), repr(without_time(history))
 
 
 def measure_shares(data) -> tuple[float, float, float]:
@@ -46,16 +45,17 @@ def main() -> None:
     folder, data = Path(sys.argv[1]), digits(97)  # the last batch has one image for two
     with joined(torch.device("cpu")) as processes:
         plain = train(data)
-        write = checkpoint._write
+        write = checkpoint.write_atomically
 
         def write_and_keep(path, content):
             write(path, content)
-            if (content["epoch"], content["step"]) == (2, 3):
+            values = torch.load(path, weights_only=True)
+            if (values["epoch"], values["step"]) == (2, 3):
                 shutil.copy(path, folder / "middle.pt")
 
-        checkpoint._write = write_and_keep
+        checkpoint.write_atomically = write_and_keep
         saving = train(data, checkpoint=folder / "run.pt", checkpoint_every=1)
-        checkpoint._write = write
+        checkpoint.write_atomically = write
         resumed = train(data, checkpoint=folder / "middle.pt")
         found = processes.gather([plain, saving, resumed, measure_shares(data)])
     if processes.rank == 0:

@@ -1,18 +1,13 @@
-"""Number formats, memory format, compilation, waits for the device, and no room left."""
-
-import math
+"""Number formats, memory format, compilation, and waits for the device."""
 
 import pytest
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from training_helpers import config, digits, one_thread, same, small_net, weights  # noqa: F401
+from training_helpers import Spy, config, digits, one_thread, same, small_net, weights  # noqa: F401
 
-from dlvlib.training import OutOfMemoryError, evaluate, fit
-from dlvlib.training.distributed import Processes
-from dlvlib.training.memory import bytes_per_image
+from dlvlib.training import evaluate, fit
 from dlvlib.training.precision import choose_precision, grad_scaler, make_optimizer
-from dlvlib.training.state import TrainState
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -49,24 +44,12 @@ def test_only_fp16_scales_its_gradients():
     assert grad_scaler("fp16", CPU).is_enabled()
 
 
-class Note(nn.Module):
-    """Notes the type of what passes, and of its gradient."""
-
-    def __init__(self):
-        super().__init__()
-        self.seen = []
-
-    def forward(self, maps):
-        self.seen.append((self.training, maps.dtype, maps.stride()))
-        return maps
-
-
 def test_bf16_on_a_cpu_learns_with_float32_weights_and_measures_in_float32():
-    note, data = Note(), digits(100)
-    model = nn.Sequential(*small_net()[:2], note, *small_net()[2:])
+    spy, data = Spy(), digits(100)
+    model = nn.Sequential(*small_net()[:2], spy, *small_net()[2:])
     start = weights(model)
     history = fit(model, data, data, config(lr=0.1, precision="bf16", num_epochs=10))
-    types = {(training, dtype) for training, dtype, _ in note.seen}
+    types = {(training, maps.dtype) for training, maps in spy.seen}
     assert types == {(True, torch.bfloat16), (False, torch.float32)}
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert not same(weights(model), start)
@@ -86,21 +69,16 @@ def test_the_loss_of_bf16_logits_is_float32():
 
 def conv_net():
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), Note(), nn.Conv2d(6, 4, 3), small_head()
-    )
-
-
-def small_head():
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    head = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    return nn.Sequential(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), Spy(), nn.Conv2d(6, 4, 3), head)
 
 
 def test_channels_last_changes_the_layout_and_nothing_else():
     data, plain, last = digits(100), conv_net(), conv_net()
     first = fit(plain, data, data, config(lr=0.1))
     second = fit(last, data, data, config(lr=0.1, channels_last=True))
-    assert {stride[1] for training, _, stride in plain[2].seen if training} == {36}
-    assert {stride[1] for training, _, stride in last[2].seen if training} == {1}
+    assert {maps.stride()[1] for maps in plain[2].training_batches()} == {36}
+    assert {maps.stride()[1] for maps in last[2].training_batches()} == {1}
     assert last[3].weight.is_contiguous(memory_format=torch.channels_last)
     assert first.column("val_loss") == pytest.approx(second.column("val_loss"), rel=1e-3)
 
@@ -196,81 +174,3 @@ def test_optimizers_are_fused_on_a_gpu(monkeypatch):
     monkeypatch.setattr(nn.Parameter, "is_cuda", True)
     for options in ({"momentum": 0.9}, {"optimizer": "adamw", "decay_all": False}):
         assert make_optimizer(model.parameters(), config(**options)).defaults["fused"] is True
-
-
-# No room left
-
-
-class Greedy(nn.Module):
-    """Asks for more memory than there is as soon as it sees more than `limit` images."""
-
-    def __init__(self, limit, error=None):
-        super().__init__()
-        self.limit, self.error = limit, error
-
-    def forward(self, images):
-        if len(images) > self.limit and self.training:
-            if self.error is not None:
-                raise self.error
-            torch.empty(2**60, dtype=torch.uint8)
-        return images
-
-
-@pytest.mark.parametrize(
-    "error", [None, torch.cuda.OutOfMemoryError("CUDA out of memory. Tried\nto")]
-)
-def test_a_batch_too_large_is_an_error_that_names_one_that_fits(error):
-    data, model = digits(64), nn.Sequential(Greedy(20, error), small_net())
-    with pytest.raises(OutOfMemoryError) as caught:
-        fit(model, data, None, config(batch_size=64))
-    assert caught.match(r"^cpu has no room for 64 images at once \(batch_size 64, ")
-    assert caught.match(r"MiB an image and \d+ MiB free, 32 would fit: set accumulate to 2 for")
-    assert "\n" not in str(caught.value)
-    with pytest.raises(OutOfMemoryError, match=r"room for 32 images.* 16 would fit.*late to 4 "):
-        fit(model, data, None, config(batch_size=64, accumulate=2))
-    fit(model, data, None, config(batch_size=64, accumulate=4))
-
-
-def test_not_even_one_image_fits():
-    model = nn.Sequential(Greedy(0), small_net())
-    with pytest.raises(OutOfMemoryError, match="not even one image fits: take a smaller model"):
-        fit(model, digits(64), None, config())
-
-
-def test_the_estimate_follows_the_free_memory(monkeypatch):
-    model = nn.Sequential(Greedy(20), small_net())
-    weight_bytes = 4 * sum(p.numel() for p in model.parameters())
-    per_image = bytes_per_image(state_of(model), digits(10).images)
-    free = 2 * weight_bytes + 7 * per_image + per_image // 2  # gradients and momentum first
-    monkeypatch.setattr("dlvlib.training.memory._free_bytes", lambda device: free)
-    with pytest.raises(OutOfMemoryError, match=r" 7 would fit: set accumulate to 10 .*size to 7 "):
-        fit(model, digits(64), None, config(batch_size=64, momentum=0.9))
-
-
-def test_other_errors_pass_unchanged():
-    error = RuntimeError("something else")
-    with pytest.raises(RuntimeError) as caught:
-        fit(nn.Sequential(Greedy(20, error), small_net()), digits(64), None, config())
-    assert caught.value is error
-
-
-def state_of(model):
-    return TrainState(model, config(), CPU, Processes())
-
-
-def test_the_estimate_counts_what_autograd_keeps():
-    model = nn.Sequential(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.Conv2d(6, 4, 3), nn.Tanh())
-    model.append(small_head())
-    per_image = bytes_per_image(state_of(model), digits(10).images)
-    pixels, first, second, third = 64, 6 * 36, 6 * 36, 4 * 16  # inputs of conv, BN, conv; tanh
-    floats = pixels + first + second + third
-    assert per_image == pytest.approx(4 * floats, rel=0.05) and not math.isnan(per_image)
-    assert model[1].num_batches_tracked == 0
-
-
-def test_counting_uses_no_random_numbers_and_leaves_the_gradients_alone():
-    model = small_net(dropout=0.5)
-    before = torch.get_rng_state()
-    bytes_per_image(state_of(model), digits(10).images)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert all(p.grad is None for p in model.parameters())

@@ -1,5 +1,6 @@
 """What the tests of dlvlib.training share: a tiny net, real digits, a recipe of two epochs."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -27,12 +28,31 @@ def small_net(seed=0, dropout=0.0):
     )
 
 
+class Spy(nn.Module):
+    """Passes its input on, and notes a copy of it with the mode it was seen in."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, maps):
+        self.seen.append((self.training, maps.detach().clone()))
+        return maps
+
+    def training_batches(self):
+        return [maps for training, maps in self.seen if training]
+
+
 def weights(model):
     return [parameter.detach().clone() for parameter in model.parameters()]
 
 
 def same(first, second):
     return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def without_time(history):
+    return [dataclasses.replace(record, seconds=0.0) for record in history.epochs]
 
 
 @pytest.fixture(autouse=True)

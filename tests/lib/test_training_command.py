@@ -1,0 +1,105 @@
+"""`python -m dlvlib train`: its recipes, its output, and its errors of one line."""
+
+import json
+
+import pytest
+import torch
+import yaml
+from torch import nn
+from training_helpers import one_thread  # noqa: F401
+
+import dlvlib.training.__main__ as command
+from dlvlib import data, models
+from dlvlib.training import OutOfMemoryError
+
+SHORT = {"num_epochs": 1, "batch_size": 100, "lr": 0.05, "device": "cpu"}
+
+
+def run(tmp_path, *arguments, model="resnet20", recipe=SHORT):
+    if recipe is not None:
+        (tmp_path / "c.yaml").write_text(yaml.safe_dump(recipe))
+        arguments = ("--config", str(tmp_path / "c.yaml"), *arguments)
+    return command.main(["--model", model, "--data", "digits", *arguments])
+
+
+@pytest.mark.slow
+def test_a_newcomer_gets_a_good_network_without_asking(tmp_path, capsys):
+    output = tmp_path / "new" / "out.json"
+    assert run(tmp_path, "--output", str(output), model="lenet5", recipe=None) == 0
+    found, printed = json.loads(output.read_text()), capsys.readouterr().out
+    assert found["test"]["top1"] >= 0.95
+    assert printed.startswith("lenet5 on 1437 images (1, 32, 32) of digits\nrecipe: num_epochs ")
+    assert "epoch 1: train loss" in printed and "test: loss" in printed
+    assert found["config"]["lr"] == 0.02 and len(found["history"]) == found["config"]["num_epochs"]
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_every_network_and_data_set_has_a_recipe(name):
+    with torch.device("meta"):
+        model = models.build(name)
+    has_norm = any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    for source in (*data.NAMES, "a/folder"):
+        recipe = command.recipe(source, model)
+        assert recipe.schedule == "one_cycle" and recipe.lr == (0.1 if has_norm else 0.02)
+        assert recipe.flip == (source not in ("digits", "mnist"))  # digits have no mirror image
+
+
+def test_images_keep_their_size_where_the_network_takes_them(tmp_path, capsys):
+    assert run(tmp_path, "--val-fraction", "0", model="plain20") == 0
+    printed = capsys.readouterr().out
+    assert "plain20 on 1437 images (1, 8, 8) of digits" in printed
+    assert "recipe: num_epochs 1, lr 0.05, device cpu\n" in printed
+    assert "val" not in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "recipe", "message"),
+    [
+        (["--model", "resnet21"], {}, "unknown model 'resnet21'; there are: lenet5, "),
+        (["--data", "digit"], {}, "digit"),
+        (["--config", "missing.yaml"], {}, "missing.yaml"),
+        ([], {"epochs": 3}, "c.yaml: unknown key 'epochs'"),
+        ([], {"aux_weight": 0.3}, "aux_weight must be 0 for a model without forward_with_aux"),
+        ([], {"lr": 1e30}, "try an lr smaller than 1e+30"),
+        (["--model", "lenet5", "--image-size", "8"], {}, "at least 32x32 for lenet5, got 8x8"),
+        (["--val-fraction", "2"], {}, "fraction"),
+        (["--checkpoint-every", "3"], {}, "checkpoint_every must be"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(tmp_path, capsys, arguments, recipe, message):
+    output = tmp_path / "out.json"
+    status = run(tmp_path, "--output", str(output), *arguments, recipe=SHORT | recipe)
+    printed = capsys.readouterr().err
+    assert status == 2 and not output.exists()
+    assert printed.startswith("error: ") and message in printed and printed.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (OSError(28, "run.pt cannot be saved: No space left on device"), 2, "No space left"),
+        (OutOfMemoryError("cuda has no room for a batch of 128"), 2, "has no room"),
+        (KeyboardInterrupt(), 130, "interrupted; the same command goes on from run.pt"),
+    ],
+)
+def test_what_ends_a_run_is_one_line(tmp_path, monkeypatch, capsys, error, status, message):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(command, "fit", fail)
+    assert run(tmp_path, "--checkpoint", "run.pt") == status
+    printed = capsys.readouterr().err
+    assert message in printed and printed.count("\n") == 1
+
+
+def test_googlenet_gets_its_auxiliary_heads(tmp_path, monkeypatch):
+    built = []
+
+    def stop(model, *arguments, **options):
+        built.append(model)
+        raise ValueError("stop here")
+
+    monkeypatch.setattr(command, "fit", stop)
+    for weight, heads in ((0.3, 2), (0, 0)):
+        assert run(tmp_path, model="googlenet_small", recipe=SHORT | {"aux_weight": weight}) == 2
+        assert len(built.pop().aux) == heads

@@ -1,0 +1,192 @@
+"""TrainConfig: its rules, its types, its files; and the learning rate that follows from it."""
+
+import dataclasses
+import json
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from training_helpers import config, digits, small_net
+
+from dlvlib.training import TrainConfig, fit, learning_rate
+
+
+@pytest.mark.parametrize(
+    ("field", "rule", "values"),
+    [
+        ("num_epochs", "an integer >= 1", [0, 2.5, True]),
+        ("batch_size", "an integer >= 1", [-1, "32", np.float64(8), torch.tensor(2.0)]),
+        ("accumulate", "an integer >= 1", [0]),
+        ("warmup_steps", "an integer >= 0", [-1, 0.1]),
+        ("crop_padding", "an integer >= 0", [-1]),
+        ("cutout", "an integer >= 0", [1.5]),
+        ("patience", "an integer >= 0", [True]),
+        ("seed", r"an integer in \[0, 4294967295\]", [-1, 2**32, None]),
+        ("lr", "a number > 0", [0.0, -0.1, math.nan, math.inf, "0.1", True, 10**400]),
+        ("weight_decay", "a number >= 0", [-1e-4, math.nan, math.inf]),
+        ("aux_weight", "a number >= 0", [-0.3]),
+        ("momentum", r"in \[0, 1\)", [1.0, -0.1, np.array([0.5, 0.6])]),
+        ("label_smoothing", r"in \[0, 1\)", [1.0, None]),
+        ("peak", "between 0 and 1", [0, 1]),
+        ("milestones", "fractions rising between", [(0.75, 0.5), (30, 60), (0.5, "x"), 0.5, [0]]),
+        ("optimizer", "sgd or adamw", ["adam", None, ["sgd"]]),
+        ("schedule", "constant, cosine, step or one_cycle", ["linear"]),
+        ("monitor", "val_loss or val_top1", ["val_acc"]),
+        ("keep", "last or best", ["first"]),
+        ("precision", "auto, float32, bf16 or fp16", ["fp8"]),
+        ("compile", "none, default or reduce-overhead", [True]),
+        ("nesterov", "True or False", [1]),
+        ("decay_all", "True or False", [None]),
+        ("flip", "True or False", ["yes"]),
+        ("channels_last", "True or False", [1]),
+        ("progress", "True or False", [0]),
+        ("device", "a name", [None, 3]),
+    ],
+)
+def test_an_invalid_field_is_refused_with_its_rule_and_value(field, rule, values):
+    for value in values:
+        with pytest.raises(ValueError, match=f"^{field} must be {rule}.*, got "):
+            TrainConfig(**{field: value})
+
+
+def test_every_field_has_a_rule():
+    for field in dataclasses.fields(TrainConfig):
+        with pytest.raises(ValueError, match=f"^{field.name} must be"):
+            TrainConfig(**{field.name: object()})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": "adamw", "momentum": 0.9}, "momentum must be 0 unless optimizer is sgd"),
+        ({"nesterov": True}, "nesterov must be False while momentum is 0"),
+        ({"schedule": "one_cycle", "warmup_steps": 5}, "warmup_steps must be 0 for one_cycle"),
+        ({"batch_size": 8, "accumulate": 9}, "accumulate must be at most batch_size 8, got 9"),
+    ],
+)
+def test_fields_that_contradict_each_other(options, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**options)
+
+
+def test_scalars_of_numpy_and_torch_become_python_numbers():
+    ours = TrainConfig(
+        num_epochs=np.int64(3),
+        batch_size=torch.tensor(16),
+        seed=np.uint32(7),
+        lr=np.float64(0.125),
+        momentum=torch.tensor(0.5),
+        weight_decay=np.float32(0.25),
+        label_smoothing=Fraction(1, 4),
+        nesterov=np.bool_(True),
+        flip=torch.tensor(True),
+        milestones=np.array([0.25, 0.5]),
+        optimizer=np.str_("sgd"),
+        device=torch.device("cpu"),
+    )
+    values = dataclasses.asdict(ours)
+    assert json.loads(json.dumps(values)) == values | {"milestones": [0.25, 0.5]}
+    assert TrainConfig.from_dict(json.loads(json.dumps(values))) == ours
+    assert {type(value) for value in values.values()} == {int, float, bool, str, tuple}
+    types = {name: type(value) for name, value in dataclasses.asdict(TrainConfig()).items()}
+    assert {name: type(value) for name, value in values.items()} == types
+
+
+# Files
+
+
+def test_a_config_from_yaml(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("lr: 1e-3  # PyYAML alone reads a string\noptimizer: adamw\nflip: true\n")
+    file.write_text(file.read_text() + "milestones:\n- 0.2\n- 4e-1\n")
+    wanted = TrainConfig(lr=1e-3, optimizer="adamw", milestones=(0.2, 0.4), flip=True)
+    assert TrainConfig.from_yaml(file) == wanted
+    values = dataclasses.asdict(wanted) | {"milestones": [0.2, 0.4], "lr": 1e-05}
+    file.write_text(yaml.safe_dump(values))
+    assert TrainConfig.from_yaml(file) == dataclasses.replace(wanted, lr=1e-05)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("learning_rate: 0.1", r"c\.yaml: unknown key 'learning_rate'; there are: num_epochs, "),
+        ("lr: 0.1\nepochs: 3\n7: 1", r"unknown key 'epochs', 7; "),
+        ("lr: fast", r"c\.yaml: lr must be a number > 0, got 'fast'"),
+        ("lr: 0.1\nseed: 1\nlr: 0.2", r"c\.yaml: duplicate key 'lr'"),
+        ("- lr", r"must hold lines of the form name: value, got list"),
+        ("", r"must hold lines of the form name: value, got NoneType"),
+        ("lr: [0.1", r"c\.yaml: not readable as YAML: .*line 1"),
+        ("lr: !!python/object/apply:os.getcwd []", "not readable as YAML"),
+    ],
+)
+def test_a_bad_file_is_refused(tmp_path, text, message):
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        TrainConfig.from_yaml(file)
+
+
+# The learning rate
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, {0: 0.1, 99: 0.1}),
+        ({"warmup_steps": 4}, {0: 0.025, 1: 0.05, 3: 0.1, 4: 0.1, 99: 0.1}),
+        ({"schedule": "cosine"}, {0: 0.1, 25: 0.05 * (1 + math.sqrt(0.5)), 50: 0.05}),
+        ({"schedule": "cosine", "warmup_steps": 20}, {0: 0.005, 19: 0.1, 20: 0.1, 60: 0.05}),
+        ({"schedule": "step"}, {0: 0.1, 49: 0.1, 50: 0.01, 74: 0.01, 75: 0.001, 99: 0.001}),
+        ({"schedule": "step", "milestones": ()}, {99: 0.1}),
+    ],
+)
+def test_the_learning_rate_at_chosen_steps(options, expected):
+    settings = config(lr=0.1, **options)
+    rates = {step: learning_rate(step, 100, settings) for step in expected}
+    assert rates == pytest.approx(expected)
+
+
+def test_milestones_are_exact():
+    for percent in range(1, 100):
+        settings = config(schedule="step", milestones=(percent / 100,))
+        for total in (7, 30, 50, 100, 64_000):
+            drop = math.ceil(Fraction(percent, 100) * total)
+            if drop < total:
+                assert learning_rate(drop, total, settings) == pytest.approx(0.001), percent
+            assert learning_rate(drop - 1, total, settings) == 0.01, (percent, total)
+
+
+@pytest.mark.parametrize(("total", "peak"), [(100, 0.3), (37, 0.25), (10, 0.9)])
+def test_one_cycle_is_that_of_torch(total, peak):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    oracle = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.4, total_steps=total, pct_start=peak, cycle_momentum=False
+    )
+    expected = []
+    for step in range(total):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if step < total - 1:
+            oracle.step()
+    settings = config(schedule="one_cycle", lr=0.4, peak=peak)
+    ours = [learning_rate(step, total, settings) for step in range(total)]
+    assert ours == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 4])
+def test_one_cycle_of_a_few_steps_stays_in_its_bounds(total):
+    settings = config(schedule="one_cycle", lr=1.0)
+    rates = [learning_rate(step, total, settings) for step in range(total)]
+    assert all(0 < rate <= 1 for rate in rates)
+    assert rates[-1] == pytest.approx(1 / 25e4)
+
+
+def test_steps_outside_the_run_and_endless_warm_ups_are_refused():
+    for step in (-1, 100):
+        with pytest.raises(ValueError, match=rf"step must be in \[0, 100\), got {step}"):
+            learning_rate(step, 100, config())
+    with pytest.raises(ValueError, match="warmup_steps must be below the 4 steps, got 4"):
+        fit(small_net(), digits(50), None, config(warmup_steps=4))
