@@ -1,46 +1,66 @@
-"""Classification metrics, each a few lines that can be read next to its formula."""
+"""Classification metrics, each a few lines that can be read next to its formula.
+
+Targets may be of any integer type, tensors or NumPy arrays. Ties are broken by one rule: of two
+equal logits, the one of the smaller class index ranks higher.
+"""
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from dlvlib._common import check_int
 
-def top_k_accuracy(logits: Tensor, targets: Tensor, k: int = 1) -> float:
+Array = Tensor | NDArray[np.generic]
+
+
+def predicted_classes(logits: Tensor) -> Tensor:
+    """Index of the largest logit of each image; of equal ones, the smallest index.
+
+    (B, K) -> (B,) int64. Nothing is checked, so that a training loop can call it at each step.
+
+    >>> predicted_classes(torch.tensor([[0.1, 0.9, 0.9], [0.0, 0.0, 0.0]])).tolist()
+    [1, 0]
+    """
+    return logits.argmax(dim=1)
+
+
+def top_k_accuracy(logits: Array, targets: Array, k: int = 1) -> float:
     """Fraction of images whose true class is among the k largest logits.
-
-    Equal logits count in the order torch.topk gives them.
 
     Args:
         logits: (B, K) float; probabilities rank the same, so they work too.
-        targets: (B,) int64 class indices in [0, K).
+        targets: (B,) class indices in [0, K).
         k: between 1 and K.
 
     Returns:
         A float in [0, 1]; turn it into a percentage only when printing.
 
     Raises:
-        ValueError: if k is not in [1, K], there is no image, shapes disagree, a logit is NaN,
-            or a target is not a class.
+        ValueError: if k is not in [1, K], there is no image, shapes disagree, a logit is NaN or
+            infinite, or a target is not a class.
 
     >>> top_k_accuracy(torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 1]))
     0.5
     """
-    num_classes = _check_logits_and_targets(logits, targets)
-    if not 1 <= k <= num_classes:
-        raise ValueError(f"k must be in [1, {num_classes}], got {k}")
-    guesses = logits.topk(k, dim=1).indices  # (B, k)
-    return (guesses == targets[:, None]).any(dim=1).double().mean().item()
+    logits, targets = _check_logits_and_targets("logits", logits, targets)
+    k = check_int("k", k, 1, logits.shape[1])
+    classes = torch.arange(logits.shape[1], device=logits.device)
+    true_logits, true_classes = logits.gather(1, targets[:, None]), targets[:, None]  # (B, 1)
+    ahead = (logits > true_logits) | ((logits == true_logits) & (classes < true_classes))
+    return (ahead.sum(dim=1) < k).double().mean().item()
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> float:
+def cross_entropy(logits: Array, targets: Array) -> float:
     """Mean of -ln p(true class) over the images, in nats, where p = softmax(logits).
 
     Computed as log-sum-exp minus the true class's logit, so large logits do not overflow.
 
     Args:
         logits: (B, K) float, unnormalised. Probabilities would be a double softmax.
-        targets: (B,) int64 class indices in [0, K).
+        targets: (B,) class indices in [0, K).
 
     Raises:
         ValueError: as in `top_k_accuracy`.
@@ -48,18 +68,18 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> float:
     >>> round(cross_entropy(torch.zeros(3, 10), torch.tensor([1, 5, 9])), 4)  # ln 10
     2.3026
     """
-    _check_logits_and_targets(logits, targets)
+    logits, targets = _check_logits_and_targets("logits", logits, targets)
     logits = logits.double()
     true_logits = logits.gather(1, targets[:, None]).squeeze(1)  # (B,)
     return (logits.logsumexp(dim=1) - true_logits).mean().item()
 
 
-def confusion_matrix(predictions: Tensor, targets: Tensor, num_classes: int) -> Tensor:
+def confusion_matrix(predictions: Array, targets: Array, num_classes: int) -> Tensor:
     """Count how often class i (row, the truth) was called class j (column).
 
     Args:
-        predictions: (B,) int64 class indices in [0, K), for instance ``logits.argmax(1)``.
-        targets: (B,) int64 class indices in [0, K).
+        predictions: (B,) class indices in [0, K), for instance `predicted_classes(logits)`.
+        targets: (B,) class indices in [0, K).
         num_classes: K.
 
     Returns:
@@ -71,80 +91,92 @@ def confusion_matrix(predictions: Tensor, targets: Tensor, num_classes: int) -> 
     >>> confusion_matrix(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]), 2).tolist()
     [[1, 1], [0, 1]]
     """
+    num_classes = check_int("num_classes", num_classes, 1)
+    predictions, targets = _to_tensor(predictions), _to_tensor(targets)
     if predictions.shape != targets.shape or predictions.ndim != 1:
         raise ValueError(
             "predictions and targets must both have shape (B,), "
             f"got {tuple(predictions.shape)} and {tuple(targets.shape)}"
         )
-    _check_class_indices("predictions", predictions, num_classes)
-    _check_class_indices("targets", targets, num_classes)
-    cells = targets * num_classes + predictions  # one number per (truth, guess) pair
+    predictions = _check_class_indices("predictions", predictions, num_classes)
+    targets = _check_class_indices("targets", targets, num_classes).to(predictions.device)
+    cells = targets * num_classes + predictions  # one number per (truth, prediction) pair
     return cells.bincount(minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
-def expected_calibration_error(probs: Tensor, targets: Tensor, num_bins: int = 15) -> float:
+def expected_calibration_error(probs: Array, targets: Array, num_bins: int = 15) -> float:
     """Mean gap between confidence and accuracy, over bins of equal width in confidence.
 
+    Bin m of M holds the confidences in ((m - 1) / M, m / M]: an edge belongs to the bin below it.
+
     Args:
-        probs: (B, K) float, rows summing to 1.
-        targets: (B,) int64 class indices in [0, K).
-        num_bins: number of bins that cut [0, 1].
+        probs: (B, K) float, rows summing to 1 within the precision of their type.
+        targets: (B,) class indices in [0, K).
+        num_bins: number M of bins that cut [0, 1].
 
     Returns:
         A float in [0, 1]; 0 means that of the images given 80 % confidence, 80 % are right.
 
     Raises:
-        ValueError: as in `top_k_accuracy`, if rows do not sum to 1, or if num_bins < 1.
+        ValueError: as in `top_k_accuracy`, if a probability is negative, if a row does not sum
+            to 1, or if num_bins < 1.
 
     Source: Guo et al. (2017), "On calibration of modern neural networks", equation 3.
     """
-    _check_logits_and_targets(probs, targets)
-    if num_bins < 1:
-        raise ValueError(f"num_bins must be at least 1, got {num_bins}")
-    largest_gap = (probs.sum(dim=1) - 1).abs().max().item()
-    if largest_gap > 1e-3 or probs.min() < 0:
-        raise ValueError(f"probs must be >= 0 and sum to 1 in each row, off by {largest_gap:.3g}")
-    confidence, guesses = probs.double().max(dim=1)  # (B,), (B,)
-    correct = (guesses == targets).double()
-    bins = (confidence * num_bins).long().clamp(max=num_bins - 1)  # (B,)
+    probs, targets = _check_logits_and_targets("probs", probs, targets)
+    num_bins = check_int("num_bins", num_bins, 1)
+    if probs.min() < 0:
+        raise ValueError(f"probs must be >= 0, got {probs.min().item():.3g}")
+    precision = torch.finfo(probs.dtype if probs.is_floating_point() else torch.float).eps
+    largest_gap = (probs.double().sum(dim=1) - 1).abs().max().item()
+    if largest_gap > max(1e-3, precision):
+        raise ValueError(f"probs must sum to 1 in each row, off by {largest_gap:.3g}")
+    edges = torch.arange(1, num_bins, dtype=torch.double, device=probs.device) / num_bins
+    edges = edges.to(probs.dtype).double()  # so that 0.1 as a float32 is on the edge at 0.1
+    correct = (predicted_classes(probs) == targets).double()
+    confidence = probs.amax(dim=1).double()  # (B,)
+    bins = torch.bucketize(confidence, edges)  # (B,)
     gaps = torch.zeros(num_bins, dtype=torch.double, device=probs.device)
     gaps.index_add_(0, bins, correct - confidence)  # n_bin * (accuracy - confidence) of each bin
     return gaps.abs().sum().item() / len(targets)
 
 
-def neighbor_accuracy(points: Tensor, targets: Tensor, k: int = 10) -> float:
+def neighbor_accuracy(points: Array, targets: Array, k: int = 10) -> float:
     """Fraction of points whose class is the most common one among their k nearest neighbours.
 
-    Each point is left out of its own neighbourhood; distances are Euclidean, and a tie goes to
-    the smallest class index.
+    Each point is left out of its own neighbourhood; distances are Euclidean. Of equally distant
+    points the first is nearer, and of equally common classes the one of smaller index wins.
 
     Args:
         points: (B, D) float: pixels, features, or coordinates on a map.
-        targets: (B,) int64 class indices.
+        targets: (B,) class indices >= 0.
         k: number of neighbours, in [1, B - 1].
 
     Returns:
         A float in [0, 1]; near 1/K, the classes are mixed, near 1, they lie apart.
 
     Raises:
-        ValueError: if k is not in [1, B - 1], or the shapes disagree.
+        ValueError: if k is not in [1, B - 1], the shapes disagree, a coordinate is NaN or
+            infinite, or a target is no class index.
 
     >>> points = torch.tensor([[0.0], [0.1], [5.0], [5.1]])
     >>> neighbor_accuracy(points, torch.tensor([0, 0, 1, 1]), k=1)
     1.0
     """
+    points, targets = _to_tensor(points), _to_tensor(targets)
     if points.ndim != 2 or targets.shape != points.shape[:1]:
         raise ValueError(
             "points must have shape (B, D) and targets (B,), "
             f"got {tuple(points.shape)} and {tuple(targets.shape)}"
         )
-    if not 1 <= k < len(points):
-        raise ValueError(f"k must be in [1, {len(points) - 1}], got {k}")
-    distances = torch.cdist(points.double(), points.double())  # (B, B)
-    distances.fill_diagonal_(float("inf"))
-    votes = targets[distances.topk(k, largest=False).indices]  # (B, k)
-    winners = torch.nn.functional.one_hot(votes).sum(dim=1).argmax(dim=1)  # (B,)
-    return (winners == targets).double().mean().item()
+    _check_finite("points", points)
+    targets = _check_class_indices("targets", targets).to(points.device)
+    k = check_int("k", k, 1, len(points) - 1)
+    points = points.double()
+    distances = torch.cdist(points, points).fill_diagonal_(torch.inf)  # (B, B)
+    neighbors = distances.argsort(dim=1, stable=True)[:, :k]  # (B, k)
+    votes = torch.nn.functional.one_hot(targets[neighbors]).sum(dim=1)  # (B, K)
+    return (predicted_classes(votes) == targets).double().mean().item()
 
 
 def weighted_mean(means: Sequence[float], counts: Sequence[int]) -> float:
@@ -155,7 +187,7 @@ def weighted_mean(means: Sequence[float], counts: Sequence[int]) -> float:
     Raises:
         ValueError: if the lengths differ, a count is negative, or the counts sum to 0.
 
-    >>> weighted_mean([1.0, 0.0], [8, 1])  # the plain mean would say 0.5
+    >>> weighted_mean([1.0, 0.0], [8, 1])  # the plain mean is 0.5
     0.8888888888888888
     """
     if len(means) != len(counts):
@@ -165,26 +197,39 @@ def weighted_mean(means: Sequence[float], counts: Sequence[int]) -> float:
     return sum(mean * n for mean, n in zip(means, counts, strict=True)) / sum(counts)
 
 
-def _check_logits_and_targets(logits: Tensor, targets: Tensor) -> int:
-    """Return K after checking that logits are (B, K) with B > 0 and targets are B classes."""
+def _check_logits_and_targets(name: str, logits: Array, targets: Array) -> tuple[Tensor, Tensor]:
+    """Return (B, K) finite logits with B > 0 and (B,) int64 targets in [0, K) beside them."""
+    logits, targets = _to_tensor(logits), _to_tensor(targets)
     if logits.ndim != 2 or targets.shape != logits.shape[:1]:
         raise ValueError(
-            "logits must have shape (B, K) and targets (B,), "
+            f"{name} must have shape (B, K) and targets (B,), "
             f"got {tuple(logits.shape)} and {tuple(targets.shape)}"
         )
-    if len(targets) == 0:
-        raise ValueError("there must be at least one image, got 0")
-    if logits.isnan().any():
-        raise ValueError(f"logits must be numbers, got NaN in {int(logits.isnan().sum())} places")
-    _check_class_indices("targets", targets, logits.shape[1])
-    return logits.shape[1]
+    if logits.numel() == 0:
+        raise ValueError(f"{name} must hold at least one image, got {tuple(logits.shape)}")
+    _check_finite(name, logits)
+    targets = _check_class_indices("targets", targets, logits.shape[1])
+    return logits, targets.to(logits.device)
 
 
-def _check_class_indices(name: str, indices: Tensor, num_classes: int) -> None:
-    if indices.is_floating_point() or indices.dtype == torch.bool:
+def _check_finite(name: str, values: Tensor) -> None:
+    if not values.isfinite().all():
+        num_nan, num_infinite = int(values.isnan().sum()), int(values.isinf().sum())
+        raise ValueError(f"{name} must be finite, got {num_nan} NaN and {num_infinite} infinite")
+
+
+def _check_class_indices(name: str, indices: Tensor, num_classes: int | None = None) -> Tensor:
+    """Return the indices as int64."""
+    if indices.is_floating_point() or indices.is_complex() or indices.dtype == torch.bool:
         raise ValueError(f"{name} must be class indices of an integer type, got {indices.dtype}")
-    if len(indices) and not (indices.min() >= 0 and indices.max() < num_classes):
-        raise ValueError(
-            f"{name} must be in [0, {num_classes}), "
-            f"got values from {indices.min().item()} to {indices.max().item()}"
-        )
+    indices = indices.long()  # small types would overflow, unsigned ones know no minimum
+    if indices.numel():
+        low, high = indices.min().item(), indices.max().item()
+        if low < 0 or (num_classes is not None and high >= num_classes):
+            rule = ">= 0" if num_classes is None else f"in [0, {num_classes})"
+            raise ValueError(f"{name} must be {rule}, got values from {low} to {high}")
+    return indices
+
+
+def _to_tensor(values: Array) -> Tensor:
+    return values if isinstance(values, Tensor) else torch.tensor(values)
