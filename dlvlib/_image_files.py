@@ -125,7 +125,7 @@ def _read_image(path: Path, image_size: int | None) -> tuple[Tensor, bool]:
                 raise ValueError(f"pixels must have 8 bits, their type is {image.mode}")
             is_grey = image.mode in ("1", "L", "LA")
             upright = ImageOps.exif_transpose(image)
-            if "A" in image.mode or "transparency" in image.info:
+            if image.mode.endswith(("A", "a")) or "transparency" in image.info:
                 white = Image.new("RGBA", upright.size, "white")
                 upright = Image.alpha_composite(white, upright.convert("RGBA"))
             rgb = upright.convert("RGB")
