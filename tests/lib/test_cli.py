@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 import dlvlib
 from dlvlib.__main__ import main
-from dlvlib.data import DownloadError, load
+from dlvlib.data import load
 from dlvlib.models import MODELS, build
 from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import receptive_field
@@ -149,12 +149,6 @@ def test_report_lists_what_is_there_and_downloads_nothing(run, tmp_path, monkeyp
     text = run(f"report --root {tmp_path}")
     assert "    mnist: not on this disk\n" in text and f"    torch: {torch.__version__}\n" in text
     assert str(tmp_path) not in text  # no folder of a person in a public report
-
-
-def test_load_without_download(tmp_path, monkeypatch):
-    monkeypatch.setattr("torchvision.datasets.mnist.MNIST.download", lambda self: 1 / 0)
-    with pytest.raises(DownloadError, match=r"missing: .*train-images.*\) and download=False"):
-        load("mnist", root=tmp_path, download=False)
 
 
 def test_train_hands_everything_on(monkeypatch):

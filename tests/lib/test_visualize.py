@@ -11,6 +11,8 @@ from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import receptive_field
 from dlvlib.visualize import deconvolve, occlusion_map, randomize, saliency, top_patches, unpool
 
+FIELD = SimpleNamespace(size=6, stride=2, start=0)
+
 
 @pytest.fixture(autouse=True)
 def seeded():
@@ -69,7 +71,7 @@ def test_relu_rectifies_the_signal_whatever_the_map_was():
     assert deconvolve(features, pixel, layer="2", unit=0).item() == 0
 
 
-def test_tanh_lets_both_signs_pass():
+def test_the_signal_of_both_signs_passes_tanh():
     features = nn.Sequential(
         nn.Conv2d(1, 2, 1, bias=False), nn.Tanh(), nn.Conv2d(2, 1, 1, bias=False)
     )
@@ -98,7 +100,7 @@ def test_unpool_adds_where_windows_share_a_maximum():
     assert torch.equal(unpool(signal, switches, (3, 3))[0, 0], expected)
 
 
-def test_by_default_it_starts_at_the_strongest_place_of_each_image():
+def test_by_default_it_starts_at_the_strongest_activation_of_each_image():
     features = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.ReLU())
     features[0].weight.data.fill_(2)
     batch = torch.zeros(2, 1, 3, 4)
@@ -108,7 +110,7 @@ def test_by_default_it_starts_at_the_strongest_place_of_each_image():
     assert (found[0, 0, 1, 3], found[1, 0, 2, 0]) == (4, 20)  # value times weight
 
 
-def test_a_block_is_its_last_layer_and_a_layer_may_stand_twice():
+def test_a_block_is_its_last_layer_and_a_layer_may_occur_twice():
     relu = nn.ReLU()
     block = nn.Sequential(nn.Conv2d(3, 3, 3), relu)
     features = nn.Sequential(nn.Conv2d(1, 3, 3), relu, block)
@@ -121,18 +123,12 @@ def test_a_block_is_its_last_layer_and_a_layer_may_stand_twice():
     assert deconvolve(features, batch, layer="2.0", unit=0).any()
 
 
-POOLINGS = {  # the first pooling, and the last one
-    "lenet5": ("2", "5"),
-    "alexnet": ("1", "7"),
-    "alexnet_2012": ("2", "9"),
-    "alexnet_small": ("1", "7"),
-    "vgg11": ("1", "12"),
-    "vgg_small": ("2", "17"),
-}
-
-
 @pytest.mark.parametrize(
-    ("name", "layer"), [(name, layer) for name, layers in POOLINGS.items() for layer in layers]
+    ("name", "layer"),
+    [
+        *(("lenet5", "2"), ("lenet5", "5"), ("alexnet_small", "7"), ("alexnet_2012", "9")),
+        *(("alexnet", "7"), ("vgg11", "12"), ("vgg_small", "17")),
+    ],
 )
 def test_the_course_s_networks_are_undone_inside_the_receptive_field(name, layer):
     features = build(name).features
@@ -144,11 +140,63 @@ def test_the_course_s_networks_are_undone_inside_the_receptive_field(name, layer
     unit, row, column = (index.item() for index in torch.unravel_index(maps.argmax(), maps.shape))
     back = deconvolve(features, batch, layer=layer, unit=unit)
     assert back.shape == batch.shape and back.isfinite().all()
-    for axis, place, across in (("height", row, (0, 2)), ("width", column, (0, 1))):
+    for axis, index, across in (("height", row, (0, 2)), ("width", column, (0, 1))):
         fields = receptive_field.of(features, (channels, size, size), axis=axis)
         (field,) = (field for field in fields if field.layer == layer)
         touched = back[0].abs().sum(dim=across).nonzero().flatten().tolist()
-        assert touched and set(touched) <= set(field.pixels(place, size))
+        assert touched and set(touched) <= set(field.pixels(index, size))
+
+
+# All methods
+
+
+class InPlace(nn.Module):
+    """Normalises its input in place, as many networks of the web do."""
+
+    def forward(self, batch):
+        return batch.sub_(0.5).div_(0.25)
+
+
+METHODS = {
+    "deconvolve": lambda model, batch: deconvolve(model, batch, layer="1", unit=0),
+    "saliency": lambda model, batch: saliency(model, batch, torch.tensor([0, 1])),
+    "occlusion_map": lambda model, batch: occlusion_map(model, batch[0], 1, patch=4, stride=8),
+    "top_patches": lambda model, batch: (
+        top_patches(model, batch, FIELD, layer="1", unit=0, count=2).patches
+    ),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_images_are_never_changed_and_pixels_may_be_uint8(method):
+    first = nn.ReLU(inplace=True) if method == "deconvolve" else InPlace()
+    model = nn.Sequential(first, nn.Conv2d(1, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    pixels = torch.randint(0, 256, (2, 1, 12, 12), dtype=torch.uint8)
+    batch = pixels / 255 - (0.5 if method == "deconvolve" else 0)
+    before = batch.clone()
+    found = METHODS[method](model, batch)
+    assert torch.equal(batch, before)
+    assert torch.equal(METHODS[method](model, batch), found)
+    expected = METHODS[method](model, pixels / 255)
+    torch.testing.assert_close(METHODS[method](model, pixels), expected)
+
+
+def test_targets_may_be_of_any_integer_type():
+    model, batch = LeNet5(), torch.rand(2, 1, 32, 32)
+    expected = saliency(model, batch, torch.tensor([3, 9]))
+    for dtype in (torch.uint8, torch.int32):
+        found = saliency(model, batch, torch.tensor([3, 9], dtype=dtype))
+        assert torch.equal(found, expected)
+
+
+def test_a_default_device_changes_nothing():
+    model, batch = LeNet5(), torch.rand(2, 1, 32, 32)
+    expected = [p.clone() for p in randomize(model, seed=3).parameters()]
+    back = deconvolve(model.features, batch, layer="5", unit=2)
+    with torch.device("meta"):  # stands for a GPU: what is created there has no values
+        found = list(randomize(model, seed=3).parameters())
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+        assert torch.equal(deconvolve(model.features, batch, layer="5", unit=2), back)
 
 
 # Saliency
@@ -189,7 +237,7 @@ class Corner(nn.Module):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 128])
-def test_occlusion_tells_which_corner_matters(batch_size):
+def test_occlusion_shows_which_corner_matters(batch_size):
     image = torch.ones(1, 6, 8)
     found = occlusion_map(Corner(), image, 1, patch=2, fill=0.0, batch_size=batch_size)
     assert found.shape == (5, 7)
@@ -199,7 +247,6 @@ def test_occlusion_tells_which_corner_matters(batch_size):
     expected[4, 0], expected[4, 1], expected[3, 0] = gone, half, half
     expected[3, 1] = torch.tensor(7.5).sigmoid()
     torch.testing.assert_close(found, expected)
-    assert torch.equal(image, torch.ones(1, 6, 8))
 
 
 def test_occlusion_moves_by_its_stride_and_shows_its_colour():
@@ -219,9 +266,11 @@ def test_occlusion_moves_by_its_stride_and_shows_its_colour():
         fill=torch.tensor([1.0, 2, 3]).view(3, 1, 1),
     )
     assert found.tolist() == [[0.25] * 3] * 3
-    places = [(copy_[1] == 2).nonzero() for copy_ in seen]
-    assert [tuple(p[0].tolist()) for p in places] == [(i, j) for i in (0, 2, 4) for j in (0, 2, 4)]
-    assert all(len(p) == 9 for p in places) and seen[0][:, 0, 0].tolist() == [1, 2, 3]
+    patches = [(copy_[1] == 2).nonzero() for copy_ in seen]
+    corners = [(i, j) for i in (0, 2, 4) for j in (0, 2, 4)]
+    assert [tuple(patch[0].tolist()) for patch in patches] == corners
+    assert all(len(patch) == 9 for patch in patches)
+    assert seen[0][:, 0, 0].tolist() == [1, 2, 3]
 
 
 # Top patches
@@ -334,9 +383,6 @@ def test_a_draw_does_not_silence_layers_whose_weights_are_negative_on_average():
     assert 0.3 < alive.double().mean() < 0.7
 
 
-FIELD = SimpleNamespace(size=6, stride=2, start=0)
-
-
 def lenet_deconvolution(**options):
     options = {"layer": "2", "unit": 0, **options}
     return deconvolve(LeNet5().features, torch.rand(1, 1, 32, 32), **options)
@@ -357,10 +403,16 @@ def lenet_occlusion(image=None, target=0, **options):
     [
         (lambda: lenet_deconvolution(layer="6"), "one of 0, 1, 2, 3, 4, 5, got '6'"),
         (lambda: lenet_deconvolution(layer=""), "one of 0, 1, 2, 3, 4, 5, got ''"),
-        (lambda: lenet_deconvolution(unit=6), r"unit must be in \[0, 6\), got 6"),
-        (lambda: lenet_deconvolution(unit=-1), r"unit must be in \[0, 6\), got -1"),
-        (lambda: lenet_deconvolution(position=(14, 0)), r"row must be in \[0, 14\), got 14"),
-        (lambda: lenet_deconvolution(position=(0, -1)), r"column must be in \[0, 14\), got -1"),
+        (lambda: lenet_deconvolution(unit=6), r"unit must be an integer in \[0, 5\], got 6"),
+        (lambda: lenet_deconvolution(unit=-1), r"unit must be an integer in \[0, 5\], got -1"),
+        (
+            lambda: lenet_deconvolution(position=(14, 0)),
+            r"row must be an integer in \[0, 13\], got 14",
+        ),
+        (
+            lambda: lenet_deconvolution(position=(0, -1)),
+            r"column must be an integer in \[0, 13\], got -1",
+        ),
         (
             lambda: deconvolve(LeNet5(), torch.rand(1, 1, 32, 32), layer="2", unit=0),
             "must be an nn.Sequential, got LeNet5",
@@ -381,24 +433,24 @@ def lenet_occlusion(image=None, target=0, **options):
         ),
         (
             lambda: saliency(LeNet5(), torch.rand(1, 1, 32, 32), torch.tensor([10])),
-            r"target must be in \[0, 10\), got 10",
+            r"target must be an integer in \[0, 9\], got 10",
         ),
         (
             lambda: saliency(LeNet5(), torch.rand(2, 1, 32, 32), torch.tensor([1])),
             r"targets must be \(2,\), got \(1,\)",
         ),
-        (lambda: lenet_occlusion(target=-1), r"target must be in \[0, 10\), got -1"),
-        (lambda: lenet_occlusion(patch=33), r"patch must be in \[1, 32\], got 33"),
-        (lambda: lenet_occlusion(patch=0), r"patch must be in \[1, 32\], got 0"),
-        (lambda: lenet_occlusion(stride=0), "must be >= 1, got 0 and 128"),
-        (lambda: lenet_occlusion(batch_size=0), "must be >= 1, got 9 and 0"),
+        (lambda: lenet_occlusion(target=-1), r"target must be an integer in \[0, 9\], got -1"),
+        (lambda: lenet_occlusion(patch=33), r"patch must be an integer in \[1, 32\], got 33"),
+        (lambda: lenet_occlusion(patch=0), r"patch must be an integer in \[1, 32\], got 0"),
+        (lambda: lenet_occlusion(stride=0), "stride must be an integer >= 1, got 0"),
+        (lambda: lenet_occlusion(batch_size=0), "batch_size must be an integer >= 1, got 0"),
         (lambda: lenet_occlusion(torch.rand(1, 1, 32, 32)), r"\(C, H, W\), got \(1, 1, 32, 32\)"),
         (lambda: lenet_patches(layer="stem"), "one of features, .*head.5, got 'stem'"),
         (lambda: lenet_patches(layer="head.5"), r"\(B, C', H', W'\) maps, got \(2, 10\)"),
-        (lambda: lenet_patches(unit=6), r"unit must be in \[0, 6\), got 6"),
-        (lambda: lenet_patches(count=3), r"count must be in \[1, 2\], got 3"),
-        (lambda: lenet_patches(count=0), r"count must be in \[1, 2\], got 0"),
-        (lambda: lenet_patches(batch_size=0), "batch_size must be >= 1, got 0"),
+        (lambda: lenet_patches(unit=6), r"unit must be an integer in \[0, 5\], got 6"),
+        (lambda: lenet_patches(count=3), r"count must be an integer in \[1, 2\], got 3"),
+        (lambda: lenet_patches(count=0), r"count must be an integer in \[1, 2\], got 0"),
+        (lambda: lenet_patches(batch_size=0), "batch_size must be an integer >= 1, got 0"),
     ],
 )
 def test_bad_input_names_the_rule_and_the_value(call, message):
