@@ -57,6 +57,7 @@ def _list_images(folder: Path, part: str) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for class_folder in sorted(_entries(folder / part), key=lambda path: readable(path.name)):
         if not class_folder.is_dir():
+            class_folder.stat()  # raises if it is a link to nowhere
             continue
         name = readable(class_folder.name)
         if name in files:

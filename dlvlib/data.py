@@ -151,7 +151,7 @@ def load(
 
 
 def describe(train: ImageSet, test: ImageSet) -> dict[str, str | int]:
-    """Return what a record says of its data: name, checksums, sizes."""
+    """Return what a record holds about its data: name, checksums, sizes."""
     return {
         "name": train.name,
         "checksum": train.checksum,

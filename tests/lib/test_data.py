@@ -553,6 +553,9 @@ def test_linked_folders_are_read_and_circles_refused(pets):
     (pets / "train/dog/again").symlink_to("..")
     with refused(ValueError, "link must not lead to a folder that contains it", "train/dog/again"):
         load(pets)
+    (pets / "elsewhere").rename(pets / "gone")
+    with pytest.raises(FileNotFoundError, match="train/cat"):
+        load(pets)
 
 
 def test_a_pipe_is_refused_and_does_not_hang(pets):

@@ -166,6 +166,23 @@ def test_any_integer_type_counts_like_int64(convert):
     assert expected.sum() == 60
 
 
+def test_a_default_device_changes_nothing():
+    logits, targets = torch.randn(30, 4).softmax(1), torch.arange(30) % 4
+    calls = (
+        *(metrics.top_k_accuracy, metrics.cross_entropy, metrics.neighbor_accuracy),
+        metrics.expected_calibration_error,
+        lambda logits, targets: metrics.confusion_matrix(targets, targets, 4).tolist(),
+    )
+    expected = [call(logits, targets) for call in calls]
+    with torch.device("meta"):  # stands for a GPU: what is created there has no values
+        assert [call(logits.numpy(), targets.numpy()) for call in calls] == expected
+
+
+def test_a_one_hot_row_of_integers_is_a_row_of_probabilities():
+    probs, targets = torch.eye(4, dtype=torch.int64), torch.tensor([0, 1, 2, 0])
+    assert metrics.expected_calibration_error(probs, targets) == 1 / 4
+
+
 def test_neighbours_at_one_distance_are_taken_in_order():
     points, targets = torch.zeros(5, 1), torch.tensor([3, 3, 1, 1, 1])
     assert metrics.neighbor_accuracy(points, targets, k=1) == 2 / 5
