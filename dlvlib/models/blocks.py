@@ -48,14 +48,12 @@ class Classifier(nn.Module):
             raise ValueError(f"images must have shape (B, C, H, W), got {tuple(images.shape)}")
         _, channels, height, width = images.shape
         if channels != self.in_channels:
+            wanted = f"{self.in_channels} channel{'s' if self.in_channels > 1 else ''}"
+            raise ValueError(f"images must have {wanted} for {self.name}, got {channels}")
+        size = self.min_size
+        if min(height, width) < size:
             raise ValueError(
-                f"images must have {plural(self.in_channels, 'channel')} for {self.name}, "
-                f"got {channels}"
-            )
-        if height < self.min_size or width < self.min_size:
-            raise ValueError(
-                f"images must be at least {self.min_size}x{self.min_size} for {self.name}, "
-                f"got {height}x{width}"
+                f"images must be at least {size}x{size} for {self.name}, got {height}x{width}"
             )
         if not images.is_floating_point():
             raise ValueError(f"images must be float, got {images.dtype}: scale the pixels first")
@@ -89,11 +87,9 @@ class Residual(nn.Module):
             nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
         )
-        self.shortcut = (
-            make_shortcut(shortcut, in_channels, out_channels, stride)
-            if shortcut != "none"
-            else None
-        )
+        self.shortcut: nn.Module | None = None
+        if shortcut != "none":
+            self.shortcut = make_shortcut(shortcut, in_channels, out_channels, stride)
         self.relu = nn.ReLU()
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -225,13 +221,7 @@ class SeparableConv2d(nn.Module):
     ) -> None:
         super().__init__()
         self.depthwise = nn.Conv2d(
-            in_channels,
-            in_channels,
-            kernel_size,
-            stride=stride,
-            padding=padding,
-            groups=in_channels,
-            bias=False,
+            in_channels, in_channels, kernel_size, stride, padding, groups=in_channels, bias=False
         )
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=bias)
 
@@ -284,18 +274,11 @@ def conv_block(
 ) -> nn.Sequential:
     """Convolution, batch normalisation if asked for, ReLU.
 
-    The convolution has a bias unless batch normalisation, whose shift does the same, follows;
-    `bias` overrules that.
+    No bias precedes batch normalisation, whose shift does the same; `bias` overrides that.
     """
     bias = not batch_norm if bias is None else bias
     conv = nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=stride,
-        padding=padding,
-        groups=groups,
-        bias=bias,
+        in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=bias
     )
     norm = [nn.BatchNorm2d(out_channels)] if batch_norm else []
     return nn.Sequential(conv, *norm, nn.ReLU())
@@ -315,8 +298,3 @@ def init_he(model: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-
-
-def plural(count: int, noun: str) -> str:
-    """Write a count and its noun: 1 channel, 3 channels."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
