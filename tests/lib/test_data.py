@@ -182,7 +182,7 @@ def test_resizing_agrees_with_torchvision(size, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["imagenet", "MNIST", "no/such/folder", "~nobody-here/pets"])
-def test_an_unknown_name_is_told_what_there_is(name):
+def test_an_unknown_name_lists_what_exists(name):
     names = "digits, mnist, fashion_mnist, cifar10"
     with refused(ValueError, f"name must be one of {names}, or an existing folder", repr(name)):
         load(name)

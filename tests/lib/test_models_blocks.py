@@ -61,7 +61,7 @@ def test_the_pad_shortcut_has_no_weights_and_only_adds_channels():
         Residual(6, 4, shortcut="pad")
 
 
-def test_a_bottleneck_strides_where_it_is_told():
+def test_a_bottleneck_strides_at_the_chosen_convolution():
     for stride_at, strides in (("1x1", [2, 1, 1]), ("3x3", [1, 2, 1])):
         block = Bottleneck(8, 16, stride=2, stride_at=stride_at)
         convs = [layer for layer in block.branch if isinstance(layer, nn.Conv2d)]

@@ -383,79 +383,74 @@ def test_a_draw_does_not_silence_layers_whose_weights_are_negative_on_average():
     assert 0.3 < alive.double().mean() < 0.7
 
 
-def lenet_deconvolution(**options):
-    options = {"layer": "2", "unit": 0, **options}
-    return deconvolve(LeNet5().features, torch.rand(1, 1, 32, 32), **options)
+BATCH = torch.zeros(2, 1, 32, 32)
+ONE_LAYER = {"images": torch.zeros(1, 1, 8, 8), "layer": "0"}
+BAD_INPUT = {  # options of a right call; changes of them, and what the message must hold
+    deconvolve: (
+        {"features": LeNet5().features, "images": BATCH, "layer": "2", "unit": 0},
+        [
+            ({"layer": "6"}, "one of 0, 1, 2, 3, 4, 5, got '6'"),
+            ({"layer": ""}, "one of 0, 1, 2, 3, 4, 5, got ''"),
+            ({"unit": 6}, "unit must be an integer in [0, 5], got 6"),
+            ({"unit": -1}, "unit must be an integer in [0, 5], got -1"),
+            ({"position": (14, 0)}, "row must be an integer in [0, 13], got 14"),
+            ({"position": (0, -1)}, "column must be an integer in [0, 13], got -1"),
+            ({"features": LeNet5()}, "must be an nn.Sequential, got LeNet5"),
+            *(
+                ({"features": nn.Sequential(layer), **ONE_LAYER}, f"can be undone, got {layer}")
+                for layer in (
+                    nn.AvgPool2d(2),
+                    nn.Conv2d(1, 1, 3, padding="same"),
+                    nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"),
+                    nn.BatchNorm2d(1, affine=False),
+                    nn.BatchNorm2d(1, track_running_stats=False),
+                )
+            ),
+        ],
+    ),
+    saliency: (
+        {"model": LeNet5(), "images": BATCH, "targets": torch.tensor([0, 1])},
+        [
+            ({"targets": torch.tensor([0, 10])}, "target must be an integer in [0, 9], got 10"),
+            ({"targets": torch.tensor([1])}, "targets must be (2,), got (1,)"),
+        ],
+    ),
+    occlusion_map: (
+        {"model": LeNet5(), "image": BATCH[0], "target": 0, "patch": 4, "stride": 9},
+        [
+            ({"target": -1}, "target must be an integer in [0, 9], got -1"),
+            ({"patch": 33}, "patch must be an integer in [1, 32], got 33"),
+            ({"patch": 0}, "patch must be an integer in [1, 32], got 0"),
+            ({"stride": 0}, "stride must be an integer >= 1, got 0"),
+            ({"batch_size": 0}, "batch_size must be an integer >= 1, got 0"),
+            ({"image": BATCH}, "(C, H, W), got (2, 1, 32, 32)"),
+        ],
+    ),
+    top_patches: (
+        {
+            **{"model": LeNet5(), "images": BATCH, "field": FIELD},
+            **{"layer": "features.2", "unit": 0, "count": 1},
+        },
+        [
+            ({"layer": "stem"}, "layer must be one of features, features.0, "),
+            ({"layer": "head.5"}, "(B, C', H', W') maps, got (2, 10)"),
+            ({"unit": 6}, "unit must be an integer in [0, 5], got 6"),
+            ({"count": 3}, "count must be an integer in [1, 2], got 3"),
+            ({"count": 0}, "count must be an integer in [1, 2], got 0"),
+            ({"batch_size": 0}, "batch_size must be an integer >= 1, got 0"),
+        ],
+    ),
+}
 
 
-def lenet_patches(**options):
-    options = {"layer": "features.2", "unit": 0, "count": 1, **options}
-    return top_patches(LeNet5(), torch.rand(2, 1, 32, 32), FIELD, **options)
-
-
-def lenet_occlusion(image=None, target=0, **options):
-    image = torch.rand(1, 32, 32) if image is None else image
-    return occlusion_map(LeNet5(), image, target, **{"patch": 4, "stride": 9, **options})
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: lenet_deconvolution(layer="6"), "one of 0, 1, 2, 3, 4, 5, got '6'"),
-        (lambda: lenet_deconvolution(layer=""), "one of 0, 1, 2, 3, 4, 5, got ''"),
-        (lambda: lenet_deconvolution(unit=6), r"unit must be an integer in \[0, 5\], got 6"),
-        (lambda: lenet_deconvolution(unit=-1), r"unit must be an integer in \[0, 5\], got -1"),
-        (
-            lambda: lenet_deconvolution(position=(14, 0)),
-            r"row must be an integer in \[0, 13\], got 14",
-        ),
-        (
-            lambda: lenet_deconvolution(position=(0, -1)),
-            r"column must be an integer in \[0, 13\], got -1",
-        ),
-        (
-            lambda: deconvolve(LeNet5(), torch.rand(1, 1, 32, 32), layer="2", unit=0),
-            "must be an nn.Sequential, got LeNet5",
-        ),
-        *(
-            (
-                lambda layer=layer: deconvolve(
-                    nn.Sequential(layer), torch.rand(1, 1, 8, 8), layer="0", unit=0
-                ),
-                f"ones that can be undone, got {name}",
-            )
-            for layer, name in (
-                (nn.AvgPool2d(2), "AvgPool2d"),
-                (nn.Conv2d(1, 1, 3, padding="same"), "Conv2d.*padding=same"),
-                (nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"), "Conv2d.*circular"),
-                (nn.BatchNorm2d(1, affine=False), "BatchNorm2d.*affine=False"),
-            )
-        ),
-        (
-            lambda: saliency(LeNet5(), torch.rand(1, 1, 32, 32), torch.tensor([10])),
-            r"target must be an integer in \[0, 9\], got 10",
-        ),
-        (
-            lambda: saliency(LeNet5(), torch.rand(2, 1, 32, 32), torch.tensor([1])),
-            r"targets must be \(2,\), got \(1,\)",
-        ),
-        (lambda: lenet_occlusion(target=-1), r"target must be an integer in \[0, 9\], got -1"),
-        (lambda: lenet_occlusion(patch=33), r"patch must be an integer in \[1, 32\], got 33"),
-        (lambda: lenet_occlusion(patch=0), r"patch must be an integer in \[1, 32\], got 0"),
-        (lambda: lenet_occlusion(stride=0), "stride must be an integer >= 1, got 0"),
-        (lambda: lenet_occlusion(batch_size=0), "batch_size must be an integer >= 1, got 0"),
-        (lambda: lenet_occlusion(torch.rand(1, 1, 32, 32)), r"\(C, H, W\), got \(1, 1, 32, 32\)"),
-        (lambda: lenet_patches(layer="stem"), "one of features, .*head.5, got 'stem'"),
-        (lambda: lenet_patches(layer="head.5"), r"\(B, C', H', W'\) maps, got \(2, 10\)"),
-        (lambda: lenet_patches(unit=6), r"unit must be an integer in \[0, 5\], got 6"),
-        (lambda: lenet_patches(count=3), r"count must be an integer in \[1, 2\], got 3"),
-        (lambda: lenet_patches(count=0), r"count must be an integer in \[1, 2\], got 0"),
-        (lambda: lenet_patches(batch_size=0), "batch_size must be an integer >= 1, got 0"),
-    ],
-)
-def test_bad_input_names_the_rule_and_the_value(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
+@pytest.mark.parametrize("method", BAD_INPUT)
+def test_bad_input_names_the_rule_and_the_value(method):
+    options, changes = BAD_INPUT[method]
+    method(**options)
+    for change, message in changes:
+        with pytest.raises(ValueError) as error:
+            method(**{**options, **change})
+        assert message in str(error.value)
 
 
 def test_a_layer_that_runs_twice_has_no_single_map():
