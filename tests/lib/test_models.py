@@ -428,7 +428,7 @@ def test_every_layer_of_lenet_has_the_shape_and_the_parameters_of_the_lecture():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*MODELS])
+@pytest.mark.parametrize("name", [n for n in MODELS if not n.endswith(("32", "44", "110"))])
 def test_forward_backward_and_export(name):
     torch.manual_seed(0)
     device, size = "meta" if name in LARGE else "cpu", size_of(name)
