@@ -70,6 +70,8 @@ def image_set(targets, num_classes, size=2):
 def test_a_subset_keeps_the_order_and_the_class_names(indices):
     letters = image_set([0, 1, 2], num_classes=4)
     assert (len(letters), letters.num_classes) == (3, 4)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        letters.name = "digits"
     part = letters.subset(indices)
     expected = list(indices)
     assert part.targets.tolist() == expected

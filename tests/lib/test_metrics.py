@@ -126,6 +126,17 @@ def test_neighbor_accuracy_agrees_with_scikit_learn_leaving_one_out(seed, k):
     assert metrics.neighbor_accuracy(points, targets, k) == pytest.approx(hits / 25)
 
 
+def test_by_default_10_neighbours_vote_and_15_bins_cut_the_confidences():
+    logits = torch.randn(99, 3, generator=torch.Generator().manual_seed(0))
+    targets = torch.arange(99) % 3
+    for metric, values, default in (
+        (metrics.neighbor_accuracy, logits, 10),
+        (metrics.expected_calibration_error, logits.softmax(1), 15),
+    ):
+        fewer, same, more = (metric(values, targets, default + i) for i in (-1, 0, 1))
+        assert metric(values, targets) == same not in (fewer, more)
+
+
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=40), st.integers(1, 17))
 def test_weighted_mean_of_batches_is_the_mean_over_items(values, batch_size):
     batches = [values[i : i + batch_size] for i in range(0, len(values), batch_size)]
@@ -218,6 +229,8 @@ INFINITE = torch.tensor([[0.0, torch.inf, torch.nan], [0.0, -torch.inf, 0.0]])
             r"predictions must be in \[0, 2\)",
         ),
         (lambda: metrics.confusion_matrix(TARGETS, TARGETS > 0, 3), "type, got torch.bool"),
+        (lambda: metrics.confusion_matrix(TARGETS, TARGETS * 1j, 3), "type, got torch.complex"),
+        (lambda: metrics.confusion_matrix(TARGETS[:0], TARGETS[:0], 0), "integer >= 1, got 0"),
         (lambda: metrics.expected_calibration_error(LOGITS, TARGETS), "each row, off by 1"),
         (lambda: metrics.expected_calibration_error(LOGITS - 1, TARGETS), "be >= 0, got -1"),
         (lambda: metrics.expected_calibration_error(LOGITS + 0.332, TARGETS), "off by 0.004"),

@@ -1,3 +1,4 @@
+import os
 import platform
 import random
 import warnings
@@ -67,12 +68,15 @@ def test_pixels_are_scaled_to_the_unit_interval():
         runtime.scale_pixels(pixels.long())
 
 
-def test_the_machine_is_described_without_its_name():
+def test_the_machine_is_described_without_its_name(monkeypatch):
     machine = runtime.describe_machine()
     assert machine["torch"] == torch.__version__
-    assert machine["cpu_cores"] >= 1
+    assert machine["cpu_cores"] == os.cpu_count()
     assert machine["cpu"]
     assert platform.node() not in map(str, machine.values())
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    assert runtime.describe_machine()["cpu"] == platform.machine()
 
 
 def test_every_module_gets_its_own_mode_back_even_after_an_error():

@@ -271,6 +271,8 @@ def test_occlusion_moves_by_its_stride_and_shows_its_colour():
     assert [tuple(patch[0].tolist()) for patch in patches] == corners
     assert all(len(patch) == 9 for patch in patches)
     assert seen[0][:, 0, 0].tolist() == [1, 2, 3]
+    occlusion_map(Watch(), torch.zeros(3, 4, 4), 2, patch=4)
+    assert seen[-1].unique().tolist() == [0.5]
 
 
 # Top patches
@@ -339,6 +341,8 @@ def test_top_patches_leaves_the_model_as_it_was():
     again = top_patches(model, batch, FIELD, layer="features.3", unit=0, count=3)
     assert torch.equal(found.values, again.values)  # no dropout
     assert found.values.tolist() == sorted(found.values.tolist(), reverse=True)
+    many = torch.rand(12, 1, 32, 32)
+    assert len(top_patches(model, many, FIELD, layer="features.3", unit=0).values) == 9
     assert model.training and not any(m._forward_hooks for m in model.modules())
 
 
