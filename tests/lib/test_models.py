@@ -69,11 +69,6 @@ def channels_of(name):
     return 1 if name == "lenet5" else 3
 
 
-def size_of(name):
-    """A size at which batch normalisation still has several positions per channel."""
-    return 32 if name == "lenet5" else on_meta(name).min_size + 5
-
-
 def fill(model, *, gain=1.0):
     """Give a network without numbers repeatable ones that keep its maps at a sensible scale.
 
@@ -431,9 +426,11 @@ def test_every_layer_of_lenet_has_the_shape_and_the_parameters_of_the_lecture():
 @pytest.mark.parametrize("name", [n for n in MODELS if not n.endswith(("32", "44", "110"))])
 def test_forward_backward_and_export(name):
     torch.manual_seed(0)
-    device, size = "meta" if name in LARGE else "cpu", size_of(name)
+    device = "meta" if name in LARGE else "cpu"
     with torch.device(device):
         model = build(name, num_classes=7)
+        # beyond the least size, batch normalisation has several positions per channel
+        size = model.min_size if name == "lenet5" else model.min_size + 5
         images = torch.randn(2, channels_of(name), size, size + 1)
     assert isinstance(model.features, nn.Module) and isinstance(model.head, nn.Module)
     logits = model(images)
