@@ -1,6 +1,6 @@
-"""The command line: ``python -m dlvlib COMMAND``; ``--help`` lists the commands.
+"""The command line: ``python -m dlvlib COMMAND``; alone, it lists the commands.
 
-What goes wrong is said in one line on stderr, with exit status 2.
+Errors are one line on stderr, with exit status 2; after Ctrl-C the status is 130.
 """
 
 import argparse
@@ -8,6 +8,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
+from typing import NoReturn
 
 import dlvlib
 from dlvlib import commands
@@ -16,18 +18,20 @@ from dlvlib import commands
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    if argv[:1] == ["train"]:
-        from dlvlib.training.__main__ import main as train  # loads torch: not for --help
-
-        return train(argv[1:])  # it says itself what goes wrong
     try:
-        options = _parser().parse_args(argv)
+        if argv[:1] == ["train"]:
+            from dlvlib.training.__main__ import main as train  # loads torch: not for --help
+
+            return train(argv[1:])  # it prints its errors itself
+        options = _parser().parse_args(argv or ["--help"])
         record, text = options.run(options)
         print(json.dumps(record, indent=2) if options.json else text)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough: ``| head``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except KeyboardInterrupt:
+        print("dlvlib: interrupted", file=sys.stderr)
+        return 130
     except (ValueError, OSError, RuntimeError) as error:
         print(f"dlvlib: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -35,16 +39,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise ValueError(message)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m dlvlib", description=dlvlib.__doc__.splitlines()[0])
+    parser = _Parser(prog="python -m dlvlib", description=(dlvlib.__doc__ or "").splitlines()[0])
     parser.add_argument("--version", action="version", version=dlvlib.__version__)
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(metavar="COMMAND [OPTIONS]", required=True)
 
-    def add(name: str, run: Callable[[argparse.Namespace], commands.Result], text: str) -> _Parser:
+    def add(
+        name: str, run: Callable[[argparse.Namespace], commands.Result], text: str
+    ) -> argparse.ArgumentParser:
         command = subparsers.add_parser(name, help=text, description=text, allow_abbrev=False)
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
         command.set_defaults(run=run)
@@ -59,19 +65,12 @@ def _parser() -> argparse.ArgumentParser:
             "--input", type=_shape, metavar="C,H,W", help="one image, for example 3,224,224"
         )
         command.add_argument("--classes", type=int, metavar="K", help="number of logits")
-    data = add(
-        "data", commands.data, "load a data set, downloading it the first time, and describe it"
-    )
+    data = add("data", commands.data, "load a data set, download it if missing, describe it")
     data.add_argument("name", metavar="NAME", help="digits, mnist, ... or a folder of images")
-    report = add(
-        "report", commands.report, "versions, device, machine and data sets, for a bug report"
-    )
+    subparsers.add_parser("train", help="train a network: see train --help")
+    report = add("report", commands.report, "versions, device and data sets, for a bug report")
     for command in (data, report):
         command.add_argument("--root", help="folder of the downloaded sets; default: DLV_DATA")
-    exam = add("exam", commands.exam, "write an exam, drawn from a seed, and its key")
-    exam.add_argument("--seed", type=int, required=True, help="the variant, an integer >= 0")
-    exam.add_argument("--out", default=".", help="folder of the two HTML files; default: here")
-    subparsers.add_parser("train", help="train a network: see train --help")
     return parser
 
 
@@ -79,8 +78,11 @@ def _shape(text: str) -> tuple[int, int, int]:
     sizes = text.split(",")
     if len(sizes) != 3 or not all(size.isdecimal() and int(size) for size in sizes):
         raise argparse.ArgumentTypeError(f"must be C,H,W, integers >= 1, got {text!r}")
-    return tuple(map(int, sizes))
+    channels, height, width = map(int, sizes)
+    return channels, height, width
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, TextIOWrapper):  # a class named café, printed in an ASCII locale
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main())

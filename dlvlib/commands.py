@@ -1,10 +1,11 @@
-"""The commands of ``python -m dlvlib``, without the reading of arguments.
+"""The commands of ``python -m dlvlib``; their arguments are parsed in `dlvlib.__main__`.
 
 Each returns its result twice: for programs (it becomes JSON) and for people. Each imports what it
 needs, so that ``--help`` does not wait for torch.
 """
 
 from argparse import Namespace
+from collections.abc import Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +22,18 @@ def models(options: Namespace) -> Result:
     """Every network with its parameters."""
     from dlvlib.models import MODELS
 
-    records = []
+    records: list[dict[str, Any]] = []
+    rows = [("name", "params", "input")]
     for name in MODELS:
         model, shape = _build(name)
         params = sum(parameter.numel() for parameter in model.parameters())
         records.append({"name": name, "params": params, "input_shape": shape})
-    rows = [(r["name"], f"{r['params']:,}", _times(r["input_shape"])) for r in records]
-    return records, _table([("name", "params", "input"), *rows])
+        rows.append((name, f"{params:,}", _times(shape)))
+    return records, _table(rows)
 
 
 def summary(options: Namespace) -> Result:
-    """What each layer of a network costs."""
+    """The cost of each layer of a network."""
     from dlvlib.profile.summary import summarize
 
     table = summarize(*_build(options.name, options.input, options.classes))
@@ -46,14 +48,15 @@ def summary(options: Namespace) -> Result:
 
 
 def receptive_field(options: Namespace) -> Result:
-    """What each layer of a network sees."""
+    """The receptive field of each layer of a network."""
     from dlvlib.profile.receptive_field import follow
     from dlvlib.profile.trace import trace
 
     steps = trace(*_build(options.name, options.input, options.classes))
-    records, rows = [], [("layer", "kind", "size", "stride", "start")]
+    records: list[dict[str, Any]] = []
+    rows: list[tuple[str, ...]] = [("layer", "kind", "size", "stride", "start")]
     for step, fields in zip(steps, follow(steps), strict=True):
-        record = {"layer": step.layer, "kind": step.kind}
+        record: dict[str, Any] = {"layer": step.layer, "kind": step.kind}
         for key in ("size", "stride", "start"):  # (height, width), None where there is none
             record[key] = fields and tuple(getattr(field, key) for field in fields)
         records.append(record)
@@ -62,21 +65,20 @@ def receptive_field(options: Namespace) -> Result:
 
 
 def data(options: Namespace) -> Result:
-    """How many images of which size and class, and their checksums."""
+    """Number, size, classes and checksums of the images of a data set."""
     from dlvlib.data import load
 
     train, test = load(options.name, root=options.root)
-    record = {"name": train.name, "train": _describe(train), "test": _describe(test)}
-    lines = [record["name"]]
-    for part in ("train", "test"):
-        facts = record[part]
+    parts = {"train": _describe(train), "test": _describe(test)}
+    lines = [train.name]
+    for part, facts in parts.items():
         lines += [
             f"{part}: {facts['images']:,} images, {_times(facts['shape'])} uint8, "
             f"{len(facts['per_class'])} classes",
             *(f"    {label}: {count:,}" for label, count in facts["per_class"].items()),
             f"    sha256 {facts['checksum']}",
         ]
-    return record, "\n".join(lines)
+    return {"name": train.name, **parts}, "\n".join(lines)
 
 
 def _describe(dataset: "ImageSet") -> dict[str, Any]:
@@ -90,7 +92,7 @@ def _describe(dataset: "ImageSet") -> dict[str, Any]:
 
 
 def report(options: Namespace) -> Result:
-    """What the author of a fix will ask for; it names neither the host nor a folder."""
+    """What a bug report should hold; it names neither the host nor a folder."""
     from dlvlib import data as sets
     from dlvlib import runtime
 
@@ -107,44 +109,23 @@ def report(options: Namespace) -> Result:
         "machine": machine,
         "data": {name: _checksums(name, options.root) for name in sets.NAMES},
     }
-    lines = []
-    for title, facts in record.items():
-        facts = facts if isinstance(facts, dict) else {"auto": facts}
+    lines: list[str] = []
+    for title, value in record.items():
+        facts = value if isinstance(value, dict) else {"auto": value}
         lines += [title, *(f"    {key}: {value}" for key, value in facts.items())]
     return record, "\n".join(lines)
 
 
-def exam(options: Namespace) -> Result:
-    """Write an exam and its key, one HTML file each."""
-    from pathlib import Path
-
-    from coursekit.exam import draw
-    from coursekit.exam.page import render
-
-    problems = draw(options.seed)
-    folder = Path(options.out)
-    paths = {
-        "exam": folder / f"exam-{options.seed}.html",
-        "key": folder / f"exam-{options.seed}-key.html",
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    for kind, path in paths.items():
-        path.write_text(render(problems, options.seed, key=kind == "key"), encoding="utf8")
-    points = sum(problem.points for problem in problems)
-    record = {"seed": options.seed, "points": points, **{k: str(p) for k, p in paths.items()}}
-    return record, "\n".join(f"{kind}: {path}" for kind, path in paths.items())
-
-
 def _checksums(name: str, root: str | None) -> str:
-    """The checksums of a data set, or why there are none; nothing is downloaded."""
+    """The checksums of a data set, or why they are missing; nothing is downloaded."""
     from dlvlib.data import CorruptFileError, DownloadError, load
 
     try:
         train, test = load(name, root=root, download=False)
     except DownloadError:
         return "not on this disk"
-    except CorruptFileError:
-        return f"damaged: `python -m dlvlib data {name}` says which file"
+    except (CorruptFileError, OSError):
+        return f"damaged: `python -m dlvlib data {name}` prints the file"
     return f"train {train.checksum}, test {test.checksum}"
 
 
@@ -174,11 +155,11 @@ def _times(value: object) -> str:
     return "x".join(map(str, sizes))
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
-    """Columns of equal width; those that hold numbers stand to the right."""
-    columns = list(zip(*rows, strict=True))
-    for i, cells in enumerate(columns):
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Columns of equal width; those of numbers are aligned to the right."""
+    columns = []
+    for cells in zip(*rows, strict=True):
         width = max(map(len, cells))
         right = cells[-1][:1].isdigit() or cells[-1].startswith("-")
-        columns[i] = [cell.rjust(width) if right else cell.ljust(width) for cell in cells]
+        columns.append([cell.rjust(width) if right else cell.ljust(width) for cell in cells])
     return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))

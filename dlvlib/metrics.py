@@ -1,7 +1,8 @@
 """Classification metrics, each a few lines that can be read next to its formula.
 
-Targets may be of any integer type, tensors or NumPy arrays. Ties are broken by one rule: of two
-equal logits, the one of the smaller class index ranks higher.
+Targets may be of any integer type, tensors or NumPy arrays, on any device; the arithmetic is done
+in float64 on the CPU. Ties are broken by one rule: of two equal logits, the one of the smaller
+class index ranks higher.
 """
 
 from collections.abc import Sequence
@@ -47,7 +48,7 @@ def top_k_accuracy(logits: Array, targets: Array, k: int = 1) -> float:
     """
     logits, targets = _check_logits_and_targets("logits", logits, targets)
     k = check_int("k", k, 1, logits.shape[1])
-    classes = torch.arange(logits.shape[1], device=logits.device)
+    classes = torch.arange(logits.shape[1], device="cpu")
     true_logits, true_classes = logits.gather(1, targets[:, None]), targets[:, None]  # (B, 1)
     ahead = (logits > true_logits) | ((logits == true_logits) & (classes < true_classes))
     return (ahead.sum(dim=1) < k).double().mean().item()
@@ -99,7 +100,7 @@ def confusion_matrix(predictions: Array, targets: Array, num_classes: int) -> Te
             f"got {tuple(predictions.shape)} and {tuple(targets.shape)}"
         )
     predictions = _check_class_indices("predictions", predictions, num_classes)
-    targets = _check_class_indices("targets", targets, num_classes).to(predictions.device)
+    targets = _check_class_indices("targets", targets, num_classes)
     cells = targets * num_classes + predictions  # one number per (truth, prediction) pair
     return cells.bincount(minlength=num_classes**2).reshape(num_classes, num_classes)
 
@@ -124,19 +125,19 @@ def expected_calibration_error(probs: Array, targets: Array, num_bins: int = 15)
     Source: Guo et al. (2017), "On calibration of modern neural networks", equation 3.
     """
     probs, targets = _check_logits_and_targets("probs", probs, targets)
+    probs = probs if probs.is_floating_point() else probs.double()
     num_bins = check_int("num_bins", num_bins, 1)
     if probs.min() < 0:
         raise ValueError(f"probs must be >= 0, got {probs.min().item():.3g}")
-    precision = torch.finfo(probs.dtype if probs.is_floating_point() else torch.float).eps
     largest_gap = (probs.double().sum(dim=1) - 1).abs().max().item()
-    if largest_gap > max(1e-3, precision):
+    if largest_gap > max(1e-3, torch.finfo(probs.dtype).eps):
         raise ValueError(f"probs must sum to 1 in each row, off by {largest_gap:.3g}")
-    edges = torch.arange(1, num_bins, dtype=torch.double, device=probs.device) / num_bins
+    edges = torch.arange(1, num_bins, dtype=torch.double, device="cpu") / num_bins
     edges = edges.to(probs.dtype).double()  # so that 0.1 as a float32 is on the edge at 0.1
     correct = (predicted_classes(probs) == targets).double()
     confidence = probs.amax(dim=1).double()  # (B,)
     bins = torch.bucketize(confidence, edges)  # (B,)
-    gaps = torch.zeros(num_bins, dtype=torch.double, device=probs.device)
+    gaps = torch.zeros(num_bins, dtype=torch.double, device="cpu")
     gaps.index_add_(0, bins, correct - confidence)  # n_bin * (accuracy - confidence) of each bin
     return gaps.abs().sum().item() / len(targets)
 
@@ -170,7 +171,7 @@ def neighbor_accuracy(points: Array, targets: Array, k: int = 10) -> float:
             f"got {tuple(points.shape)} and {tuple(targets.shape)}"
         )
     _check_finite("points", points)
-    targets = _check_class_indices("targets", targets).to(points.device)
+    targets = _check_class_indices("targets", targets)
     k = check_int("k", k, 1, len(points) - 1)
     points = points.double()
     distances = torch.cdist(points, points).fill_diagonal_(torch.inf)  # (B, B)
@@ -198,7 +199,7 @@ def weighted_mean(means: Sequence[float], counts: Sequence[int]) -> float:
 
 
 def _check_logits_and_targets(name: str, logits: Array, targets: Array) -> tuple[Tensor, Tensor]:
-    """Return (B, K) finite logits with B > 0 and (B,) int64 targets in [0, K) beside them."""
+    """Return (B, K) finite logits with B > 0 and (B,) int64 targets in [0, K), on the CPU."""
     logits, targets = _to_tensor(logits), _to_tensor(targets)
     if logits.ndim != 2 or targets.shape != logits.shape[:1]:
         raise ValueError(
@@ -208,8 +209,7 @@ def _check_logits_and_targets(name: str, logits: Array, targets: Array) -> tuple
     if logits.numel() == 0:
         raise ValueError(f"{name} must hold at least one image, got {tuple(logits.shape)}")
     _check_finite(name, logits)
-    targets = _check_class_indices("targets", targets, logits.shape[1])
-    return logits, targets.to(logits.device)
+    return logits, _check_class_indices("targets", targets, logits.shape[1])
 
 
 def _check_finite(name: str, values: Tensor) -> None:
@@ -232,4 +232,5 @@ def _check_class_indices(name: str, indices: Tensor, num_classes: int | None = N
 
 
 def _to_tensor(values: Array) -> Tensor:
-    return values if isinstance(values, Tensor) else torch.tensor(values)
+    """The values on the CPU: Apple's GPUs have no float64."""
+    return values.cpu() if isinstance(values, Tensor) else torch.tensor(values, device="cpu")

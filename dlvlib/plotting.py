@@ -32,12 +32,12 @@ def label_line(
     Args:
         ax: the axes that hold the line.
         line: the line to name.
-        text: its name; it takes the place of a legend entry.
+        text: its name; it replaces a legend entry.
         at: index of the point on the line.
         dx: shift to the right, in points (1/72 inch).
         dy: shift upwards, in points.
     """
-    x, y = line.get_xdata()[at], line.get_ydata()[at]
+    x, y = np.asarray(line.get_xdata())[at], np.asarray(line.get_ydata())[at]
     ax.annotate(
         text,
         (x, y),
@@ -56,7 +56,7 @@ def show_images(
 
     Args:
         images: (B, C, H, W) with C = 1 (drawn in grey) or 3 (RGB); uint8, or float in [0, 1].
-        titles: none, or one for each image.
+        titles: one for each image, or empty.
         num_columns: images in a row.
         size: side of one image in inches.
 
@@ -67,7 +67,7 @@ def show_images(
     if images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
         raise ValueError(f"images must be (B, 1 or 3, H, W) with B > 0, got {images.shape}")
     if len(titles) not in (0, len(images)):
-        raise ValueError(f"titles must be none or {len(images)}, got {len(titles)}")
+        raise ValueError(f"titles must be empty or {len(images)}, got {len(titles)}")
     num_columns = min(num_columns, len(images))
     num_rows = -(-len(images) // num_columns)
     height = size * (1.3 if len(titles) else 1.0)

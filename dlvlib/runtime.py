@@ -1,11 +1,12 @@
-"""What a run stands on: seed, device, machine, train or eval mode, and pixels as numbers."""
+"""Seeding, device choice, train and eval mode, scaling of pixels, machine description."""
 
 import os
 import platform
 import random
 import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import dlvlib
+from dlvlib._common import check_int
 
 
 def set_seed(seed: int) -> None:
@@ -21,8 +23,7 @@ def set_seed(seed: int) -> None:
     Raises:
         ValueError: if `seed` is not in [0, 2**32), the range NumPy accepts.
     """
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be in [0, 2**32), got {seed}")
+    seed = check_int("seed", seed, 0, 2**32 - 1)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - scikit-learn and user code still read the global state
     torch.manual_seed(seed)
@@ -31,24 +32,33 @@ def set_seed(seed: int) -> None:
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device called `name`; "auto" takes CUDA, then Apple's MPS, then the CPU.
 
+    Whatever is returned has been tried: it holds a tensor and adds to it. Where "auto" finds a
+    GPU that fails at that, it warns and goes on to the next.
+
     Raises:
-        ValueError: if `name` is no device of torch, or this machine does not have it.
+        ValueError: if `name` is no device of torch, or cannot be used on this machine.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        for gpu in filter(found.get, found):
+            try:
+                return choose_device(gpu)
+            except ValueError as error:
+                warnings.warn(f"not used: {error}", stacklevel=2)
+        return torch.device("cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.ones(1, device=device).add(1).item()
+    except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {name!r} cannot be used here: {reason}") from error
     return device
 
 
 def scale_pixels(images: Tensor) -> Tensor:
-    """Turn uint8 pixels in [0, 255] into float32 in [0, 1]; floating-point images pass unchanged.
+    """Turn uint8 pixels in [0, 255] into float32 in [0, 1]; floats keep their values and type.
+
+    The result is always a new tensor, so a model that works in place on it cannot change `images`.
 
     Shape:
         images: (..., C, H, W) uint8 or float; the result has the same shape and device.
@@ -59,7 +69,7 @@ def scale_pixels(images: Tensor) -> Tensor:
     if images.dtype == torch.uint8:
         return images.float().div_(255)
     if images.is_floating_point():
-        return images
+        return images.clone()
     raise TypeError(f"images must be uint8 or floating point, got {images.dtype}")
 
 
@@ -77,9 +87,12 @@ def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
 
 def describe_machine() -> dict[str, str | int]:
     """Return what a timing depends on: hardware, threads and versions, without the host's name."""
-    has_cuda = torch.cuda.is_available()
+    accelerator = "none"
+    with suppress(RuntimeError, AssertionError):  # a driver that does not work
+        if torch.cuda.is_available():
+            accelerator = torch.cuda.get_device_name()
     return {
-        "accelerator": torch.cuda.get_device_name() if has_cuda else "none",
+        "accelerator": accelerator,
         "cpu": _cpu_model(),
         "cpu_cores": os.cpu_count() or 1,
         "torch_threads": torch.get_num_threads(),
@@ -91,9 +104,9 @@ def describe_machine() -> dict[str, str | int]:
 
 
 def _cpu_model() -> str:
-    """Return the processor's name where the system tells it, else its architecture."""
+    """Return the processor's name where the system knows it, else its architecture."""
     if sys.platform == "linux":
-        with Path("/proc/cpuinfo").open(encoding="utf8") as lines:
+        with suppress(OSError), Path("/proc/cpuinfo").open(errors="replace") as lines:
             for line in lines:
                 if line.startswith("model name"):
                     return line.partition(":")[2].strip()

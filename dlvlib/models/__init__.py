@@ -5,8 +5,8 @@ from functools import partial
 
 from torch import nn
 
+from dlvlib._common import check_int
 from dlvlib.models.alexnet import AlexNet, AlexNet2012, AlexNetSmall
-from dlvlib.models.blocks import check_count
 from dlvlib.models.googlenet import GoogLeNet, GoogLeNetSmall
 from dlvlib.models.lenet import LeNet5
 from dlvlib.models.mobilenet import MobileNetV1
@@ -54,6 +54,5 @@ def build(
         raise ValueError(f"unknown model {name!r}; there are: {', '.join(MODELS)}")
     for key, value in {"num_classes": num_classes, "in_channels": in_channels}.items():
         if value is not None:
-            check_count(key, value)
-            options[key] = value
+            options[key] = check_int(key, value, 1)
     return MODELS[name](**options)

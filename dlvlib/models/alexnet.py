@@ -4,9 +4,12 @@ Source: Krizhevsky, Sutskever and Hinton (2012), "ImageNet classification with d
 neural networks", NIPS 25 (reprinted: https://doi.org/10.1145/3065386)
 """
 
+from functools import partial
+
 from torch import nn
 
-from dlvlib.models.blocks import Classifier, check_count, conv_block, init_he
+from dlvlib._common import check_int
+from dlvlib.models.blocks import Classifier, conv_block, init_he
 
 
 class AlexNet(Classifier):
@@ -75,13 +78,13 @@ class AlexNet2012(Classifier):
     def __init__(self, num_classes: int = 1000, in_channels: int = 3) -> None:
         super().__init__("alexnet_2012", num_classes, in_channels, min_size=63)
         # PyTorch divides alpha by the 5 channels it sums over; the paper (section 3.3) does not.
-        norm = {"size": 5, "alpha": 5 * 1e-4, "beta": 0.75, "k": 2.0}
+        norm = partial(nn.LocalResponseNorm, 5, alpha=5 * 1e-4, beta=0.75, k=2.0)
         self.features = nn.Sequential(
             conv_block(in_channels, 96, 11, stride=4, padding=2),  # (B, 96, 55, 55)
-            nn.LocalResponseNorm(**norm),
+            norm(),
             nn.MaxPool2d(3, stride=2),  # (B, 96, 27, 27)
             conv_block(96, 256, 5, padding=2, groups=2),  # (B, 256, 27, 27)
-            nn.LocalResponseNorm(**norm),
+            norm(),
             nn.MaxPool2d(3, stride=2),  # (B, 256, 13, 13)
             conv_block(256, 384, 3, padding=1),  # (B, 384, 13, 13)
             conv_block(384, 384, 3, padding=1, groups=2),  # (B, 384, 13, 13)
@@ -102,7 +105,8 @@ class AlexNet2012(Classifier):
         layers = [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         for layer, bias in zip(layers, (0, 1, 0, 1, 1, 1, 1, 0), strict=True):
             nn.init.normal_(layer.weight, std=0.01)
-            nn.init.constant_(layer.bias, bias)
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, bias)
 
 
 class AlexNetSmall(Classifier):
@@ -125,7 +129,7 @@ class AlexNetSmall(Classifier):
 
     def __init__(self, num_classes: int = 10, in_channels: int = 3, *, hidden: int = 512) -> None:
         super().__init__("alexnet_small", num_classes, in_channels, min_size=15)
-        check_count("hidden", hidden)
+        check_int("hidden", hidden, 1)
         self.features = nn.Sequential(
             conv_block(in_channels, 32, 5, padding=2, batch_norm=True),  # (B, 32, 32, 32)
             nn.MaxPool2d(3, stride=2),  # (B, 32, 15, 15)

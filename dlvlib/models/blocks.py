@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlvlib._common import check_int
+
 
 class Classifier(nn.Module):
     """Base of the networks: check the images, then `.features`, then `.head`.
@@ -31,13 +33,14 @@ class Classifier(nn.Module):
 
     def __init__(self, name: str, num_classes: int, in_channels: int, *, min_size: int) -> None:
         super().__init__()
-        check_count("num_classes", num_classes)
-        check_count("in_channels", in_channels)
+        check_int("num_classes", num_classes, 1)
+        check_int("in_channels", in_channels, 1)
         self.name, self.in_channels, self.min_size = name, in_channels, min_size
 
     def forward(self, images: Tensor) -> Tensor:
         self.check_images(images)
-        return self.head(self.features(images))
+        logits: Tensor = self.head(self.features(images))
+        return logits
 
     def check_images(self, images: Tensor) -> None:
         """Refuse images that a layer inside would refuse with a message about that layer."""
@@ -45,14 +48,12 @@ class Classifier(nn.Module):
             raise ValueError(f"images must have shape (B, C, H, W), got {tuple(images.shape)}")
         _, channels, height, width = images.shape
         if channels != self.in_channels:
+            wanted = f"{self.in_channels} channel{'s' if self.in_channels > 1 else ''}"
+            raise ValueError(f"images must have {wanted} for {self.name}, got {channels}")
+        size = self.min_size
+        if min(height, width) < size:
             raise ValueError(
-                f"images must have {plural(self.in_channels, 'channel')} for {self.name}, "
-                f"got {channels}"
-            )
-        if height < self.min_size or width < self.min_size:
-            raise ValueError(
-                f"images must be at least {self.min_size}x{self.min_size} for {self.name}, "
-                f"got {height}x{width}"
+                f"images must be at least {size}x{size} for {self.name}, got {height}x{width}"
             )
         if not images.is_floating_point():
             raise ValueError(f"images must be float, got {images.dtype}: scale the pixels first")
@@ -86,14 +87,17 @@ class Residual(nn.Module):
             nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
         )
-        self.shortcut = make_shortcut(shortcut, in_channels, out_channels, stride)
+        self.shortcut: nn.Module | None = None
+        if shortcut != "none":
+            self.shortcut = make_shortcut(shortcut, in_channels, out_channels, stride)
         self.relu = nn.ReLU()
 
     def forward(self, maps: Tensor) -> Tensor:
-        out = self.branch(maps)
+        out: Tensor = self.branch(maps)
         if self.shortcut is not None:
             out = out + self.shortcut(maps)
-        return self.relu(out)
+        out = self.relu(out)
+        return out
 
 
 class Bottleneck(nn.Module):
@@ -136,7 +140,8 @@ class Bottleneck(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, maps: Tensor) -> Tensor:
-        return self.relu(self.branch(maps) + self.shortcut(maps))
+        out: Tensor = self.relu(self.branch(maps) + self.shortcut(maps))
+        return out
 
 
 class Inception(nn.Module):
@@ -216,18 +221,13 @@ class SeparableConv2d(nn.Module):
     ) -> None:
         super().__init__()
         self.depthwise = nn.Conv2d(
-            in_channels,
-            in_channels,
-            kernel_size,
-            stride=stride,
-            padding=padding,
-            groups=in_channels,
-            bias=False,
+            in_channels, in_channels, kernel_size, stride, padding, groups=in_channels, bias=False
         )
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=bias)
 
     def forward(self, maps: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(maps))
+        out: Tensor = self.pointwise(self.depthwise(maps))
+        return out
 
 
 class PadShortcut(nn.Module):
@@ -239,7 +239,7 @@ class PadShortcut(nn.Module):
     def __init__(self, extra_channels: int, stride: int) -> None:
         super().__init__()
         if extra_channels < 0:
-            raise ValueError(f"padding cannot remove channels, asked for {extra_channels}")
+            raise ValueError(f"extra_channels must be >= 0, got {extra_channels}")
         self.extra_channels, self.stride = extra_channels, stride
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -247,12 +247,10 @@ class PadShortcut(nn.Module):
         return F.pad(maps, (0, 0, 0, 0, 0, self.extra_channels))  # pairs from the last axis back
 
 
-def make_shortcut(kind: str, in_channels: int, out_channels: int, stride: int) -> nn.Module | None:
+def make_shortcut(kind: str, in_channels: int, out_channels: int, stride: int) -> nn.Module:
     """The way around a residual branch: the identity wherever the shape allows it."""
-    if kind not in ("projection", "pad", "none"):
+    if kind not in ("projection", "pad"):
         raise ValueError(f"shortcut must be 'projection', 'pad' or 'none', got {kind!r}")
-    if kind == "none":
-        return None
     if stride == 1 and in_channels == out_channels:
         return nn.Identity()
     if kind == "pad":
@@ -276,18 +274,11 @@ def conv_block(
 ) -> nn.Sequential:
     """Convolution, batch normalisation if asked for, ReLU.
 
-    The convolution has a bias unless batch normalisation, whose shift does the same, follows;
-    `bias` overrules that.
+    No bias precedes batch normalisation, whose shift does the same; `bias` overrides that.
     """
     bias = not batch_norm if bias is None else bias
     conv = nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=stride,
-        padding=padding,
-        groups=groups,
-        bias=bias,
+        in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=bias
     )
     norm = [nn.BatchNorm2d(out_channels)] if batch_norm else []
     return nn.Sequential(conv, *norm, nn.ReLU())
@@ -307,14 +298,3 @@ def init_he(model: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-
-
-def check_count(name: str, value: int) -> None:
-    """Raise ValueError unless value is an integer >= 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
-
-
-def plural(count: int, noun: str) -> str:
-    """Write a count and its noun: 1 channel, 3 channels."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -148,10 +148,9 @@ def inception_stages(
     in_channels: int, *, divisor: int = 1, batch_norm: bool = False
 ) -> dict[str, nn.Module]:
     """The nine Inception blocks, 3a to 5b, with a max pooling after 3b and after 4e."""
-    stages = {}
+    stages: dict[str, nn.Module] = {}
     for name, widths in WIDTHS.items():
-        widths = [width // divisor for width in widths]
-        block = Inception(in_channels, *widths, batch_norm=batch_norm)
+        block = Inception(in_channels, *(w // divisor for w in widths), batch_norm=batch_norm)
         stages[f"inception{name}"] = block
         in_channels = block.out_channels
         if name in ("3b", "4e"):

@@ -4,11 +4,15 @@ Source: He et al. (2016), "Deep residual learning for image recognition", table 
 https://doi.org/10.1109/CVPR.2016.90
 """
 
+from typing import Any
+
 from torch import nn
 
 from dlvlib.models.blocks import Bottleneck, Classifier, Residual, conv_block, init_he
 
-LAYOUTS = {  # depth: block, its output channels in each stage, number of blocks in each stage
+Block = type[Residual] | type[Bottleneck]
+LAYOUTS: dict[int, tuple[Block, tuple[int, ...], tuple[int, ...]]] = {
+    # depth: block, its output channels in each stage, number of blocks in each stage
     18: (Residual, (64, 128, 256, 512), (2, 2, 2, 2)),
     34: (Residual, (64, 128, 256, 512), (3, 4, 6, 3)),
     50: (Bottleneck, (256, 512, 1024, 2048), (3, 4, 6, 3)),
@@ -106,12 +110,12 @@ class CifarResNet(Classifier):
 
 
 def make_stage(
-    block: type[nn.Module],
+    block: Block,
     num_blocks: int,
     in_channels: int,
     out_channels: int,
     stride: int,
-    **options: str,
+    **options: Any,
 ) -> nn.Sequential:
     """Blocks at one resolution; the first one changes the width and takes the stride."""
     first = block(in_channels, out_channels, stride=stride, **options)

@@ -4,6 +4,8 @@ Source: Simonyan and Zisserman (2015), "Very deep convolutional networks for lar
 recognition", table 1, https://arxiv.org/abs/1409.1556
 """
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from dlvlib.models.blocks import Classifier, conv_block, init_he
@@ -53,7 +55,8 @@ class VGG(Classifier):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
 
 class VGGSmall(Classifier):
@@ -86,10 +89,10 @@ class VGGSmall(Classifier):
 
 
 def vgg_features(
-    convs: tuple[int, ...], widths: tuple[int, ...], in_channels: int, *, batch_norm: bool = False
+    convs: Sequence[int], widths: Sequence[int], in_channels: int, *, batch_norm: bool = False
 ) -> nn.Sequential:
     """One stage per entry: that many 3x3 convolutions of that width, then a 2x2 max pooling."""
-    layers = []
+    layers: list[nn.Module] = []
     for num_convs, width in zip(convs, widths, strict=True):
         for _ in range(num_convs):
             layers.append(conv_block(in_channels, width, 3, padding=1, batch_norm=batch_norm))

@@ -60,7 +60,7 @@ class XceptionBlock(nn.Module):
 
     def __init__(self, *widths: int, stride: int = 1) -> None:
         super().__init__()
-        layers = []
+        layers: list[nn.Module] = []
         for in_channels, out_channels in pairwise(widths):
             layers += [nn.ReLU(), *separable(in_channels, out_channels)]
         if stride > 1:
@@ -69,7 +69,8 @@ class XceptionBlock(nn.Module):
         self.shortcut = make_shortcut("projection", widths[0], widths[-1], stride)
 
     def forward(self, maps: Tensor) -> Tensor:
-        return self.branch(maps) + self.shortcut(maps)
+        out: Tensor = self.branch(maps) + self.shortcut(maps)
+        return out
 
 
 def separable(in_channels: int, out_channels: int) -> list[nn.Module]:

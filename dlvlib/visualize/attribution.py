@@ -5,8 +5,8 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from dlvlib.runtime import mode
-from dlvlib.visualize.common import check_index
+from dlvlib._common import check_int
+from dlvlib.runtime import mode, scale_pixels
 
 
 def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
@@ -16,8 +16,8 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
 
     Args:
         model: (B, C, H, W) images -> (B, K) logits; used in eval mode.
-        images: (B, C, H, W) float.
-        targets: (B,) int64, the class of each image that is asked about.
+        images: (B, C, H, W) float, or uint8 that is scaled to [0, 1].
+        targets: (B,) integers, the class of each image that is asked about.
 
     Returns:
         (B, C, H, W) float, logit per unit of the pixel scale.
@@ -29,13 +29,13 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     """
     if targets.shape != images.shape[:1]:
         raise ValueError(f"targets must be ({len(images)},), got {tuple(targets.shape)}")
-    images = images.detach().clone().requires_grad_()
+    pixels = scale_pixels(images.detach()).requires_grad_()
     with mode(model, training=False), torch.enable_grad():
-        logits = model(images)  # (B, K)
+        logits = model(pixels.clone())  # (B, K); a clone, since the model may work in place
         for target in targets.tolist():
-            check_index("target", target, logits.shape[1])
-        chosen = logits.gather(1, targets[:, None].to(logits.device))
-        return torch.autograd.grad(chosen.sum(), images)[0]
+            check_int("target", target, 0, logits.shape[1] - 1)
+        chosen = logits.gather(1, targets[:, None].long().to(logits.device))
+        return torch.autograd.grad(chosen.sum(), pixels)[0]
 
 
 @torch.no_grad()
@@ -53,7 +53,7 @@ def occlusion_map(
 
     Args:
         model: (B, C, H, W) images -> (B, K) logits; used in eval mode.
-        image: (C, H, W) float.
+        image: (C, H, W) float, or uint8 that is scaled to [0, 1].
         target: the class.
         patch: height and width of the patch in pixels.
         stride: how many pixels it moves at a time.
@@ -73,19 +73,18 @@ def occlusion_map(
     if image.ndim != 3:
         raise ValueError(f"image must be (C, H, W), got {tuple(image.shape)}")
     _, height, width = image.shape
-    if not 1 <= patch <= min(height, width):
-        raise ValueError(f"patch must be in [1, {min(height, width)}], got {patch}")
-    if min(stride, batch_size) < 1:
-        raise ValueError(f"stride and batch_size must be >= 1, got {stride} and {batch_size}")
+    patch = check_int("patch", patch, 1, min(height, width))
+    stride, batch_size = check_int("stride", stride, 1), check_int("batch_size", batch_size, 1)
+    image, probs = scale_pixels(image), []
     rows, columns = (range(0, n - patch + 1, stride) for n in (height, width))
-    places, probs = list(product(rows, columns)), []
+    corners = list(product(rows, columns))
     with mode(model, training=False):
-        for first in range(0, len(places), batch_size):
-            chunk = places[first : first + batch_size]
+        for first in range(0, len(corners), batch_size):
+            chunk = corners[first : first + batch_size]
             covered = image.repeat(len(chunk), 1, 1, 1)  # (B, C, H, W)
             for i, (row, column) in enumerate(chunk):
                 covered[i, :, row : row + patch, column : column + patch] = fill
             logits = model(covered)
-            check_index("target", target, logits.shape[1])
+            check_int("target", target, 0, logits.shape[1] - 1)
             probs.append(logits.softmax(dim=1)[:, target])
     return torch.cat(probs).view(len(rows), len(columns))

@@ -1,13 +1,14 @@
 """Deconvolution in the manner of Zeiler and Fergus: from one activation back to the pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlvlib.runtime import mode
-from dlvlib.visualize.common import check_index, strongest
+from dlvlib._common import check_int
+from dlvlib.runtime import mode, scale_pixels
+from dlvlib.visualize.common import strongest
 
 
 @torch.no_grad()
@@ -24,13 +25,13 @@ def deconvolve(
     All other activations of the layer are set to zero. Then each layer is undone, from the last to
     the first: pooling puts a value where its maximum was (the switches of the way forward), ReLU
     rectifies again, a convolution applies its filters transposed, batch normalisation its scale.
-    Biases and shifts have no part in it. Tanh, whose maps have both signs, response
+    Biases and shifts play no part in it. Tanh, whose maps have both signs, response
     normalisation and dropout let the signal pass.
 
     Args:
         features: convolutions, batch and response normalisation, ReLU or tanh, max pooling and
             dropout, in any nesting of nn.Sequential.
-        images: (B, C, H, W) float.
+        images: (B, C, H, W) float, or uint8 that is scaled to [0, 1].
         layer: where to start, as in `features.named_modules()`; for a block, its last layer.
         unit: channel of that layer.
         position: (row, column) in its map; by default where each image excites the unit most.
@@ -45,7 +46,7 @@ def deconvolve(
     Source: Zeiler and Fergus (2014), "Visualizing and understanding convolutional networks",
     section 2.1, https://doi.org/10.1007/978-3-319-10590-1_53
     """
-    maps, way_back = images, []
+    maps, way_back = scale_pixels(images), []
     with mode(features, training=False):
         for module in _chain(features, layer):
             maps, undo = _run(module, maps)
@@ -56,7 +57,7 @@ def deconvolve(
     return signal
 
 
-def unpool(pooled: Tensor, switches: Tensor, size: tuple[int, int]) -> Tensor:
+def unpool(pooled: Tensor, switches: Tensor, size: Sequence[int]) -> Tensor:
     """Undo a max pooling: each value goes where its maximum was, all else is zero.
 
     Where windows overlap and share a maximum, their values add up.
@@ -73,7 +74,7 @@ def unpool(pooled: Tensor, switches: Tensor, size: tuple[int, int]) -> Tensor:
     """
     flat = pooled.new_zeros(*pooled.shape[:2], size[0] * size[1])
     flat.scatter_add_(2, switches.flatten(2), pooled.flatten(2))
-    return flat.unflatten(2, size)
+    return flat.view(*pooled.shape[:2], *size)
 
 
 # How deconvolution goes forward and remembers the way back.
@@ -96,7 +97,7 @@ def _chain(features: nn.Sequential, layer: str) -> list[nn.Module]:
 
 
 def _run(layer: nn.Module, maps: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Its output, and the function that leads a signal back through it."""
+    """The layer's output, and the function that takes a signal back through the layer."""
     size = maps.shape[2:]
     match layer:
         case nn.MaxPool2d():
@@ -105,19 +106,21 @@ def _run(layer: nn.Module, maps: Tensor) -> tuple[Tensor, Callable[[Tensor], Ten
             return pooled, lambda signal: unpool(signal, switches, size)
         case nn.ReLU():
             return layer(maps), torch.relu
-        case nn.Conv2d(padding=tuple(), padding_mode="zeros"):
-            return layer(maps), lambda signal: _transpose(layer, signal, size)
-        case nn.BatchNorm2d(affine=True, track_running_stats=True):
-            scale = layer.weight / (layer.running_var + layer.eps).sqrt()  # (C,)
+        case nn.Conv2d(padding=tuple() as padding, padding_mode="zeros"):
+            return layer(maps), lambda signal: _transpose(layer, padding, signal, size)
+        case nn.BatchNorm2d(affine=True, running_var=Tensor() as variance):
+            scale = layer.weight / (variance + layer.eps).sqrt()  # (C,)
             return layer(maps), lambda signal: signal * scale[:, None, None]
         case nn.Tanh() | nn.LocalResponseNorm() | nn.Dropout() | nn.Dropout2d() | nn.Identity():
             return layer(maps), lambda signal: signal
     raise ValueError(f"the layers must be ones that can be undone, got {layer}")
 
 
-def _transpose(conv: nn.Conv2d, signal: Tensor, size: tuple[int, int]) -> Tensor:
-    """Each value paints the filter that gave it, (B, C', H', W') -> (B, C, H, W)."""
-    window = zip(conv.kernel_size, conv.stride, conv.padding, conv.dilation, strict=True)
+def _transpose(
+    conv: nn.Conv2d, padding: tuple[int, ...], signal: Tensor, size: Sequence[int]
+) -> Tensor:
+    """Each value adds its filter, scaled by it: (B, C', H', W') -> (B, C, H, W)."""
+    window = zip(conv.kernel_size, conv.stride, padding, conv.dilation, strict=True)
     # The pixels at the end of an axis that a stride of more than 1 skips.
     skipped = [
         (n + 2 * p - d * (k - 1) - 1) % s for n, (k, s, p, d) in zip(size, window, strict=True)
@@ -126,7 +129,7 @@ def _transpose(conv: nn.Conv2d, signal: Tensor, size: tuple[int, int]) -> Tensor
         signal,
         conv.weight,
         stride=conv.stride,
-        padding=conv.padding,
+        padding=padding,
         output_padding=skipped,
         groups=conv.groups,
         dilation=conv.dilation,
@@ -135,11 +138,16 @@ def _transpose(conv: nn.Conv2d, signal: Tensor, size: tuple[int, int]) -> Tensor
 
 def _keep_one(maps: Tensor, unit: int, position: tuple[int, int] | None) -> Tensor:
     """The maps with one value for each image, and zero everywhere else."""
-    _, rows, columns = strongest(maps, unit)
+    values, rows, columns = strongest(maps, unit)
     if position is not None:
-        for name, place, length in zip(("row", "column"), position, maps.shape[2:], strict=True):
-            check_index(name, place, length)
-        rows, columns = position
-    signal, batch = torch.zeros_like(maps), torch.arange(len(maps))
-    signal[batch, unit, rows, columns] = maps[batch, unit, rows, columns]
+        row, column = (
+            check_int(name, index, 0, length - 1)
+            for name, index, length in zip(
+                ("row", "column"), position, maps.shape[2:], strict=True
+            )
+        )
+        rows, columns = torch.full_like(rows, row), torch.full_like(columns, column)
+        values = maps[:, unit, row, column]
+    signal = torch.zeros_like(maps)
+    signal[torch.arange(len(maps), device=maps.device), unit, rows, columns] = values
     return signal

@@ -1,4 +1,4 @@
-"""What excites a unit: the pieces of real images that it answers most strongly."""
+"""What excites a unit: the patches of real images to which it responds most strongly."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlvlib.runtime import mode
+from dlvlib._common import check_int
+from dlvlib.runtime import mode, scale_pixels
 from dlvlib.visualize.common import strongest
 
 
@@ -52,8 +53,8 @@ def top_patches(
 
     Args:
         model: any network, or its `.features`; used in eval mode.
-        images: (B, C, H, W) float.
-        field: receptive field of the layer, such as an entry of `dlvlib.profile.receptive_field.of`.
+        images: (B, C, H, W) float, or uint8 that is scaled to [0, 1].
+        field: receptive field of the layer, as from `dlvlib.profile.receptive_field.of`.
         layer: name of a layer in `model.named_modules()`; its output is (B, C', H', W').
         unit: channel of that layer.
         count: how many patches, at most B.
@@ -66,20 +67,18 @@ def top_patches(
     modules = dict(model.named_modules())
     if layer not in modules:
         raise ValueError(f"layer must be one of {', '.join(filter(None, modules))}, got {layer!r}")
-    if not 1 <= count <= len(images):
-        raise ValueError(f"count must be in [1, {len(images)}], got {count}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be >= 1, got {batch_size}")
-    seen = []
+    count = check_int("count", count, 1, len(images))
+    batch_size = check_int("batch_size", batch_size, 1)
+    seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def watch(_module: nn.Module, _inputs: tuple, maps: Tensor) -> None:
+    def watch(_module: nn.Module, _inputs: object, maps: Tensor) -> None:
         seen.append(strongest(maps, unit))  # at once: a ReLU that follows may work in place
 
     handle = modules[layer].register_forward_hook(watch)
     try:
         with mode(model, training=False):
-            for chunk in images.split(batch_size):
-                model(chunk)
+            for first in range(0, len(images), batch_size):
+                model(scale_pixels(images[first : first + batch_size]))
     finally:
         handle.remove()
     values, rows, columns = (torch.cat(parts) for parts in zip(*seen, strict=True))  # (B,) each
@@ -88,7 +87,7 @@ def top_patches(
     indices = values.argsort(descending=True, stable=True)[:count]
     positions = torch.stack([rows, columns], dim=1)[indices]
     patches = [
-        _crop(images[index], field, row, column)
+        _crop(scale_pixels(images[index]), field, row, column)
         for index, (row, column) in zip(indices.tolist(), positions.tolist(), strict=True)
     ]
     return TopPatches(values[indices], indices, positions, torch.stack(patches))

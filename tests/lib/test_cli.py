@@ -1,15 +1,17 @@
 import json
+import os
 import subprocess
 import sys
 from types import ModuleType
 
 import pytest
 import torch
+from PIL import Image
 from sklearn.datasets import load_digits
 
 import dlvlib
 from dlvlib.__main__ import main
-from dlvlib.data import DownloadError, load
+from dlvlib.data import load
 from dlvlib.models import MODELS, build
 from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import receptive_field
@@ -44,6 +46,7 @@ def fail(capsys):
     return fail
 
 
+@pytest.mark.slow
 def test_models_lists_them_all_with_inputs_that_fit(run):
     records = run("models --json")
     assert [record["name"] for record in records] == list(MODELS)
@@ -124,11 +127,12 @@ def test_data_describes_the_digits(run):
     assert f"    sha256 {test.checksum}" in text
 
 
-def test_report_says_what_is_there_and_downloads_nothing(run, tmp_path, monkeypatch):
+def test_report_lists_what_is_there_and_downloads_nothing(run, tmp_path, monkeypatch):
     monkeypatch.setattr("torchvision.datasets.mnist.MNIST.download", lambda self: 1 / 0)
     raw = tmp_path / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     (raw / "train-images-idx3-ubyte").write_bytes(b"broken")
+    (tmp_path / "cifar-10-batches-py").touch()  # a file in place of a folder
     found = run(f"report --json --root {tmp_path}")
     assert found["versions"]["dlvlib"] == dlvlib.__version__
     assert found["versions"]["torch"] == torch.__version__
@@ -139,18 +143,12 @@ def test_report_says_what_is_there_and_downloads_nothing(run, tmp_path, monkeypa
     assert found["data"] == {
         "digits": f"train {train.checksum}, test {test.checksum}",
         "mnist": "not on this disk",
-        "fashion_mnist": "damaged: `python -m dlvlib data fashion_mnist` says which file",
+        "fashion_mnist": "damaged: `python -m dlvlib data fashion_mnist` prints the file",
         "cifar10": "not on this disk",
     }
     text = run(f"report --root {tmp_path}")
     assert "    mnist: not on this disk\n" in text and f"    torch: {torch.__version__}\n" in text
     assert str(tmp_path) not in text  # no folder of a person in a public report
-
-
-def test_load_without_download(tmp_path, monkeypatch):
-    monkeypatch.setattr("torchvision.datasets.mnist.MNIST.download", lambda self: 1 / 0)
-    with pytest.raises(DownloadError, match=r"missing: .*train-images.*\) and download=False"):
-        load("mnist", root=tmp_path, download=False)
 
 
 def test_train_hands_everything_on(monkeypatch):
@@ -166,15 +164,13 @@ def test_train_hands_everything_on(monkeypatch):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("", "required: COMMAND"),
         ("paint", "invalid choice: 'paint'"),
+        ("exam --seed 1", "invalid choice: 'exam'"),
         ("models --loud", "unrecognized arguments: --loud"),
-        ("models --js", "unrecognized arguments: --js"),
         ("summary", "required: NAME"),
         ("summary lenet", "unknown model 'lenet'; there are: lenet5, alexnet"),
         ("summary lenet5 --input 1,32", "--input: must be C,H,W, integers >= 1, got '1,32'"),
         ("summary lenet5 --input 1,32,0", "integers >= 1, got '1,32,0'"),
-        ("summary lenet5 --input=1,-3,32", "integers >= 1, got '1,-3,32'"),
         ("summary lenet5 --input 1,32,pixels", "got '1,32,pixels'"),
         ("summary lenet5 --classes ten", "--classes: invalid int value: 'ten'"),
         ("summary lenet5 --classes 0", "num_classes must be an integer >= 1, got 0"),
@@ -197,29 +193,53 @@ def test_an_error_of_several_lines_becomes_one(monkeypatch, fail):
     assert fail("models") == "dlvlib: error: shapes differ: (2, 3)\n"
 
 
-def test_help_and_version_are_no_errors(capsys):
-    for line, words in ((["--help"], "receptive-field"), (["--version"], dlvlib.__version__)):
-        with pytest.raises(SystemExit) as stop:
-            main(line)
-        assert stop.value.code == 0 and words in capsys.readouterr().out
+@pytest.mark.parametrize("line", ["models", "train --model lenet5"])
+def test_ctrl_c_is_one_line(monkeypatch, capsys, line):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    module = ModuleType("dlvlib.training.__main__")
+    module.main = interrupted
+    monkeypatch.setitem(sys.modules, "dlvlib.training.__main__", module)
+    monkeypatch.setattr("dlvlib.commands.models", interrupted)
+    assert main(line.split()) == 130
+    assert capsys.readouterr() == ("", "dlvlib: interrupted\n")
 
 
-def dlv(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "dlvlib", *arguments], capture_output=True, text=True, **options
-    )
+def test_alone_it_lists_the_commands_with_one_line_each(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    lines = capsys.readouterr().out.splitlines()
+    commands = ["models", "summary", "receptive-field", "data", "train", "report"]
+    found = [words for words in map(str.split, lines) if words and words[0] in commands]
+    assert stop.value.code == 0
+    assert [words[0] for words in found] == commands
+    assert all(len(words) > 3 for words in found)
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert (stop.value.code, capsys.readouterr().out) == (0, f"{dlvlib.__version__}\n")
 
 
-def test_as_a_real_process():
-    done = dlv("summary", "lenet5")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("LeNet5 on a 1x32x32 image\n")
-    done = dlv("summary", "nothing")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("dlvlib: error: unknown model 'nothing'")
-    assert done.stderr.count("\n") == 1
+@pytest.mark.slow
+def test_as_a_real_process(tmp_path):
+    def dlv(*arguments, **environment):
+        command = [sys.executable, "-m", "dlvlib", *arguments]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={**os.environ, **environment}
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    assert dlv("summary", "nothing")[:2] == (2, "")
+    for part in ("train", "test"):
+        (tmp_path / part / "café").mkdir(parents=True)
+        Image.new("L", (2, 2)).save(tmp_path / part / "café" / "a.png")
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    code, out, err = dlv("data", str(tmp_path), **locale)
+    assert (code, err) == (0, "")
+    assert "    caf\\xe9: 1\n" in out
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m dlvlib summary resnet152 --json | head -1"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True)
@@ -229,6 +249,6 @@ def test_a_reader_that_goes_away_is_no_error():
 def test_help_does_not_wait_for_torch():
     code = (
         "import sys; from dlvlib import __main__ as m; m._parser().format_help(); "
-        "sys.exit('torch' in sys.modules)"
+        "sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,89 +1,118 @@
-"""dlvlib is layered: a module may import only from the layers below it."""
+"""Who may import whom: every module imports only from the layers below it, and in no circle."""
 
 import ast
+import importlib.util
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import dlvlib
 
-ROOT = Path(dlvlib.__file__).parent
-ALLOWED = {
-    "__init__": set(),
-    "runtime": set(),
-    "metrics": set(),
-    "plotting": set(),
-    "results": set(),
-    "live": set(),
-    "quiz": {"live"},
-    "cost": set(),
-    "trace": {"runtime"},
-    "windows": {"trace"},
-    "receptive_field": {"runtime", "trace", "windows"},
-    "prices": {"cost", "trace"},
-    "summary": {"cost", "prices", "receptive_field", "trace"},
-    "checks": {"checks", "cost", "metrics", "models", "receptive_field", "summary"}
-    | {"data", "results", "runtime", "training"},  # a run is repeated to check a student's
-    "models": {"models"},
-    "visualize": {"runtime", "visualize"},
-    "data": {"runtime"},
-    "training": {"training", "runtime", "metrics"},
-    "training.__main__": {"training", "runtime", "models", "data"},  # the command
-    "exam": {"checks", "metrics", "quiz", "receptive_field"},
-    "exam_page": {"exam"},
-    "commands": {
-        "data",
-        "exam",
-        "exam_page",
-        "models",
-        "receptive_field",
-        "runtime",
-        "summary",
-        "trace",
-    },
+ROOT = Path(dlvlib.__file__).parents[1]
+FOUNDATION = {"_common"}  # imports nothing of its own
+ALLOWED = {  # a module or package: its siblings that it may import, besides the foundation
+    **{name: set() for name in ("runtime", "metrics", "plotting", "results")},
+    **{"models": set(), "profile": {"runtime"}, "visualize": {"runtime"}},
+    **{"_image_files": set(), "data": {"_image_files"}},
+    "training": {"runtime", "metrics"},
+    "training.__main__": {"training", "runtime", "metrics", "models", "data"},
+    "commands": {"data", "models", "profile", "runtime"},
     "__main__": {"commands", "training"},
 }
-ONLY_IN = {"matplotlib": {"plotting"}, "torchvision": {"data"}, "sklearn": {"data"}}
-MODULES = sorted(ROOT.rglob("*.py"))
+ONLY_IN = {
+    "matplotlib": {"plotting"},
+    "torchvision": {"data", "models.pretrained"},
+    "PIL": {"_image_files"},
+    "sklearn": {"data"},
+}
+SOURCES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in ("dlvlib", "coursekit")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
 
 
 def imports(source: str) -> set[str]:
+    """Modules of ours where they exist, else what is written; in functions too."""
     names = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.module and node.level == 0, f"a relative import in line {node.lineno}"
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in SOURCES else node.module for name in full}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
     return names
 
 
-def layer_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts) if ".".join(parts) in ALLOWED else parts[0]
+GRAPH = {module: imports(path.read_text(encoding="utf8")) for module, path in SOURCES.items()}
 
 
-def siblings(source: str) -> set[str]:
-    parts = [name.split(".") for name in imports(source)]
-    return {p[1] for p in parts if p[0] == "dlvlib" and len(p) > 1}
+def test_every_form_of_import_is_seen():
+    assert imports("from dlvlib import metrics\nimport dlvlib.data\n") == {
+        "dlvlib.metrics",
+        "dlvlib.data",
+    }
+    assert imports("def f():\n    from dlvlib.models.lenet import LeNet5") == {
+        "dlvlib.models.lenet"
+    }
+    assert imports("if TYPE_CHECKING:\n    from dlvlib.models import MODELS") == {"dlvlib.models"}
 
 
-def test_both_ways_to_import_a_sibling_are_seen():
-    assert siblings("from dlvlib import metrics\nimport dlvlib.data\n") == {"metrics", "data"}
-    assert siblings("from dlvlib.models.lenet import LeNet5") == {"models"}
-    assert siblings("import dlvlib\nimport torch.nn") == set()
+def test_modules_import_only_what_is_below_them():
+    problems = []
+    for module, targets in GRAPH.items():
+        package, _, name = module.partition(".")
+        if package != "dlvlib":
+            continue
+        room = name if name in ALLOWED else name.partition(".")[0]
+        below = {"", room.partition(".")[0], *FOUNDATION, *ALLOWED.get(room, ())}
+        if name in FOUNDATION:
+            below = set()
+        for target in targets:
+            top, _, rest = target.partition(".")
+            if top == "coursekit" or (top == "dlvlib" and rest.partition(".")[0] not in below):
+                problems.append(f"{module} imports {target}")
+            elif top in ONLY_IN and not {name, room} & ONLY_IN[top]:
+                problems.append(f"{module} imports {top}")
+            elif name.startswith("models.") and target.startswith("dlvlib.models"):
+                problems += [f"{module} imports {target}"] * (target != "dlvlib.models.blocks")
+    assert problems == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_a_module_imports_only_downwards(path):
-    source = path.read_text()
-    assert siblings(source) <= ALLOWED[layer_of(path)]
-    for name in imports(source):
-        package = name.split(".")[0]
-        assert layer_of(path) in ONLY_IN.get(package, {layer_of(path)}), f"{package} in {path}"
+def test_no_circle_of_imports():
+    graph = {module: targets & GRAPH.keys() for module, targets in GRAPH.items()}
+    assert len(graph) > 50 and graph["dlvlib.models.lenet"] == {"dlvlib.models.blocks"}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
 def test_importing_dlvlib_loads_neither_torch_nor_matplotlib():
     code = "import sys, dlvlib; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "new"),
+    [
+        ("import dlvlib.checks", "coursekit.checks"),
+        ("import dlvlib.checks.on_loop", "coursekit.checks"),
+        ("from dlvlib import cost", "dlvlib.profile.cost"),
+        ("from dlvlib.summary import summarize", "dlvlib.profile.summary"),
+    ],
+)
+def test_an_import_from_the_old_place_names_the_new_one(statement, new):
+    with pytest.raises(ImportError, match=rf"dlvlib\.\w+ has moved: import {new}$"):
+        exec(statement)
+
+
+def test_every_new_place_exists():
+    for new in dlvlib._MOVED.values():
+        assert importlib.util.find_spec(new), new
+    with pytest.raises(ModuleNotFoundError, match="No module named 'dlvlib.nothing'"):
+        exec("import dlvlib.nothing")

@@ -1,6 +1,5 @@
-import math
-
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 import sklearn.metrics
 import torch
@@ -31,11 +30,6 @@ def test_top_k_of_the_lecture_table(k, expected):
 def test_cross_entropy_of_the_lecture_table():
     loss = metrics.cross_entropy(LECTURE_SCORES, LECTURE_TARGETS)
     assert loss == pytest.approx(4.0237, abs=5e-5)
-
-
-def test_softmax_of_the_lecture_logits():
-    probs = torch.softmax(torch.tensor([11.5, 12.8, -2.4]), dim=0)
-    assert [round(100 * p, 2) for p in probs.tolist()] == [21.42, 78.58, 0.0]
 
 
 @given(predictions(), st.data())
@@ -83,7 +77,7 @@ def test_calibration_error_agrees_with_its_definition(case, num_bins):
     expected = 0.0
     for index in range(num_bins):
         lower, upper = index / num_bins, (index + 1) / num_bins
-        inside = (confidence >= lower) & ((confidence < upper) | (index == num_bins - 1))
+        inside = (confidence > lower) & (confidence <= upper)
         if inside.any():
             accuracy = (guesses == targets)[inside].double().mean()
             gap = (accuracy - confidence[inside].mean()).abs()
@@ -93,10 +87,29 @@ def test_calibration_error_agrees_with_its_definition(case, num_bins):
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_a_confidence_on_an_edge_is_in_the_bin_below(dtype):
+    probs = torch.tensor([[0.5, 0.25, 0.25], [0.4, 0.3, 0.3]], dtype=dtype)
+    error = metrics.expected_calibration_error(probs, torch.tensor([0, 1]), 2)
+    assert error == pytest.approx(0.05, abs=1e-3)  # one bin: accuracy 0.5, confidence 0.45
+    probs = torch.tensor([[0.7, 0.3], [0.65, 0.35]], dtype=dtype)  # 0.7 * 10 is above 7
+    error = metrics.expected_calibration_error(probs, torch.tensor([0, 1]), 10)
+    assert error == pytest.approx(0.175, abs=3e-3)
+
+
 def test_a_perfectly_calibrated_guess_has_no_calibration_error():
     probs = torch.tensor([[0.75, 0.25]]).repeat(4, 1)
     targets = torch.tensor([0, 0, 0, 1])
     assert metrics.expected_calibration_error(probs, targets) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_softmax_of_any_precision_is_a_row_of_probabilities(dtype):
+    logits = torch.randn(200, 100, generator=torch.Generator().manual_seed(0))
+    targets = torch.arange(200) % 100
+    expected = metrics.expected_calibration_error(logits.double().softmax(1), targets)
+    found = metrics.expected_calibration_error(logits.softmax(1).to(dtype), targets)
+    assert found == pytest.approx(expected, abs=2e-3)
 
 
 @given(st.integers(0, 1000), st.integers(1, 9))
@@ -113,6 +126,17 @@ def test_neighbor_accuracy_agrees_with_scikit_learn_leaving_one_out(seed, k):
     assert metrics.neighbor_accuracy(points, targets, k) == pytest.approx(hits / 25)
 
 
+def test_by_default_10_neighbours_vote_and_15_bins_cut_the_confidences():
+    logits = torch.randn(99, 3, generator=torch.Generator().manual_seed(0))
+    targets = torch.arange(99) % 3
+    for metric, values, default in (
+        (metrics.neighbor_accuracy, logits, 10),
+        (metrics.expected_calibration_error, logits.softmax(1), 15),
+    ):
+        fewer, same, more = (metric(values, targets, default + i) for i in (-1, 0, 1))
+        assert metric(values, targets) == same not in (fewer, more)
+
+
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=40), st.integers(1, 17))
 def test_weighted_mean_of_batches_is_the_mean_over_items(values, batch_size):
     batches = [values[i : i + batch_size] for i in range(0, len(values), batch_size)]
@@ -121,21 +145,81 @@ def test_weighted_mean_of_batches_is_the_mean_over_items(values, batch_size):
     assert metrics.weighted_mean(means, counts) == pytest.approx(sum(values) / len(values))
 
 
-def test_the_plain_mean_of_batch_means_would_be_wrong():
-    assert metrics.weighted_mean([1.0, 0.0], [8, 1]) == pytest.approx(8 / 9)
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_of_equal_logits_the_smaller_class_ranks_higher(k):
+    logits, targets = torch.tensor([[2.0, 2.0, 1.0, 2.0]]).repeat(4, 1), torch.arange(4)
+    assert metrics.predicted_classes(logits).tolist() == [0] * 4
+    assert metrics.top_k_accuracy(logits, targets, k) == k / 4  # classes 0, 1, 3, then 2
+    alone = [metrics.top_k_accuracy(logits[:1], targets[[c]], k) for c in range(4)]
+    assert alone == [float(c in [0, 1, 3, 2][:k]) for c in range(4)]
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        *(lambda t, dtype=dtype: t.to(dtype) for dtype in (torch.uint8, torch.int8, torch.int32)),
+        *(lambda t, dtype=dtype: t.numpy().astype(dtype) for dtype in (np.uint16, np.int64)),
+    ],
+)
+def test_any_integer_type_counts_like_int64(convert):
+    logits = torch.randn(60, 20, generator=torch.Generator().manual_seed(0))
+    targets = torch.arange(60) % 20  # 19 * 20 + 19 overflows 8 bits
+    other = convert(targets)
+    for metric in (metrics.top_k_accuracy, metrics.cross_entropy, metrics.neighbor_accuracy):
+        assert metric(logits, other) == metric(logits, targets)
+        assert metric(logits.numpy(), other) == metric(logits, targets)
+    probs = logits.softmax(1)
+    expected = metrics.expected_calibration_error(probs, targets)
+    assert metrics.expected_calibration_error(probs, other) == expected
+    guesses = metrics.predicted_classes(logits)
+    expected = metrics.confusion_matrix(guesses, targets, 20)
+    assert torch.equal(metrics.confusion_matrix(convert(guesses), other, np.int64(20)), expected)
+    assert expected.sum() == 60
+
+
+def test_a_default_device_changes_nothing():
+    logits, targets = torch.randn(30, 4).softmax(1), torch.arange(30) % 4
+    calls = (
+        *(metrics.top_k_accuracy, metrics.cross_entropy, metrics.neighbor_accuracy),
+        metrics.expected_calibration_error,
+        lambda logits, targets: metrics.confusion_matrix(targets, targets, 4).tolist(),
+    )
+    expected = [call(logits, targets) for call in calls]
+    with torch.device("meta"):  # stands for a GPU: what is created there has no values
+        assert [call(logits.numpy(), targets.numpy()) for call in calls] == expected
+
+
+def test_a_one_hot_row_of_integers_is_a_row_of_probabilities():
+    probs, targets = torch.eye(4, dtype=torch.int64), torch.tensor([0, 1, 2, 0])
+    assert metrics.expected_calibration_error(probs, targets) == 1 / 4
+
+
+def test_neighbours_at_one_distance_are_taken_in_order():
+    points, targets = torch.zeros(5, 1), torch.tensor([3, 3, 1, 1, 1])
+    assert metrics.neighbor_accuracy(points, targets, k=1) == 2 / 5
 
 
 LOGITS, TARGETS = torch.zeros(2, 3), torch.tensor([0, 2])
+INFINITE = torch.tensor([[0.0, torch.inf, torch.nan], [0.0, -torch.inf, 0.0]])
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: metrics.top_k_accuracy(LOGITS, TARGETS, 4), r"k must be in \[1, 3\], got 4"),
-        (lambda: metrics.top_k_accuracy(LOGITS, TARGETS, 0), r"k must be in \[1, 3\], got 0"),
+        (lambda: metrics.top_k_accuracy(LOGITS, TARGETS, 4), r"k must .* in \[1, 3\], got 4"),
+        (lambda: metrics.top_k_accuracy(LOGITS, TARGETS, 0), r"k must .* in \[1, 3\], got 0"),
+        (lambda: metrics.top_k_accuracy(LOGITS[:, :0], TARGETS), r"one image, got \(2, 0\)"),
         (lambda: metrics.cross_entropy(LOGITS[0], TARGETS), r"\(B, K\).*got \(3,\) and \(2,\)"),
-        (lambda: metrics.cross_entropy(LOGITS[:0], TARGETS[:0]), "at least one image, got 0"),
-        (lambda: metrics.cross_entropy(LOGITS / 0, TARGETS), "got NaN in 6 places"),
+        (lambda: metrics.cross_entropy(LOGITS[:0], TARGETS[:0]), "at least one image, got .0, 3"),
+        *(
+            (lambda m=m: m(INFINITE, TARGETS), f"{name} must be finite, got 1 NaN and 2 infinite")
+            for m, name in (
+                (metrics.top_k_accuracy, "logits"),
+                (metrics.cross_entropy, "logits"),
+                (metrics.expected_calibration_error, "probs"),
+                (metrics.neighbor_accuracy, "points"),
+            )
+        ),
         (lambda: metrics.cross_entropy(LOGITS, TARGETS + 1), "in \\[0, 3\\), got values from 1"),
         (lambda: metrics.cross_entropy(LOGITS, TARGETS - 1), "got values from -1 to 1"),
         (lambda: metrics.cross_entropy(LOGITS, TARGETS.float()), "integer type, got torch.float"),
@@ -144,12 +228,18 @@ LOGITS, TARGETS = torch.zeros(2, 3), torch.tensor([0, 2])
             lambda: metrics.confusion_matrix(TARGETS, TARGETS, 2),
             r"predictions must be in \[0, 2\)",
         ),
-        (lambda: metrics.expected_calibration_error(LOGITS, TARGETS), "sum to 1 in each row"),
+        (lambda: metrics.confusion_matrix(TARGETS, TARGETS > 0, 3), "type, got torch.bool"),
+        (lambda: metrics.confusion_matrix(TARGETS, TARGETS * 1j, 3), "type, got torch.complex"),
+        (lambda: metrics.confusion_matrix(TARGETS[:0], TARGETS[:0], 0), "integer >= 1, got 0"),
+        (lambda: metrics.expected_calibration_error(LOGITS, TARGETS), "each row, off by 1"),
+        (lambda: metrics.expected_calibration_error(LOGITS - 1, TARGETS), "be >= 0, got -1"),
+        (lambda: metrics.expected_calibration_error(LOGITS + 0.332, TARGETS), "off by 0.004"),
         (
             lambda: metrics.expected_calibration_error(LOGITS.softmax(1), TARGETS, 0),
-            "num_bins must be at least 1, got 0",
+            "num_bins must be an integer >= 1, got 0",
         ),
-        (lambda: metrics.neighbor_accuracy(LOGITS, TARGETS, 2), r"k must be in \[1, 1\], got 2"),
+        (lambda: metrics.neighbor_accuracy(LOGITS, TARGETS, 2), r"in \[1, 1\], got 2"),
+        (lambda: metrics.neighbor_accuracy(LOGITS, TARGETS - 1), "must be >= 0, got .* -1 to 1"),
         (lambda: metrics.neighbor_accuracy(LOGITS, TARGETS[:1]), r"got \(2, 3\) and \(1,\)"),
         (lambda: metrics.weighted_mean([1.0], [1, 2]), "must match, got 1 and 2"),
         (lambda: metrics.weighted_mean([1.0, 2.0], [3, -1]), "must be >= 0"),
@@ -159,7 +249,3 @@ LOGITS, TARGETS = torch.zeros(2, 3), torch.tensor([0, 2])
 def test_bad_input_names_the_rule_and_the_value(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_uniform_logits_cost_the_logarithm_of_the_number_of_classes():
-    assert metrics.cross_entropy(torch.zeros(5, 7), torch.arange(5)) == pytest.approx(math.log(7))

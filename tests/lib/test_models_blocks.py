@@ -57,11 +57,11 @@ def test_the_pad_shortcut_has_no_weights_and_only_adds_channels():
     assert out.shape == (1, 5, 3, 3)
     assert torch.equal(out[:, :2], maps[:, :, ::2, ::2]) and not out[:, 2:].any()
     assert not list(PadShortcut(3, 2).parameters())
-    with pytest.raises(ValueError, match="padding cannot remove channels, asked for -2"):
+    with pytest.raises(ValueError, match="extra_channels must be >= 0, got -2"):
         Residual(6, 4, shortcut="pad")
 
 
-def test_a_bottleneck_strides_where_it_is_told():
+def test_a_bottleneck_strides_at_the_chosen_convolution():
     for stride_at, strides in (("1x1", [2, 1, 1]), ("3x3", [1, 2, 1])):
         block = Bottleneck(8, 16, stride=2, stride_at=stride_at)
         convs = [layer for layer in block.branch if isinstance(layer, nn.Conv2d)]

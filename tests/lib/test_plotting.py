@@ -46,7 +46,7 @@ def test_images_are_drawn_in_a_grid_with_their_titles():
         ((2, 4, 4), [], r"got \(2, 4, 4\)"),
         ((0, 1, 4, 4), [], r"got \(0, 1, 4, 4\)"),
         ((2, 2, 4, 4), [], r"got \(2, 2, 4, 4\)"),
-        ((2, 1, 4, 4), ["one"], "titles must be none or 2, got 1"),
+        ((2, 1, 4, 4), ["one"], "titles must be empty or 2, got 1"),
     ],
 )
 def test_images_of_another_shape_are_refused(shape, titles, message):
