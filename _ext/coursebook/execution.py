@@ -20,6 +20,7 @@ from sphinx.environment import BuildEnvironment
 
 EXECUTED = ("dlvlib", "coursekit", "chapters/results", "benchmarks/results")
 RENDERED = ("_ext",)
+STAMP = "executed_with"  # a file in the cache with the digest of its inputs
 NOT_READ = {"__pycache__", "quizzes"}  # a quiz is rendered by quizzes.py
 
 
@@ -42,7 +43,7 @@ def configure(app: Sphinx, config: Config) -> None:
 def open_cache(folder: Path, executed_with: str) -> JupyterCacheAbstract:
     """Return the cache in a folder, emptied if it was filled with other inputs."""
     cache = get_cache(folder)
-    stamp = folder / "executed_with"
+    stamp = folder / STAMP
     if not stamp.is_file() or stamp.read_text() != executed_with:
         for record in cache.list_cache_records():
             cache.remove_cache(record.pk)
@@ -69,12 +70,10 @@ def execute(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
         cache.add_nb_to_project(path)
     if not cache.list_unexecuted(filter_uris=paths):
         return
-    logging.disable(logging.ERROR)
-    try:
-        executor = load_executor("local-parallel", cache)
-        executor.run_and_cache(filter_uris=paths, timeout=settings.execution_timeout)
-    finally:
-        logging.disable(logging.NOTSET)
+    quiet = logging.getLogger(__name__)
+    quiet.setLevel(logging.CRITICAL)  # jupyter-book reports failures
+    executor = load_executor("local-parallel", cache, quiet)
+    executor.run_and_cache(filter_uris=paths, timeout=settings.execution_timeout)
 
 
 def setup(app: Sphinx) -> None:

@@ -132,7 +132,9 @@ class CorrectionsDirective(LedgerDirective):
     """Each claim that is corrected: what the lecture says, what is right, why, and where."""
 
     def run(self) -> list[nodes.Node]:
-        claims = [claim for claim in read_claims(self.env).values() if claim["kind"] == "corrected"]
+        claims = [
+            claim for claim in read_claims(self.env).values() if claim["kind"] == "corrected"
+        ]
         result: list[nodes.Node] = []
         for section, _, of_page in self.by_page(claims):
             entries = map(self.entry, of_page)

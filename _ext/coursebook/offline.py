@@ -1,5 +1,7 @@
 """A page loads nothing from another host: MathJax is in the site, thebe is left out.
 
+The policy in templates/layout.html lets the browser refuse anything else.
+
 MathJax comes from the installed package sphinx-mathjax-offline. Of its 24 MB the site gets the
 renderer, its fonts and the TeX extensions that are loaded on demand. They are put beside _static,
 as jupyter-book adds every script below _static to every page.
@@ -9,7 +11,6 @@ import importlib.util
 import shutil
 from pathlib import Path
 
-from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
@@ -17,10 +18,6 @@ from sphinx.errors import ExtensionError
 PACKAGE = "sphinx-mathjax-offline"
 PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
 TARGET = "vendor/mathjax"
-POLICY = (  # what jupyter-book and its theme need, and no other host
-    "default-src 'self' data: blob: 'unsafe-inline'; "
-    "base-uri 'none'; form-action 'self'; object-src 'none'"
-)
 
 
 def mathjax_folder() -> Path:
@@ -61,14 +58,6 @@ def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
             shutil.copyfile(source, target)
 
 
-def add_policy(
-    app: Sphinx, pagename: str, template: str, context: dict[str, object], doctree: nodes.document
-) -> None:
-    """Let the browser refuse whatever a page would load from another host."""
-    meta = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"/>'
-    context["metatags"] = f"{meta}{context.get('metatags', '')}"
-
-
 def leave_out_thebe(app: Sphinx) -> None:
     """Disconnect sphinx-thebe, which jupyter-book always loads and no page uses."""
     for listeners in app.events.listeners.values():
@@ -81,5 +70,4 @@ def setup(app: Sphinx) -> None:
     """Connect the steps."""
     leave_out_thebe(app)
     app.connect("config-inited", configure, priority=900)
-    app.connect("html-page-context", add_policy)
     app.connect("build-finished", copy_mathjax)

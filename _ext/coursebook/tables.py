@@ -1,4 +1,4 @@
-"""Tables made from files: `recorded-runs` from the records, `lecture-map` from its YAML file."""
+"""Three directives that make tables: `page-times`, `recorded-runs` and `lecture-map`."""
 
 import statistics
 from collections import defaultdict
@@ -13,9 +13,11 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from dlvlib import results
+
+from .site import page_time
 
 LOG = logging.getLogger(__name__)
 RECORDS = "chapters/results"
@@ -25,7 +27,8 @@ Record = dict[str, Any]
 
 def list_table(header: Iterable[str], rows: Iterable[Iterable[str]], classes: str = "") -> str:
     """Return a MyST list-table; each cell is Markdown, and the first of a row names the row."""
-    lines = [":header-rows: 1", ":stub-columns: 1", ":widths: auto", f":class: {classes}", ""]
+    lines = [":header-rows: 1", ":stub-columns: 1", ":widths: auto"]
+    lines += [f":class: {classes}", ""] if classes else [""]
     for row in (header, *rows):
         cells = "\n".join(f"- {indent(cell, '  ').lstrip()}" for cell in row)
         lines.append(f"* {indent(cells, '  ').lstrip()}")
@@ -137,6 +140,30 @@ class RecordedRunsDirective(SphinxDirective):
         return self.parse_text_to_nodes(f"{made}\n\n{seeds}")
 
 
+class PageTimeRole(SphinxRole):
+    """{page-time}`page`: how long the execution of a page took, known once all are read."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        return [nodes.inline("", self.text, page=self.text)], []
+
+
+def insert_times(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Replace the name of each page by its time, when the table is written."""
+    for node in doctree.findall(nodes.inline):
+        if "page" in node:
+            node.children = [nodes.Text(page_time(app.env, node["page"]))]
+
+
+class PageTimesDirective(SphinxDirective):
+    """A table of the notebooks and their times, in reading order."""
+
+    def run(self) -> list[nodes.Node]:
+        pages = in_reading_order(self.env, self.env.found_docs)
+        notebooks = [page for page in pages if str(self.env.doc2path(page)).endswith(".ipynb")]
+        rows = [[f"{{doc}}`/{page}`", f"{{page-time}}`{page}`"] for page in notebooks]
+        return self.parse_text_to_nodes(list_table(["Page", "Time to execute"], rows))
+
+
 def read_map(path: Path) -> list[dict[str, Any]]:
     """Return the slides in the lecture's order, each with its pages.
 
@@ -175,6 +202,9 @@ class LectureMapDirective(SphinxDirective):
 
 
 def setup(app: Sphinx) -> None:
-    """Register the directives."""
+    """Register the directives and the role."""
+    app.add_directive("page-times", PageTimesDirective)
+    app.add_role("page-time", PageTimeRole())
+    app.connect("doctree-resolved", insert_times)
     app.add_directive("recorded-runs", RecordedRunsDirective)
     app.add_directive("lecture-map", LectureMapDirective)
