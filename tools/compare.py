@@ -73,18 +73,20 @@ class Replay:
         IPyNbFile.setup = setup
 
 
+def compare(paths: list[str], cache_folder: Path) -> int:
+    """Run nbval on some notebooks with the outputs from a cache; returns the exit status."""
+    options = ["--nbval", "--nbval-sanitize-with", str(ROOT / "tests" / "nbval.cfg"), "-q"]
+    options += ["-p", "no:cacheprovider", "-p", "no:randomly"]
+    return pytest.main([*options, *paths], [Replay(get_cache(cache_folder))])
+
+
 def main() -> int:
     """Run the command line; returns the exit status."""
     stamp = CACHE / STAMP
     if not stamp.is_file() or stamp.read_text() != digest(ROOT, EXECUTED):
         print("error: the book was not built with these inputs: run `make book`", file=sys.stderr)
         return 2
-    paths = sys.argv[1:] or [str(path) for path in book_notebooks()]
-    options = ["--nbval", "--nbval-sanitize-with", str(ROOT / "tests" / "nbval.cfg"), "-q"]
-    return pytest.main(
-        [*options, "-p", "no:cacheprovider", "-p", "no:randomly", *paths],
-        [Replay(get_cache(CACHE))],
-    )
+    return compare(sys.argv[1:] or [str(path) for path in book_notebooks()], CACHE)
 
 
 if __name__ == "__main__":

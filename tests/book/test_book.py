@@ -190,7 +190,8 @@ def read_source(page: str) -> str:
 
 def head(soup, page: str) -> list[str]:
     """Check what finds a page and protects it: description, address, card, policy."""
-    tags = {t.get("property") or t.get("name"): t["content"] for t in soup.head("meta", content=1)}
+    metas = soup.head("meta", content=True)
+    tags = {tag.get("property") or tag.get("name"): tag["content"] for tag in metas}
     (policy,) = soup("meta", {"http-equiv": "Content-Security-Policy"})
     problems = [f"{tag_text(t)} is before the policy" for t in policy.find_all_previous("script")]
     if page in built.WITHOUT_TEXT:

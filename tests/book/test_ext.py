@@ -309,6 +309,15 @@ def test_a_figure_keeps_its_pixels_and_its_size_on_the_page(tmp_path, mode):
     assert figures.to_webp(tmp_path / "b.png")[1] is None
 
 
+def test_a_drawing_with_soft_edges_gets_256_colours_that_look_the_same():
+    rng = np.random.default_rng(0)
+    pixels = np.full((200, 200, 3), 255, np.uint8)
+    pixels[:8, :128] = 200 + rng.integers(0, 50, (8, 128, 3))  # many colours, 3 % of the picture
+    after = np.asarray(figures.reduced(Image.fromarray(pixels)))
+    assert len(np.unique(after.reshape(-1, 3), axis=0)) <= 256
+    assert np.percentile(np.abs(after.astype(int) - pixels), 99) <= figures.SAME
+
+
 @pytest.mark.parametrize("part", ["claims", "tables", "site"])
 def test_the_examples_in_the_docstrings_hold(part):
     tested = doctest.testmod(importlib.import_module(f"coursebook.{part}"))
