@@ -15,6 +15,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxRole
 
 GLOSSARY = "chapters/glossary"
+FRENCH = "language-fr"  # docutils writes this class as lang="fr"
 # Words that mean something else too often.
 NOT_LINKED = {"block", "branch", "channel", "class", "confidence", "depth", "ensemble", "head"}
 NOT_LINKED |= {"jump", "label", "layer", "nat", "protocol", "seed", "stage", "stem"}
@@ -33,25 +34,16 @@ CLOSED = (  # where no link may be, or none is wanted
 )
 
 
-class French(nodes.inline):
-    """A word in French, marked so that a screen reader pronounces it well."""
-
-
 class FrenchRole(SphinxRole):
-    """Mark a word."""
+    """Mark a word as French, so that a screen reader pronounces it well."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        return [French(self.text, "", nodes.Text(self.text))], []
+        return [nodes.emphasis(self.text, self.text, classes=[FRENCH])], []
 
 
-def visit_html(translator: Any, node: French) -> None:
-    """Write the start tag."""
-    translator.body.append('<i lang="fr">')
-
-
-def depart_html(translator: Any, node: French) -> None:
-    """Write the end tag."""
-    translator.body.append("</i>")
+def is_french(node: nodes.Node) -> bool:
+    """Return whether a node is a word in French."""
+    return isinstance(node, nodes.Element) and FRENCH in node["classes"]
 
 
 @lru_cache(maxsize=1)
@@ -67,7 +59,7 @@ def definitions(env: BuildEnvironment) -> dict[str, tuple[str, str]]:
 def meaning(entry: nodes.definition_list_item) -> str:
     """Return the first sentence of a definition, without the French word before it."""
     paragraph = next(entry.findall(nodes.paragraph))
-    text = "".join(c.astext() for c in paragraph.children if not isinstance(c, French))
+    text = "".join(c.astext() for c in paragraph.children if not is_french(c))
     return re.split(r"(?<=\.)\s", " ".join(text.split()).lstrip("., "))[0]
 
 
@@ -123,6 +115,5 @@ def with_links(text: str, names: Any, left: dict[str, Any], address: str) -> lis
 
 def setup(app: Sphinx) -> None:
     """Register the role and connect the step."""
-    app.add_node(French, html=(visit_html, depart_html))
     app.add_role("fr", FrenchRole())
     app.connect("doctree-resolved", link_terms)
