@@ -42,7 +42,7 @@ def main() -> int:
     for folder in MADE if arguments.fresh else ["html/reports"]:
         shutil.rmtree(build / folder, ignore_errors=True)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", "-W", "-n", "--keep-going", ROOT]
+    command = [str(jupyter_book), "build", "-W", "-n", "--keep-going", str(ROOT)]
     if subprocess.call(command):
         for line in failed_cells(build, ROOT):
             print(f"error: {line}", file=sys.stderr)

@@ -5,8 +5,17 @@ from collections.abc import Iterable
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-PARTS = ("claims", "execution", "figures", "glossary", "ledger", "offline", "quizzes", "site")
-PARTS += ("tables",)
+PARTS = [
+    "claims",
+    "execution",
+    "figures",
+    "glossary",
+    "ledger",
+    "offline",
+    "quizzes",
+    "site",
+    "tables",
+]
 
 
 def write_every_page(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:

@@ -15,7 +15,8 @@ import built
 import notebooks
 import pytest
 import yaml
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, NavigableString
+from bs4.element import PreformattedString
 from built import HTML, ROOT, parse
 from coursebook import site
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.book
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
 ADDRESS = site.site_address(CONFIG["repository"]["url"])
 PAGE_KB, SITE_MB, CARD_KB = 600, 30, 150
+UNSEEN = {"pre", "script", "style", "template", "textarea", "meta", "link"}
 LOADS_NOTHING = {"alternate", "author", "canonical", "help", "index", "license", "next", "prev"}
 LOADS_NOTHING |= {"search", "copyright"}
 NO_ALT = re.compile(
@@ -128,15 +130,20 @@ def missing_alt(soup) -> list[str]:
     ]
 
 
+def visible_text(tag) -> str:
+    """The text that a reader sees; code, which may look like markup, is one backtick."""
+    if isinstance(tag, NavigableString):
+        return "" if isinstance(tag, PreformattedString) else str(tag)
+    if tag.name == "code":
+        return "`"  # so that {ref} before it is still seen
+    if tag.name in UNSEEN or "math" in tag.get("class", []):
+        return ""
+    return "".join(map(visible_text, tag.children))
+
+
 def raw_markup(soup) -> list[str]:
-    """Search what a reader sees; the content of code and mathematics may look like markup."""
-    soup = BeautifulSoup(str(soup), "html.parser")
     alts = [img.get("alt", "") for img in soup("img")]
-    for tag in soup.select("pre, script, style, template, textarea, .math, head > :not(title)"):
-        tag.decompose()
-    for tag in soup("code"):
-        tag.replace_with("`")  # so that {ref} before it is still seen
-    text = "\n".join([soup.get_text(), *alts])
+    text = "\n".join([visible_text(soup), *alts])
     lines = [text[max(0, m.start() - 30) : m.end() + 30].split() for m in RAW.finditer(text)]
     return [f"raw markup in the text: ... {' '.join(words)} ..." for words in lines]
 
