@@ -1,5 +1,7 @@
 // The link "Skip to main content" moves the focus, so the main part must be able to take it.
-document.getElementById("main-content")?.setAttribute("tabindex", "-1");
+document.addEventListener("DOMContentLoaded", () => {
+  document.getElementById("main-content")?.setAttribute("tabindex", "-1");
+});
 
 // From the disk a browser lets no page read another: the search then lists titles alone.
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
