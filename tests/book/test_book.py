@@ -235,7 +235,7 @@ def notebook_parts(soup, page: str) -> list[str]:
     expected = f"{colab}/github/{owner_and_name}/blob/{branch}/{path.relative_to(ROOT).as_posix()}"
     problems = [] if badges == {expected} else [f"Colab must open {expected}, got {badges}"]
     if len(runs) != 1 or not LAST_RUN.fullmatch(runs[0]):
-        problems.append(f"the last run is told as {runs}")
+        problems.append(f"the last run is given as {runs}")
     return problems
 
 
