@@ -1,9 +1,6 @@
-// What the theme's buttons did from attributes; the page's policy lets only scripts do it.
-const DOES = { print: () => window.print(), "full-screen": () => window.toggleFullScreen() };
-
-document.addEventListener("click", (event) => {
-  const button = event.target.closest?.("[data-does]");
-  if (button) DOES[button.dataset.does]?.();
+// The link "Skip to main content" moves the focus, so the main part must be able to take it.
+document.addEventListener("DOMContentLoaded", () => {
+  document.getElementById("main-content")?.setAttribute("tabindex", "-1");
 });
 
 // From the disk a browser lets no page read another: the search then lists titles alone.

@@ -1,25 +1,41 @@
-"""One browser for the tests of a module; each test opens its own tab in it."""
+"""The built book and a browser; a test that asks for neither imports neither."""
 
 import os
 
-import browsing
 import pytest
-import screenshots
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip a test at home; in CI nothing may be missing."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session")
+def book():
+    """The module `built`, which finds and parses the pages of the built book."""
+    import built
+
+    if not built.PAGES:
+        skip_or_fail(f"no built book in {built.HTML}: run `make book`")
+    return built
 
 
 @pytest.fixture(scope="session")
 def browser_path():
-    """Where Chromium is; without one: skip at home, fail in CI."""
+    """Where Chromium is."""
+    import screenshots
+
     path = screenshots.find_chromium()
     if path is None:
-        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop(f"no browser found, looked for {', '.join(screenshots.NAMES)}")
+        skip_or_fail(f"no browser found, looked for {', '.join(screenshots.NAMES)}")
     return path
 
 
 @pytest.fixture(scope="module")
 def chromium(browser_path):
-    """Chromium, started."""
+    """Chromium, started once for the tests of a module."""
+    import screenshots
+
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser_path, args=screenshots.FLAGS)
@@ -34,10 +50,9 @@ def browser(chromium):
 
 
 @pytest.fixture(scope="module")
-def server():
+def server(book):
     """The built book, served."""
-    import test_book  # not above: pytest rewrites its assertions when it collects it
+    import browsing
 
-    test_book.need_book()
-    with browsing.Server(test_book.HTML) as server:
+    with browsing.Server(book.HTML) as server:
         yield server

@@ -42,10 +42,10 @@ RUN_AXE = """async ([where, rules]) => {
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
+    """Serves files without a log."""
 
     def log_message(self, *arguments):
-        """Say nothing."""
+        """Print nothing."""
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -67,45 +67,51 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
-def opened(context, address: str, *, width: int = 1280, scheme: str = "light"):
-    """Open a page in its own tab; yields it and the growing list of what went wrong in it.
+def watched(context, *, width: int = 1280, scheme: str = "light"):
+    """Open a tab; yields it and the growing list of what goes wrong in it.
 
     Args:
         context: a browser context of Playwright.
-        address: file:// or http://; a request to any other host is a problem.
         width: of the screen, in CSS pixels.
         scheme: "light" or "dark".
     """
     problems = []
-    own = urlsplit(address)
+    page = context.new_page()
 
-    def watch(request):
-        parts = urlsplit(request.url)
-        inside = (parts.scheme, parts.netloc) == (own.scheme, own.netloc)
-        if not inside and parts.scheme not in ("data", "blob"):
+    def check_host(request):
+        own, asked = urlsplit(page.url), urlsplit(request.url)
+        inside = (asked.scheme, asked.netloc) == (own.scheme, own.netloc)
+        navigates = request.is_navigation_request() and request.frame == page.main_frame
+        if not inside and not navigates and asked.scheme not in ("data", "blob"):
             problems.append(f"asks another host: {request.url[:160]}")
 
-    def answered(response):
+    def check_status(response):
         if response.status >= 400:
             problems.append(f"request failed: {response.url} ({response.status})")
 
-    def said(message):
+    def check_message(message):
         if message.type == "error":
             problems.append(f"console error: {message.text[:300]}")
 
-    page = context.new_page()
     page.set_viewport_size({"width": width, "height": 844})
     page.add_init_script(screenshots.SET_SCHEME.format(scheme=scheme))
-    page.on("request", watch)
-    page.on("response", answered)
+    page.on("request", check_host)
+    page.on("response", check_status)
     page.on("requestfailed", lambda r: problems.append(f"request failed: {r.url} ({r.failure})"))
-    page.on("console", said)
+    page.on("console", check_message)
     page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
     try:
-        page.goto(address)
         yield page, problems
     finally:
         page.close()
+
+
+@contextmanager
+def opened(context, address: str, **choice):
+    """Open a page, file:// or http://, in a tab of its own; the rest is as in `watched`."""
+    with watched(context, **choice) as (page, problems):
+        page.goto(address)
+        yield page, problems
 
 
 @cache
@@ -130,7 +136,7 @@ def violations(page, rules: list[str] = RULES, *, within: list[str] | None = Non
     """
     if not page.evaluate("'axe' in window"):
         page.evaluate(MERGE_TOKENS)
-        page.evaluate(axe_source())  # not as an element: the page's policy would refuse it
+        page.evaluate(axe_source())  # not as an element, which a page's policy may refuse
     return page.evaluate(RUN_AXE, [within, rules])
 
 

@@ -1,5 +1,6 @@
 """Join the printed pages of a book: bookmarks, page labels, links that jump inside the file."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -14,6 +15,8 @@ from pypdf.generic import (
     NullObject,
     TextStringObject,
 )
+
+from dlvlib._common import write_atomically
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def join(front: list[Chapter], body: list[Chapter], title: str, out: Path) -> No
     places = _Places(writer, chapters, starts)
     for chapter, start in zip(chapters, starts, strict=True):
         for sheet in writer.pages[start : start + len(chapter.sheets)]:
-            _mend_links(sheet, chapter, places)
+            _redirect_links(sheet, chapter, places)
     _add_bookmarks(writer, chapters, places)
     first = starts[len(front)] if body else len(writer.pages)
     if first:
@@ -62,13 +65,9 @@ def join(front: list[Chapter], body: list[Chapter], title: str, out: Path) -> No
     writer.add_metadata({"/Title": title})
     writer.root_object[NameObject("/Lang")] = TextStringObject("en")
     writer.page_mode = "/UseOutlines"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_suffix(".tmp")
-    try:
-        writer.write(temporary)
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    content = io.BytesIO()
+    writer.write(content)
+    write_atomically(out, content.getvalue())
 
 
 class _Places:
@@ -92,14 +91,14 @@ class _Places:
         return self.anchors.get((uri, anchor), (start, 0.0, top))
 
     def destination(self, uri: str, anchor: str) -> ArrayObject:
-        """Return it as PDF says it."""
+        """Return it as a PDF array."""
         number, left, top = self.find(uri, anchor)
         reference = self.writer.pages[number].indirect_reference
         place = [reference, NameObject("/XYZ"), FloatObject(left), FloatObject(top), NullObject()]
         return ArrayObject(place)
 
 
-def _mend_links(sheet, chapter: Chapter, places: _Places) -> None:
+def _redirect_links(sheet, chapter: Chapter, places: _Places) -> None:
     """Make links to the book jumps inside the file."""
     kept = ArrayObject()
     for reference in sheet.get("/Annots", ArrayObject()):

@@ -18,6 +18,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("chapters", "chapters/training", "solutions", "exercises")
@@ -35,9 +36,14 @@ RENAMED = {  # what the student's copy calls differently
 }
 
 
+def reading_order(root: Path = ROOT) -> list[str]:
+    """Return the pages of _toc.yml in its order, without suffix, such as "chapters/01_task"."""
+    return list(parse_toc_yaml(root / "_toc.yml"))
+
+
 def book_notebooks() -> list[Path]:
     """Every committed notebook, in reading order."""
-    return [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.ipynb"))]
+    return [path for page in reading_order() if (path := ROOT / f"{page}.ipynb").is_file()]
 
 
 def refresh(path: Path) -> None:

@@ -6,11 +6,14 @@ The same site gives the same bytes: names are sorted, times and rights fixed.
 """
 
 import argparse
+import io
 import sys
 import zipfile
 from pathlib import Path
 
 import yaml
+
+from dlvlib._common import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "dlv-course"
@@ -22,7 +25,7 @@ figures and the search need no network and no installation. Links to other sites
 
 
 def pack(html: Path, title: str, out: Path) -> int:
-    """Write the zip file; return the number of files in it. It appears when it is complete.
+    """Write the zip file; return the number of files in it.
 
     Raises:
         FileNotFoundError: if the book was not built.
@@ -36,17 +39,13 @@ def pack(html: Path, title: str, out: Path) -> int:
         if not any(part.startswith(".") for part in name.parts) and name.parts[0] != "reports"
     }
     content["README.txt"] = README.format(title=title).encode()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_suffix(".tmp")
-    try:
-        with zipfile.ZipFile(temporary, "w") as archive:
-            for name in sorted(content):
-                entry = zipfile.ZipInfo(f"{FOLDER}/{name}")  # of 1 January 1980
-                entry.create_system, entry.external_attr = 3, 0o100644 << 16  # rw-r--r--
-                archive.writestr(entry, content[name], zipfile.ZIP_DEFLATED, compresslevel=9)
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(content):
+            entry = zipfile.ZipInfo(f"{FOLDER}/{name}")  # of 1 January 1980
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16  # rw-r--r--
+            archive.writestr(entry, content[name], zipfile.ZIP_DEFLATED, compresslevel=9)
+    write_atomically(out, buffer.getvalue())
     return len(content)
 
 

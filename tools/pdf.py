@@ -17,6 +17,7 @@ from browsing import UNFOLD
 from join_pdf import Chapter, join
 from pypdf import PdfReader
 from screenshots import FLAGS, READY, SET_SCHEME, find_chromium
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SCALE = 0.8  # of the size on the screen: lines of code fit on the paper
@@ -40,7 +41,7 @@ a span { margin-left: auto; }
 """
 CONTENTS_NOTE = (
     "Each line is a link. Code that only imports or draws is left out here; "
-    "it stands in the notebook of the page."
+    "it is in the notebook of the page."
 )
 # Chromium writes the place of an anchor only where a link of the same page leads to it.
 LINK_ANCHORS = """() => {
@@ -58,16 +59,15 @@ HEADINGS = """() => [...document.querySelectorAll("main section > :is(h1, h2)")]
 })"""
 
 
-def reading_order(toc: dict) -> list[tuple[str, str]]:
-    """List the pages as (part, page); the part of the landing page is empty."""
-
-    def below(node: dict, part: str) -> list[tuple[str, str]]:
-        part = node.get("caption", part)
-        own = [(part, str(Path(node[key]))) for key in ("root", "file") if key in node]
-        children = [c for key in ("parts", "chapters", "sections") for c in node.get(key, [])]
-        return own + [entry for child in children for entry in below(child, part)]
-
-    return below(toc, "")
+def pages_by_part(toc: Path) -> list[tuple[str, str]]:
+    """Return (part, page) in the order of _toc.yml; the part of the landing page is empty."""
+    pages = parse_toc_yaml(toc)
+    captions = {page: tree.caption or "" for tree in pages.root.subtrees for page in tree.items}
+    found, part = [], ""
+    for page in pages:
+        part = captions.get(page, part)  # a section belongs to the part of the page above it
+        found.append((part, page))
+    return found
 
 
 class Printer:
@@ -115,11 +115,11 @@ class Printer:
         return PdfReader(io.BytesIO(content))
 
 
-def print_book(toc: dict, html: Path, title: str, out: Path, report=print) -> None:
-    """Write the PDF of the pages that `toc` names.
+def print_book(toc: Path, html: Path, title: str, out: Path, report=print) -> None:
+    """Write the PDF of the pages that a _toc.yml names.
 
     Args:
-        toc: the content of _toc.yml.
+        toc: the file.
         html: the folder of the built book.
         title: the title of the document.
         out: the file to write; it appears when it is complete.
@@ -133,13 +133,10 @@ def print_book(toc: dict, html: Path, title: str, out: Path, report=print) -> No
         raise FileNotFoundError("no browser found: install Chromium or Chrome")
     from playwright.sync_api import sync_playwright
 
-    (landing, *pages), chapters, number = reading_order(toc), [], 0
+    (landing, *pages), chapters, number = pages_by_part(toc), [], 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        # Our own styles are let in, whatever the policy of the pages says.
-        context = browser.new_context(
-            color_scheme="light", reduced_motion="reduce", bypass_csp=True
-        )
+        context = browser.new_context(color_scheme="light", reduced_motion="reduce")
         context.add_init_script(SET_SCHEME.format(scheme="light"))
         printer = Printer(context.new_page(), html.resolve())
         first = printer.chapter(*landing, 0, "lower-roman")
@@ -158,12 +155,9 @@ def main() -> int:
     parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
     parser.add_argument("--out", type=Path, default=ROOT / "_build" / "dlv-course.pdf")
     arguments = parser.parse_args()
-    toc, config = (
-        yaml.safe_load((ROOT / name).read_text(encoding="utf8"))
-        for name in ("_toc.yml", "_config.yml")
-    )
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
     try:
-        print_book(toc, arguments.html, config["title"], arguments.out)
+        print_book(ROOT / "_toc.yml", arguments.html, config["title"], arguments.out)
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -6,6 +6,8 @@ import accessibility
 import browsing
 import pytest
 
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
 STYLE = "body { color: #000; background: #fff } :focus { outline: 2px solid }"
 HEAD = (
     f'<!doctype html><html lang="en"><meta charset="utf8"><title>T</title><style>{STYLE}</style>'
@@ -51,7 +53,7 @@ def open_page(browser, tmp_path, html: str, **choice):
     return browsing.opened(browser, (tmp_path / "page.html").as_uri(), **choice)
 
 
-def test_a_good_page_is_let_alone(browser, tmp_path):
+def test_a_good_page_passes(browser, tmp_path):
     with open_page(browser, tmp_path, GOOD) as (page, problems):
         page.evaluate(browsing.UNFOLD)
         assert accessibility.motion(page) == []
@@ -75,7 +77,7 @@ def test_axe_knows_the_rules_of_wcag_2_2(browser, tmp_path):
             assert page.evaluate("(tag) => axe.getRules([tag]).length", tag) > 0, tag
 
 
-def test_a_pale_word_of_code_is_found_wherever_it_stands_first(browser, tmp_path):
+def test_a_pale_word_of_code_is_found_where_it_comes_first(browser, tmp_path):
     pale = '<span class="k">for</span> <span class="c" style="color: #aaa">each</span>'
     html = body(f'<div class="highlight"><pre>{pale} {pale}</pre></div>')
     with open_page(browser, tmp_path, html) as (page, _):

@@ -10,10 +10,11 @@ import accessibility
 import browsing
 import pytest
 import screenshots
-import test_book
+
+pytestmark = [pytest.mark.book, pytest.mark.browser, pytest.mark.slow]
 
 PHONE = 390
-# A phone hides them; their colours in the dark are looked at on the desktop.
+# A phone hides them, and they are the same on every page.
 SIDEBARS = [".bd-sidebar-primary", ".bd-sidebar-secondary"]
 UNDRAWN = """() => [...document.querySelectorAll(".math")]
     .filter((math) => !math.querySelector("mjx-container") || math.querySelector("mjx-merror"))
@@ -49,41 +50,47 @@ def undrawn(page, width: int) -> list[str]:
     return problems
 
 
-def problems_of(browser, address: str, *, width: int) -> list[str]:
-    """Open one page on a screen of that width and list what went wrong."""
-    with browsing.opened(browser, address, width=width) as (page, problems):
-        return undrawn(page, width) + problems
+def look(browser, addresses, check, *, width: int = 1280, scheme: str = "light") -> list[str]:
+    """Open the pages one after the other in one tab; returns what went wrong, with the page."""
+    found = []
+    with browsing.watched(browser, width=width, scheme=scheme) as (tab, problems):
+        for address in addresses:
+            problems.clear()
+            tab.goto(address)
+            for problem in [*undrawn(tab, width), *check(tab), *problems]:
+                found.append(f"{address}: {problem}")
+    return found
 
 
-@pytest.fixture
-def browser_and_book(request):
-    test_book.need_book()
-    return request.getfixturevalue("browser")
+def nothing_more(tab) -> list[str]:
+    return []
 
 
-each_page = pytest.mark.parametrize("page", test_book.PAGES or ["no-page"])
+def test_pages_from_the_disk_on_a_phone_in_the_dark(browser, book):
+    # 404.html loads its parts from the address where the site is published.
+    addresses = [(book.HTML / page).as_uri() for page in book.PAGES if page != "404.html"]
+    found = look(browser, addresses, accessibility.broken_rules, width=PHONE, scheme="dark")
+    assert not found, "\n".join(found)
 
 
-@each_page
-def test_page_from_disk_on_a_phone_in_the_dark(browser_and_book, page):
-    address = (test_book.HTML / page).as_uri()
-    with browsing.opened(browser_and_book, address, width=PHONE, scheme="dark") as (tab, problems):
-        problems += undrawn(tab, PHONE)
-        problems += accessibility.broken_rules(tab)
-    assert not problems, f"\n{page}: " + f"\n{page}: ".join(problems)
+def test_pages_from_a_server_on_a_desktop(browser, book, server):
+    """The phone has seen every rule; here the colours are left, and what only a desktop shows."""
 
-
-@each_page
-def test_page_from_a_server_on_a_desktop(browser_and_book, server, page):
-    with browsing.opened(browser_and_book, f"{server.address}/{page}") as (tab, problems):
-        problems += undrawn(tab, 1280)
-        problems += accessibility.broken_rules(tab)
-        problems += accessibility.motion(tab)
+    def check(tab):
+        problems = accessibility.motion(tab)
         problems += accessibility.unseen_focus(tab)
         problems += accessibility.skip_link(tab)
-        browsing.set_scheme(tab, "dark")
-        problems += accessibility.broken_rules(tab, rules=browsing.COLOURS, within=SIDEBARS)
-    assert not problems, f"\n{page}: " + f"\n{page}: ".join(problems)
+        if tab.url.endswith("/index.html"):
+            problems += accessibility.broken_rules(tab)
+            browsing.set_scheme(tab, "dark")
+            problems += accessibility.broken_rules(tab, rules=browsing.COLOURS, within=SIDEBARS)
+        else:
+            problems += accessibility.broken_rules(tab, rules=browsing.COLOURS, within=["main"])
+        return problems
+
+    addresses = [f"{server.address}/{page}" for page in book.PAGES if page != "404.html"]
+    found = look(browser, addresses, check)
+    assert not found, "\n".join(found)
 
 
 # Each fault is found in a page that has it, and in no other
@@ -119,12 +126,12 @@ def test_a_fault_is_found_from_disk_and_from_a_server(browser, tmp_path, fault):
     write_page(tmp_path, FAULTS[fault])
     with browsing.Server(tmp_path) as server:
         for address in ((tmp_path / "page.html").as_uri(), f"{server.address}/page.html"):
-            problems = problems_of(browser, address, width=PHONE)
+            problems = look(browser, [address], nothing_more, width=PHONE)
             assert any(re.search(fault, problem) for problem in problems), problems
 
 
-def test_a_page_without_fault_is_let_alone(browser, tmp_path):
+def test_a_page_without_fault_passes(browser, tmp_path):
     write_page(tmp_path, GOOD)
     with browsing.Server(tmp_path) as server:
         for address in ((tmp_path / "page.html").as_uri(), f"{server.address}/page.html"):
-            assert problems_of(browser, address, width=PHONE) == []
+            assert look(browser, [address], nothing_more, width=PHONE) == []

@@ -1,22 +1,20 @@
 """The whole book as one PDF and as a zip file, tried on a site of two pages."""
 
 import zipfile
-from pathlib import Path
 
+import pack
+import pdf
 import pytest
-from playwright.sync_api import sync_playwright
+import screenshots
 from pypdf import PdfReader
 
-ROOT = Path(__file__).parents[2]
-
-import pack  # noqa: E402
-import pdf  # noqa: E402
-import screenshots  # noqa: E402
-
-TOC = {
-    "root": "index",
-    "parts": [{"caption": "First part", "chapters": [{"file": "chapters/one"}]}],
-}
+TOC = """format: jb-book
+root: index
+parts:
+- caption: First part
+  chapters:
+  - file: chapters/one
+"""
 INDEX = """<html><head><link rel="stylesheet" href="_static/style.css"></head><body><main>
 <section id="start"><h1>The book</h1><p><a href="chapters/one.html#deep">jump</a>
 <a href="chapters/one.html">page</a> <a href="chapters/one.html#gone">gone</a>
@@ -46,88 +44,103 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def book(browser_path, site, tmp_path_factory):
+def printed(browser_path, site, tmp_path_factory):
     out = tmp_path_factory.mktemp("pdf") / "book.pdf"
+    toc = tmp_path_factory.mktemp("toc") / "_toc.yml"
+    toc.write_text(TOC)
     lines = []
-    pdf.print_book(TOC, site, "Two pages", out, lines.append)
+    pdf.print_book(toc, site, "Two pages", out, lines.append)
     assert lines == ["    1  1. One"]
     assert list(out.parent.iterdir()) == [out]
     return PdfReader(out)
 
 
-def place(book, destination) -> tuple[int, float]:
+def place(printed, destination) -> tuple[int, float]:
     """Return the sheet and the height to which an explicit destination leads."""
     page, kind, _left, top, _zoom = destination
     assert kind == "/XYZ"
-    return book.get_page_number(page.get_object()), float(top)
+    return printed.get_page_number(page.get_object()), float(top)
 
 
-def links(book, sheet: int) -> list:
-    return [reference.get_object() for reference in book.pages[sheet]["/Annots"]]
+def links(printed, sheet: int) -> list:
+    return [reference.get_object() for reference in printed.pages[sheet]["/Annots"]]
 
 
-def test_the_pages_stand_in_reading_order_after_the_contents(book):
-    texts = [" ".join(sheet.extract_text().split()) for sheet in book.pages]
+@pytest.mark.browser
+def test_the_pages_are_in_reading_order_after_the_contents(printed):
+    texts = [" ".join(sheet.extract_text().split()) for sheet in printed.pages]
     assert len(texts) == 4
     assert texts[0].startswith("i The book")
     assert texts[1].startswith("ii Contents First part 1. One 1")
     assert texts[2].startswith("1 1. One")
     assert texts[3].startswith("2 Deep & far")
-    assert book.page_labels == ["i", "ii", "1", "2"]
-    assert (book.metadata.title, book.root_object["/Lang"]) == ("Two pages", "en")
+    assert printed.page_labels == ["i", "ii", "1", "2"]
+    assert (printed.metadata.title, printed.root_object["/Lang"]) == ("Two pages", "en")
 
 
-def test_what_is_folded_is_printed_but_not_the_code_behind_a_figure(book):
-    text = "".join(sheet.extract_text() for sheet in book.pages)
+@pytest.mark.browser
+def test_what_is_folded_is_printed_but_not_the_code_behind_a_figure(printed):
+    text = "".join(sheet.extract_text() for sheet in printed.pages)
     assert "Folded words." in text
     assert "import folded" not in text
 
 
-def test_the_bookmarks_name_parts_titles_and_sections(book):
+@pytest.mark.browser
+def test_the_bookmarks_name_parts_titles_and_sections(printed):
     def titles(entries):
         return [titles(e) if isinstance(e, list) else e.title for e in entries]
 
-    assert titles(book.outline) == [
+    assert titles(printed.outline) == [
         "The book",
         ["The end"],
         "Contents",
         "First part",
         ["1. One", ["Deep & far"]],
     ]
-    deep = book.outline[-1][1][0]
-    assert book.get_destination_page_number(deep) == 3
+    deep = printed.outline[-1][1][0]
+    assert printed.get_destination_page_number(deep) == 3
 
 
-def test_links_between_pages_jump_inside_the_file(book):
-    jump, page, gone, below, out = links(book, 0)
-    height = float(book.pages[2].mediabox.top)
-    sheet, top = place(book, jump["/Dest"])
+@pytest.mark.browser
+def test_links_between_pages_jump_inside_the_file(printed):
+    jump, page, gone, below, out = links(printed, 0)
+    height = float(printed.pages[2].mediabox.top)
+    sheet, top = place(printed, jump["/Dest"])
     assert (sheet, 0 < top < height) == (3, True)
-    assert place(book, page["/Dest"]) == (2, height)
-    assert place(book, gone["/Dest"]) == (2, height)
-    assert place(book, below["/Dest"])[0] == 0
+    assert place(printed, page["/Dest"]) == (2, height)
+    assert place(printed, gone["/Dest"]) == (2, height)
+    assert place(printed, below["/Dest"])[0] == 0
     assert out["/A"]["/URI"] == "https://a.invalid/x#y"
-    (entry,) = links(book, 1)
-    assert place(book, entry["/Dest"]) == (2, height)
-    back = links(book, 3)[0]
-    assert place(book, back["/Dest"]) == place(book, below["/Dest"])
+    (entry,) = links(printed, 1)
+    assert place(printed, entry["/Dest"]) == (2, height)
+    back = links(printed, 3)[0]
+    assert place(printed, back["/Dest"]) == place(printed, below["/Dest"])
 
 
-def test_no_address_of_this_machine_is_in_the_file(book):
-    everything = [str(link) for n in range(len(book.pages)) for link in links(book, n)]
+@pytest.mark.browser
+def test_no_address_of_this_machine_is_in_the_file(printed):
+    everything = [str(link) for n in range(len(printed.pages)) for link in links(printed, n)]
     assert not [text for text in everything if "file:" in text]
 
 
-def test_a_page_that_was_not_built_is_named(site, tmp_path):
-    with pytest.raises(FileNotFoundError, match="two of _toc.yml is not in .*: run `make book`"):
-        pdf.print_book({"root": "index", "chapters": [{"file": "two"}]}, site, "", tmp_path / "x")
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.browser
+def test_a_page_that_was_not_built_is_named(browser_path, site, tmp_path):
+    toc = tmp_path / "_toc.yml"
+    toc.write_text("format: jb-book\nroot: index\nchapters:\n- file: two\n")
+    with pytest.raises(FileNotFoundError, match=r"two of _toc.yml is not in .*: run `make book`"):
+        pdf.print_book(toc, site, "", tmp_path / "out" / "x.pdf")
+    assert list(tmp_path.iterdir()) == [toc]
 
 
-def test_the_reading_order_is_that_of_the_contents():
-    sections = {"file": "a", "sections": [{"file": "b"}]}
-    toc = {"root": "i", "parts": [{"caption": "P", "chapters": [sections]}, {"chapters": []}]}
-    assert pdf.reading_order(toc) == [("", "i"), ("P", "a"), ("P", "b")]
+def test_the_reading_order_is_that_of_the_contents(tmp_path):
+    toc = tmp_path / "_toc.yml"
+    toc.write_text(TOC + "    sections:\n    - file: b\n- chapters:\n  - file: c\n")
+    assert pdf.pages_by_part(toc) == [
+        ("", "index"),
+        ("First part", "chapters/one"),
+        ("First part", "b"),
+        ("", "c"),
+    ]
 
 
 def test_the_zip_is_the_same_at_every_run_and_holds_the_site(site, tmp_path):
@@ -142,13 +155,15 @@ def test_the_zip_is_the_same_at_every_run_and_holds_the_site(site, tmp_path):
     assert names == [f"dlv-course/{name}" for name in [*inside, "index.html"]]
 
 
+@pytest.mark.browser
 def test_the_unpacked_site_opens_from_the_disk(browser_path, site, tmp_path):
     pack.pack(site, "Two pages", tmp_path / "site.zip")
     with zipfile.ZipFile(tmp_path / "site.zip") as archive:
         archive.extractall(tmp_path / "away")
     folder = tmp_path / "away" / "dlv-course"
     assert "open index.html" in (folder / "README.txt").read_text()
-    with sync_playwright() as playwright:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=screenshots.FLAGS)
         page = browser.new_page()
         page.goto((folder / "index.html").as_uri())

@@ -1,8 +1,10 @@
-"""The table of pages measures what it says."""
+"""The table of pages measures what its header names."""
 
 import browsing
 import page_table
 import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>T</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="style.css"></head><body><main>

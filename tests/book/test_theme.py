@@ -1,40 +1,47 @@
-"""What the theme and the live figures offer works on the built book, under the pages' policy."""
+"""What the theme and the live figures offer works on the built book, from disk and server."""
 
 import browsing
 import pytest
-import test_book
+
+pytestmark = [pytest.mark.book, pytest.mark.browser, pytest.mark.slow]
 
 WATCH_PRINT = "window.print = () => { document.documentElement.dataset.printed = 'yes'; }"
 MODE = "document.documentElement.dataset.mode"
+DENY_STORAGE = """for (const name of ["localStorage", "sessionStorage"])
+    Object.defineProperty(window, name, { configurable: true,
+        get() { throw new DOMException("denied", "SecurityError"); } });"""
+UNSEEN = """() => [...document.querySelectorAll(".dlv-live-fallback")]
+    .filter((fallback) => !fallback.checkVisibility() || !fallback.textContent.trim()).length"""
+SEEN_STAGES = """() => [...document.querySelectorAll(".dlv-live-stage")]
+    .filter((stage) => stage.checkVisibility()).length"""
+NARROW = """async () => {
+    await MathJax.startup.promise;
+    const box = document.querySelector("mjx-container[display='true']");
+    box.style.maxWidth = "60px";
+    window.dispatchEvent(new Event("resize"));
+    return [getComputedStyle(box).backgroundImage, box.tabIndex];
+}"""
 
 
 @pytest.fixture(params=["disk", "server"])
-def address(request):
+def address(request, book):
     """The book's address, from the disk and from a server."""
-    test_book.need_book()
     if request.param == "disk":
-        return test_book.HTML.as_uri()
+        return book.HTML.as_uri()
     return request.getfixturevalue("server").address
 
 
 @pytest.fixture
-def quiet(browser, address):
+def quiet(browser, address, book):
     """Opens a page that holds a text, or a named one; at the end nothing may have gone wrong."""
-    tabs = []
+    with browsing.watched(browser) as (tab, problems):
 
-    def opened(text: str = "", *, page: str = ""):
-        page = page or next(
-            page for page in test_book.PAGES if text in (test_book.HTML / page).read_text("utf8")
-        )
-        tabs.append(browsing.opened(browser, f"{address}/{page}"))
-        tab, problems = tabs[-1].__enter__()
-        opened.problems = problems
-        return tab
+        def opened(text: str = "", *, page: str = ""):
+            tab.goto(f"{address}/{page or book.holding(text)[0]}")
+            return tab
 
-    yield opened
-    for tab in tabs:
-        tab.__exit__(None, None, None)
-    assert opened.problems == []
+        yield opened
+        assert problems == []
 
 
 def test_the_search_box_leads_to_pages_that_hold_the_word(quiet):
@@ -59,14 +66,19 @@ def test_results_from_a_server_show_the_words_around(browser, server):
     assert problems == []
 
 
-def test_the_theme_switch_goes_through_its_modes_and_is_remembered(quiet):
-    tab = quiet(page="index.html")
-    seen = [tab.evaluate(MODE)]
-    for _ in range(3):
-        tab.locator(".theme-switch-button").first.click()
-        seen.append(tab.evaluate(MODE))
-    assert sorted(seen[:3]) == ["auto", "dark", "light"] and seen[3] == seen[0]
-    assert tab.evaluate("localStorage.getItem('mode')") == seen[3]
+@pytest.mark.parametrize("storage", ["allowed", "denied"])
+def test_the_theme_switch_goes_through_its_modes(browser, address, storage):
+    with browsing.watched(browser) as (tab, problems):
+        if storage == "denied":
+            tab.add_init_script(f"try {{ localStorage.clear() }} catch {{}}; {DENY_STORAGE}")
+        tab.goto(f"{address}/index.html")
+        seen = [tab.evaluate(MODE)]
+        for _ in range(3):
+            tab.locator(".theme-switch-button").first.click()
+            seen.append(tab.evaluate(MODE))
+        assert sorted(seen[:3]) == ["auto", "dark", "light"] and seen[3] == seen[0]
+        assert tab.evaluate("localStorage.getItem('mode')") == seen[3]
+    assert problems == []
 
 
 def test_a_folded_box_unfolds(quiet):
@@ -90,30 +102,49 @@ def test_code_is_copied(quiet):
 
 
 def test_the_buttons_for_print_and_for_the_full_screen_work(quiet):
-    tab = quiet('data-does="print"')
+    tab = quiet("window.print()")
     tab.evaluate(WATCH_PRINT)
     tab.locator(".dropdown-download-buttons > button").first.click()
-    tab.locator("[data-does='print']").first.click()
+    tab.locator("[onclick='window.print()']").first.click()
     assert tab.evaluate("document.documentElement.dataset.printed") == "yes"
-    tab.locator("[data-does='full-screen']").first.click()
+    tab.locator("[onclick='toggleFullScreen()']").first.click()
     tab.locator("html:fullscreen").wait_for(state="attached")
+
+
+def test_an_equation_that_does_not_fit_shows_that_it_scrolls(quiet):
+    image, tab_index = quiet('class="math notranslate').evaluate(NARROW)
+    assert "gradient" in image and tab_index == 0
 
 
 def test_a_live_figure_answers_the_keyboard(quiet):
     tab = quiet('data-live="softmax"')
     figure = tab.locator("[data-live='softmax']").first
     slider = figure.locator("input[type='range']")
-    before = figure.locator("output").inner_text()
+    output = figure.locator("output")
+    before = output.inner_text()
     slider.press("ArrowRight")
-    assert figure.locator("output").inner_text() != before
+    output.filter(has_not_text=before).wait_for()
     assert not figure.locator(".dlv-live-fallback").is_visible()
 
 
-def test_every_live_figure_is_drawn(quiet):
+def test_every_live_figure_is_drawn_and_gives_way_to_its_table_on_paper(quiet, book):
     """Where a script failed or was refused, the reader would see the fallback only."""
-    pages = [p for p in test_book.PAGES if "data-live=" in (test_book.HTML / p).read_text("utf8")]
+    pages = book.holding("data-live=")
+    assert pages
     for page in pages:
         tab = quiet(page=page)
-        assert tab.locator("[data-live]:not([data-mounted])").count() == 0
-        assert quiet.problems == []
-    assert pages
+        assert tab.locator("[data-live]:not([data-mounted])").count() == 0, page
+        assert tab.evaluate(SEEN_STAGES), page
+        tab.emulate_media(media="print")
+        assert (tab.evaluate(UNSEEN), tab.evaluate(SEEN_STAGES)) == (0, 0), page
+        tab.emulate_media(media="screen")
+
+
+def test_the_browser_refuses_what_would_come_from_another_host(browser, address):
+    with browsing.opened(browser, f"{address}/index.html") as (tab, problems):
+        tab.evaluate("""() => {
+            const image = new Image();
+            image.src = "https://a.invalid/x.png";
+        }""")
+        tab.wait_for_timeout(100)
+    assert any("Content Security Policy" in problem for problem in problems), problems

@@ -1,23 +1,23 @@
-"""A page asks no other host: MathJax lies in the site, thebe and its kernel client are left out.
+"""A page loads nothing from another host: MathJax is in the site, thebe is left out.
+
+The policy in templates/layout.html lets the browser refuse anything else.
 
 MathJax comes from the installed package sphinx-mathjax-offline. Of its 24 MB the site gets the
-renderer, its fonts and the TeX extensions that are loaded on demand; they lie beside _static, not
-in it, since jupyter-book adds every script below _static to every page.
+renderer, its fonts and the TeX extensions that are loaded on demand. They are put beside _static,
+as jupyter-book adds every script below _static to every page.
 """
 
 import importlib.util
-import re
 import shutil
 from pathlib import Path
 
+from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
 PACKAGE = "sphinx-mathjax-offline"
 PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
 TARGET = "vendor/mathjax"
-THEBE_SETTINGS = re.compile(
-    r'<script type="text/x-thebe-config">.*?</script>\s*<script>kernelName = .*?</script>\s*', re.S
-)
 
 
 def mathjax_folder() -> Path:
@@ -36,8 +36,8 @@ def mathjax_folder() -> Path:
     return folder
 
 
-def configure(app, config):
-    """Use the site's copy of MathJax, without the menu, which would load files we do not ship."""
+def configure(app: Sphinx, config: Config) -> None:
+    """Use the site's MathJax, without its menu, which would load files that are not shipped."""
     mathjax_folder()
     config.mathjax_path = f"../{TARGET}/tex-chtml.js"
     settings = dict(config.mathjax3_config or {})
@@ -45,19 +45,7 @@ def configure(app, config):
     config.mathjax3_config = settings
 
 
-def drop_thebe(app, pagename, templatename, context, doctree):
-    """Take thebe's scripts, style sheet and settings out of a page."""
-    for kind in ("script_files", "css_files"):
-        context[kind] = [
-            file
-            for file in context.get(kind, [])
-            if "thebe" not in f"{file} {getattr(file, 'attributes', '')}".lower()
-        ]
-    if "body" in context:
-        context["body"] = THEBE_SETTINGS.sub("", context["body"])
-
-
-def copy_mathjax(app, error):
+def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
     """Copy the parts of MathJax into the site."""
     if error is not None or app.builder.format != "html":
         return
@@ -70,9 +58,16 @@ def copy_mathjax(app, error):
             shutil.copyfile(source, target)
 
 
-def setup(app):
-    """Connect the three steps."""
+def leave_out_thebe(app: Sphinx) -> None:
+    """Disconnect sphinx-thebe, which jupyter-book always loads and no page uses."""
+    for listeners in app.events.listeners.values():
+        listeners[:] = [i for i in listeners if i.handler.__module__ != "sphinx_thebe"]
+    styles = app.registry.css_files
+    styles[:] = [style for style in styles if style[0] != "sphinx-thebe.css"]
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the steps."""
+    leave_out_thebe(app)
     app.connect("config-inited", configure, priority=900)
-    app.connect("html-page-context", drop_thebe, priority=900)
-    app.connect("build-finished", copy_mathjax, priority=100)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    app.connect("build-finished", copy_mathjax)

@@ -1,0 +1,106 @@
+"""The role {claim}`id`: a number of the lecture, taken from claims.yml where it is proved."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxRole
+
+LOG = logging.getLogger(__name__)
+FILE = "claims.yml"
+Claim = dict[str, Any]
+
+
+class ClaimNode(nodes.inline):
+    """The value of a claim; in HTML its statement shows on hover."""
+
+
+@lru_cache(maxsize=1)
+def parse(path: Path, modified: int) -> dict[str, Claim]:
+    """Return the claims by id; the file is parsed again only once it was modified."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    claims = yaml.load(path.read_text(encoding="utf8"), loader)
+    return {claim["id"]: claim for claim in claims or []}
+
+
+def read_claims(env: BuildEnvironment) -> dict[str, Claim]:
+    """Return the claims of a book by id, and let the current page depend on the file."""
+    path = Path(env.srcdir) / FILE
+    env.note_dependency(str(path))
+    return parse(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+def format_claim(claim: Claim, field: str = "value") -> str:
+    """Return a field in the claim's format, and its unit after a no-break space."""
+    value = claim[field]
+    if isinstance(value, str) and field != "value":  # a correction may be words
+        return value
+    text = format(value, claim.get("format", ""))
+    return f"{text}\N{NO-BREAK SPACE}{claim['unit']}" if claim.get("unit") else text
+
+
+def value_node(claim: Claim) -> nodes.Node:
+    """Return the value as text, or as code for a claim with ``code: true``."""
+    text = format_claim(claim)
+    return nodes.literal(text, text) if claim.get("code") else nodes.Text(text)
+
+
+def anchor_of(identifier: str, prefix: str = "claim") -> str:
+    """Return the anchor of the first mention of a claim on its page.
+
+    >>> anchor_of("lenet.params.c1")
+    'claim-lenet-params-c1'
+    """
+    return f"{prefix}-" + identifier.replace(".", "-").replace("_", "-")
+
+
+def add_anchor(env: BuildEnvironment, node: nodes.Element, anchor: str) -> None:
+    """Let other pages link to a node of the current page."""
+    node["ids"].append(anchor)
+    env.get_domain("std").anonlabels[anchor] = (env.docname, anchor)  # type: ignore[attr-defined]
+
+
+class ClaimRole(SphinxRole):
+    """Show the value behind an id; an id that is unknown or broken is a warning."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        claim = read_claims(self.env).get(self.text)
+        try:
+            if claim is None:
+                raise KeyError(f"is not in {FILE}")
+            node = ClaimNode(self.text, "", value_node(claim), statement=str(claim["statement"]))
+        except (KeyError, TypeError, ValueError) as error:
+            reason = error.args[0] if claim is None else f"is broken in {FILE}: {error!r}"
+            LOG.warning(
+                f"page {self.env.docname}: the claim {self.text!r} {reason}",
+                location=self.get_location(),
+            )
+            return [nodes.literal(self.text, self.text)], []
+        # A number stays on one line, words may break.
+        node["classes"] += ["claim", "words"] if isinstance(claim["value"], str) else ["claim"]
+        marked = self.env.temp_data.setdefault("claims with an anchor", set())
+        if claim.get("shown_in") == self.env.docname and self.text not in marked:
+            marked.add(self.text)
+            add_anchor(self.env, node, anchor_of(self.text))
+        return [node], []
+
+
+def visit_html(translator: Any, node: ClaimNode) -> None:
+    """Write the start tag."""
+    translator.body.append(translator.starttag(node, "span", "", title=node["statement"]))
+
+
+def depart_html(translator: Any, node: ClaimNode) -> None:
+    """Write the end tag."""
+    translator.body.append("</span>")
+
+
+def setup(app: Sphinx) -> None:
+    """Register the role and its node."""
+    app.add_node(ClaimNode, html=(visit_html, depart_html))
+    app.add_role("claim", ClaimRole())

@@ -1,0 +1,84 @@
+"""Notebooks are executed side by side, and only where what they compute may have changed.
+
+jupyter-cache keeps what a notebook computed with its code cells. That also depends on the library,
+the course kit and the records: a change of these empties the cache. What else changes a page,
+such as claims.yml, a quiz, the glossary or a text cell, executes nothing.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from jupyter_cache import get_cache
+from jupyter_cache.base import JupyterCacheAbstract
+from jupyter_cache.executors import load_executor
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
+
+EXECUTED = ("dlvlib", "coursekit", "chapters/results", "benchmarks/results")
+RENDERED = ("_ext",)
+STAMP = "executed_with"  # a file in the cache with the digest of its inputs
+NOT_READ = {"__pycache__", "quizzes"}  # a quiz is rendered by quizzes.py
+
+
+def digest(root: Path, names: Iterable[str]) -> str:
+    """Return a digest of every file in some folders, by name and content."""
+    found = hashlib.sha256()
+    for file in sorted(file for name in names for file in (root / name).rglob("*")):
+        if file.is_file() and not NOT_READ & set(file.parts):
+            found.update(f"{file.relative_to(root).as_posix()}\0".encode())
+            found.update(hashlib.sha256(file.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    """Compute both digests; every page is read again when one of them changes."""
+    root = Path(app.srcdir)
+    config.executed_with, config.rendered_with = digest(root, EXECUTED), digest(root, RENDERED)
+
+
+def open_cache(folder: Path, executed_with: str) -> JupyterCacheAbstract:
+    """Return the cache in a folder, emptied if it was filled with other inputs."""
+    cache = get_cache(folder)
+    stamp = folder / STAMP
+    if not stamp.is_file() or stamp.read_text() != executed_with:
+        for record in cache.list_cache_records():
+            cache.remove_cache(record.pk)
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(executed_with)
+    return cache
+
+
+def execute(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Execute the notebooks that are read and not in the cache, one for each core at a time.
+
+    jupyter-book, which would execute one after the other, then finds them in the cache. One that
+    fails is left to jupyter-book: it tries again and reports.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads than cores would be slower
+    # A kernel warns that it uses TCP; this profile turns the warning off.
+    os.environ.setdefault("IPYTHONDIR", str(Path(app.confdir) / "tools" / "ipython"))
+    settings = env.mystnb_config  # type: ignore[attr-defined]
+    if settings.execution_mode != "cache":
+        return
+    cache = open_cache(Path(settings.execution_cache_path), app.config.executed_with)
+    paths = [path for name in docnames if (path := str(env.doc2path(name))).endswith(".ipynb")]
+    for path in paths:
+        cache.add_nb_to_project(path)
+    if not cache.list_unexecuted(filter_uris=paths):
+        return
+    quiet = logging.getLogger(__name__)
+    quiet.setLevel(logging.CRITICAL)  # jupyter-book reports failures
+    executor = load_executor("local-parallel", cache, quiet)
+    executor.run_and_cache(filter_uris=paths, timeout=settings.execution_timeout)
+
+
+def setup(app: Sphinx) -> None:
+    """Register the digests, whose change makes Sphinx read every page again."""
+    for name in ("executed_with", "rendered_with"):
+        app.add_config_value(name, "", "env", [str])
+    app.connect("config-inited", configure)
+    app.connect("env-before-read-docs", execute)

@@ -1,0 +1,119 @@
+"""Links to the glossary, and the role {fr}`mot` for a word in French.
+
+The first mention of a term in each chapter becomes a link that shows the first sentence of the
+definition on hover. The notebooks stay plain text: no term needs to be marked.
+"""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxRole
+
+GLOSSARY = "chapters/glossary"
+FRENCH = "language-fr"  # docutils writes this class as lang="fr"
+# Words that mean something else too often.
+NOT_LINKED = {"block", "branch", "channel", "class", "confidence", "depth", "ensemble", "head"}
+NOT_LINKED |= {"jump", "label", "layer", "nat", "protocol", "seed", "stage", "stem"}
+CLOSED = (  # where no link may be, or none is wanted
+    nodes.reference,
+    nodes.literal,
+    nodes.literal_block,
+    nodes.title,
+    nodes.caption,
+    nodes.raw,
+    nodes.math,
+    nodes.math_block,
+    nodes.footnote,
+    nodes.table,
+    addnodes.pending_xref,
+)
+
+
+class FrenchRole(SphinxRole):
+    """Mark a word as French, so that a screen reader pronounces it well."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        return [nodes.emphasis(self.text, self.text, classes=[FRENCH])], []
+
+
+def is_french(node: nodes.Node) -> bool:
+    """Return whether a node is a word in French."""
+    return isinstance(node, nodes.Element) and FRENCH in node["classes"]
+
+
+@lru_cache(maxsize=1)
+def definitions(env: BuildEnvironment) -> dict[str, tuple[str, str]]:
+    """Return for each term its anchor and the first sentence of its definition."""
+    found = {}
+    for entry in env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
+        for term in entry.findall(nodes.term):
+            found[term.astext()] = (term["ids"][0], meaning(entry))
+    return found
+
+
+def meaning(entry: nodes.definition_list_item) -> str:
+    """Return the first sentence of a definition, without the French word before it."""
+    paragraph = next(entry.findall(nodes.paragraph))
+    text = "".join(c.astext() for c in paragraph.children if not is_french(c))
+    return re.split(r"(?<=\.)\s", " ".join(text.split()).lstrip("., "))[0]
+
+
+def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put the links into one page, when it is written."""
+    if not docname.startswith("chapters/") or docname == GLOSSARY:
+        return
+    if GLOSSARY not in app.env.found_docs or app.builder.format != "html":
+        return
+    terms = definitions(app.env)
+    left = {name: entry for name, entry in terms.items() if name not in NOT_LINKED}
+    address = app.builder.get_relative_uri(docname, GLOSSARY)
+    for text in list(doctree.findall(nodes.Text)):
+        if is_open(text):
+            text.parent.replace(text, with_links(str(text), terms, left, address))
+
+
+def is_open(node: nodes.Node | None) -> bool:
+    """Return whether a text is in a paragraph, and in nothing that must not hold links."""
+    in_paragraph = False
+    while node is not None:
+        if isinstance(node, CLOSED):
+            return False
+        in_paragraph = in_paragraph or isinstance(node, nodes.paragraph)
+        node = node.parent
+    return in_paragraph
+
+
+def with_links(text: str, names: Any, left: dict[str, Any], address: str) -> list[nodes.Node]:
+    """Split a text at the terms in `left`, the ones still to be linked, and take them out of it.
+
+    All `names` are searched, longest first, so that "batch" is not found in "batch normalisation",
+    whether that is linked or not. A name with capitals must match exactly: a Mac is no MAC.
+    """
+    found = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    pattern = re.compile(rf"(?<![\w-])({found})(?:s|es)?(?![\w-])", re.I)
+    lower = {name.lower(): name for name in names}
+    parts: list[nodes.Node] = []
+    end = 0
+    for match in pattern.finditer(text):
+        name = lower[match[1].lower()]
+        if name not in left or (name != name.lower() and name not in match[1]):
+            continue  # linked before, or another word
+        anchor, title = left.pop(name)
+        parts.append(nodes.Text(text[end : match.start()]))
+        uri = f"{address}#{anchor}"
+        link = nodes.reference("", match[0], refuri=uri, internal=True, reftitle=title)
+        link["classes"].append("term-link")
+        parts.append(link)
+        end = match.end()
+    return [*parts, nodes.Text(text[end:])]
+
+
+def setup(app: Sphinx) -> None:
+    """Register the role and connect the step."""
+    app.add_role("fr", FrenchRole())
+    app.connect("doctree-resolved", link_terms)

@@ -1,0 +1,165 @@
+"""Two directives that list claims.yml: `claims`, every claim, and `corrections`, the mistakes."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import ReferenceRole, SphinxDirective
+
+from .claims import Claim, add_anchor, anchor_of, format_claim, read_claims, value_node
+from .tables import in_reading_order, list_table
+
+KINDS = {
+    "computed": "An expression gives the value again, to the last digit. A value one unit off "
+    "fails a test.",
+    "cited": "The value stands in the source that is named, at the place that is named.",
+    "recorded": "The value is the lecture's. The mean of our recorded runs must lie in a band.",
+    "corrected": "The lecture says one thing, and another is right.",
+}
+
+
+def title_of(source: Path, page: str) -> str:
+    """Return the first heading of a page, Markdown or notebook."""
+    notebook, markdown = source / f"{page}.ipynb", source / f"{page}.md"
+    if notebook.is_file():
+        cells = json.loads(notebook.read_text(encoding="utf8"))["cells"]
+        lines = [line for cell in cells for line in "".join(cell["source"]).splitlines()]
+    else:
+        lines = markdown.read_text(encoding="utf8").splitlines() if markdown.is_file() else []
+    return next((line[2:].strip() for line in lines if line.startswith("# ")), page)
+
+
+def plain(text: object) -> str:
+    """Return Markdown that shows the text as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>$#])", r"\\\1", str(text))
+
+
+def code(text: str) -> str:
+    """Return Markdown that shows the text as code."""
+    fence = "``" if "`" in text else "`"
+    return f"{fence}{text}{fence}"
+
+
+class ShownRole(ReferenceRole):
+    """{shown}`id` or {shown}`text <id>`: a link to where the page of a claim first shows it."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        claim = read_claims(self.env)[self.target]
+        content = nodes.Text(self.title) if self.has_explicit_title else value_node(claim)
+        link = addnodes.pending_xref(
+            "",
+            nodes.inline("", "", content),
+            refdoc=self.env.docname,
+            refdomain="std",
+            reftype="ref",
+            reftarget=anchor_of(self.target),
+            refexplicit=True,
+            refwarn=True,
+            page=claim["shown_in"],
+        )
+        return [link], []
+
+
+def link_to_page(
+    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: nodes.TextElement
+) -> nodes.reference | None:
+    """Link to the top of a page that does not show a claim by its role."""
+    if node.get("page") not in env.found_docs:
+        return None
+    uri = app.builder.get_relative_uri(node["refdoc"], node["page"])
+    return nodes.reference("", "", content, internal=True, refuri=uri)
+
+
+class LedgerDirective(SphinxDirective):
+    """What both directives share."""
+
+    def by_page(self, claims: list[Claim]) -> Iterator[tuple[nodes.section, str, list[Claim]]]:
+        """Yield a section for each page in reading order, the page, and its claims."""
+        for page in in_reading_order(self.env, (claim["shown_in"] for claim in claims)):
+            title = title_of(Path(self.env.srcdir), page)
+            identifier = f"{self.name}-{page.replace('/', '-').replace('_', '-')}"
+            section = nodes.section("", nodes.title("", title), ids=[identifier], names=[])
+            yield section, page, [claim for claim in claims if claim["shown_in"] == page]
+
+
+class ClaimsDirective(LedgerDirective):
+    """Every claim: a count of each kind, then one table for each page of the book."""
+
+    def run(self) -> list[nodes.Node]:
+        claims = list(read_claims(self.env).values())
+        counts = Counter(claim["kind"] for claim in claims)
+        rows = [[kind, str(counts[kind]), meaning] for kind, meaning in KINDS.items()]
+        rows.append(["all", str(len(claims)), "Every one is shown by a page of the book."])
+        kinds = list_table(["Kind", "Claims", "What keeps it true"], rows)
+        result = self.parse_text_to_nodes(kinds)
+        header = ["Value", "What the lecture says", "What keeps it true"]
+        for section, page, of_page in self.by_page(claims):
+            table = list_table(header, map(self.row, of_page), "claims")
+            section += self.parse_text_to_nodes(f"Shown in {{doc}}`/{page}`\n\n{table}")
+            result.append(section)
+        return result
+
+    def row(self, claim: Claim) -> list[str]:
+        """Return the cells of one claim: value, statement with slide, proof."""
+        statement = f"{claim['statement']}\n\nSlide: {plain(claim['lecture'])}"
+        return [f"{{shown}}`{claim['id']}`", statement, self.proof(claim)]
+
+    def proof(self, claim: Claim) -> str:
+        """Return what keeps a claim true, in words and code."""
+        kind, expression = claim["kind"], claim.get("expression")
+        if kind == "computed":
+            return f"**Computed:** {code(expression)}" if expression else "**Computed**"
+        if kind == "cited":
+            key, _, place = claim["source"].partition(",")
+            text = f"**Cited:** {{footcite:t}}`{key.strip()}`" + (f",{place}" if place else "")
+        elif kind == "corrected":
+            anchor = anchor_of(claim["id"], "correction")
+            text = f"**Corrected:** {format_claim(claim, 'correct')} {{ref}}`(why) <{anchor}>`"
+        else:
+            low, high = claim["band"]
+            text = f"**Recorded:** the mean over the runs in {claim['results']} "
+            text += f"lies between {low:g} and {high:g}.\n\n{code(claim['measure'])}"
+        return f"{text}\n\n{code(expression)}" if expression else text
+
+
+class CorrectionsDirective(LedgerDirective):
+    """Each claim that is corrected: what the lecture says, what is right, why, and where."""
+
+    def run(self) -> list[nodes.Node]:
+        claims = [
+            claim for claim in read_claims(self.env).values() if claim["kind"] == "corrected"
+        ]
+        result: list[nodes.Node] = []
+        for section, _, of_page in self.by_page(claims):
+            entries = map(self.entry, of_page)
+            section += nodes.definition_list("", *entries, classes=["corrections"])
+            result.append(section)
+        return result
+
+    def entry(self, claim: Claim) -> nodes.definition_list_item:
+        """Return one correction."""
+        (statement,) = self.parse_text_to_nodes(claim["statement"])
+        term = nodes.term("", "", *statement.children)
+        add_anchor(self.env, term, anchor_of(claim["id"], "correction"))
+        lines = [
+            f"**The lecture has:** {{claim}}`{claim['id']}` (slide *{plain(claim['lecture'])}*)",
+            f"**Right is:** {format_claim(claim, 'correct')}",
+            f"**Why:** {claim['why']}",
+            f"{{shown}}`In the book <{claim['id']}>`",
+        ]
+        body = nodes.definition("", *self.parse_text_to_nodes("\n\n".join(lines)))
+        return nodes.definition_list_item("", term, body)
+
+
+def setup(app: Sphinx) -> None:
+    """Register the directives and the role."""
+    app.add_directive("claims", ClaimsDirective)
+    app.add_directive("corrections", CorrectionsDirective)
+    app.add_role("shown", ShownRole())
+    app.connect("missing-reference", link_to_page)

@@ -1,0 +1,53 @@
+"""Quizzes are shown as the YAML files of coursekit have them when the page is rendered.
+
+A page without code cells names its quiz in a directive `quiz`. A notebook calls ``quiz.show``;
+its output is made again here, so that a changed quiz needs no new execution.
+"""
+
+import re
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.transforms import SphinxTransform
+from sphinx.util.docutils import SphinxDirective
+
+from coursekit import live, quiz
+
+NAME = re.compile(r'data-live="quiz".*?"quiz": "(\w+)"', re.DOTALL)
+
+
+def render(env: BuildEnvironment, name: str) -> str:
+    """Return the HTML of a quiz, on which the current page now depends; errors of `quiz.show`."""
+    for path in (quiz.FOLDER / f"{name}.yml", *live.FOLDER.glob("*.*")):
+        env.note_dependency(str(path))
+    return quiz.show(name).html
+
+
+class QuizDirective(SphinxDirective):
+    """Show the quiz that the argument names; one that is unknown or broken stops the build."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        try:
+            return [nodes.raw("", render(self.env, self.arguments[0]), format="html")]
+        except ValueError as error:
+            raise self.error(str(error)) from None
+
+
+class RenewQuizzes(SphinxTransform):
+    """Replace the quizzes in the outputs of a notebook."""
+
+    default_priority = 500
+
+    def apply(self) -> None:
+        for node in self.document.findall(nodes.raw):
+            if found := NAME.search(node.astext()):
+                node.children = [nodes.Text(render(self.env, found[1]))]
+
+
+def setup(app: Sphinx) -> None:
+    """Register the directive and the transform."""
+    app.add_directive("quiz", QuizDirective)
+    app.add_transform(RenewQuizzes)

@@ -1,0 +1,210 @@
+"""Three directives that make tables: `page-times`, `recorded-runs` and `lecture-map`."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import yaml
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from dlvlib import results
+
+from .site import page_time
+
+LOG = logging.getLogger(__name__)
+RECORDS = "chapters/results"
+MAP = "teaching/lecture_map.yml"
+Record = dict[str, Any]
+
+
+def list_table(header: Iterable[str], rows: Iterable[Iterable[str]], classes: str = "") -> str:
+    """Return a MyST list-table; each cell is Markdown, and the first of a row names the row."""
+    lines = [":header-rows: 1", ":stub-columns: 1", ":widths: auto"]
+    lines += [f":class: {classes}", ""] if classes else [""]
+    for row in (header, *rows):
+        cells = "\n".join(f"- {indent(cell, '  ').lstrip()}" for cell in row)
+        lines.append(f"* {indent(cells, '  ').lstrip()}")
+    return "\n".join(["`````{list-table}", *lines, "`````"])
+
+
+def in_reading_order(env: BuildEnvironment, pages: Iterable[str]) -> list[str]:
+    """Return the pages in the order of _toc.yml; a page that is not in it comes last."""
+    order = list(env.external_site_map)  # type: ignore[attr-defined]
+    return sorted(set(pages), key=lambda page: order.index(page) if page in order else len(order))
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that fits it.
+
+    >>> duration(42.4), duration(90), duration(7500)
+    ('42 s', '1.5 min', '2.1 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def device(record: Record) -> str:
+    """Return what a run was trained on: the accelerator, or the CPU and its threads."""
+    machine = record["machine"]
+    if machine["accelerator"] != "none":
+        return str(machine["accelerator"])
+    threads = machine["torch_threads"]
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def variant(record: Record) -> str:
+    """Return the name of a run without budget and seed."""
+    name = record["run"].rpartition("-seed")[0] or record["run"]
+    return str(name.removesuffix(f"-{record['budget']}"))
+
+
+def seed_list(seeds: Iterable[int]) -> str:
+    """Return seeds in short form.
+
+    >>> seed_list([2, 0, 1]), seed_list([3]), seed_list([0, 2, 3])
+    ('0 to 2', '3', '0, 2, 3')
+    """
+    seeds = sorted(set(seeds))
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def read_groups(paths: Iterable[Path]) -> list[list[Record]]:
+    """Return the records in groups that share experiment, budget, data, device and torch.
+
+    A smoke run is left out; so is, with a warning, a record that does not load.
+    """
+    groups = defaultdict(list)
+    for path in paths:
+        try:
+            record = results.read_record(path)
+        except results.RecordError as error:
+            LOG.warning(f"recorded runs: {error}")
+            continue
+        if record["budget"] != "smoke":
+            data, torch = results.dataset_name(record), record["machine"]["torch"]
+            key = (record["experiment"], record["budget"], data, device(record), torch)
+            groups[key].append(record)
+    return [groups[key] for key in sorted(groups)]
+
+
+def machine_row(records: list[Record]) -> list[str]:
+    """Return where, when and how long the runs of one group were made."""
+    first = records[0]
+    seconds = [record["wall_seconds"] for record in records]
+    commits = sorted({record["git_commit"][:7] for record in records})
+    return [
+        f"{first['experiment']}\n\nbudget {first['budget']}",
+        str(len(records)),
+        results.dataset_title(results.dataset_name(first)),
+        f"{device(first)}\n\ntorch {first['machine']['torch'].partition('+')[0]}",
+        duration(statistics.median_high(seconds)),
+        duration(sum(seconds)),
+        "\n\n".join([results.date_range(records), *(f"`{commit}`" for commit in commits)]),
+    ]
+
+
+def seed_rows(records: list[Record]) -> list[list[str]]:
+    """Return the seeds of each variant of one group."""
+    seeds = defaultdict(list)
+    for record in records:
+        seeds[variant(record)].append(record["seed"])
+    experiment, budget = records[0]["experiment"], records[0]["budget"]
+    return [[experiment, budget, name, seed_list(seeds[name])] for name in sorted(seeds)]
+
+
+class RecordedRunsDirective(SphinxDirective):
+    """Two tables: where and when the runs were made, and their variants and seeds."""
+
+    def run(self) -> list[nodes.Node]:
+        paths = sorted((Path(self.env.srcdir) / RECORDS).rglob("*.json"))
+        for path in paths:
+            self.env.note_dependency(str(path))
+        groups = read_groups(paths)
+        if not groups:
+            return self.parse_text_to_nodes("No run is recorded. `make train` makes the records.")
+        header = ["Experiment", "Runs", "Data", "Machine", "Median", "Total", "Made"]
+        made = list_table(header, map(machine_row, groups), "runs")
+        rows = [row for group in groups for row in seed_rows(group)]
+        seeds = list_table(["Experiment", "Budget", "Variant", "Seeds"], rows, "runs")
+        return self.parse_text_to_nodes(f"{made}\n\n{seeds}")
+
+
+class PageTimeRole(SphinxRole):
+    """{page-time}`page`: how long the execution of a page took, known once all are read."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        return [nodes.inline("", self.text, page=self.text)], []
+
+
+def insert_times(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Replace the name of each page by its time, when the table is written."""
+    for node in doctree.findall(nodes.inline):
+        if "page" in node:
+            node.children = [nodes.Text(page_time(app.env, node["page"]))]
+
+
+class PageTimesDirective(SphinxDirective):
+    """A table of the notebooks and their times, in reading order."""
+
+    def run(self) -> list[nodes.Node]:
+        pages = in_reading_order(self.env, self.env.found_docs)
+        notebooks = [page for page in pages if str(self.env.doc2path(page)).endswith(".ipynb")]
+        rows = [[f"{{doc}}`/{page}`", f"{{page-time}}`{page}`"] for page in notebooks]
+        return self.parse_text_to_nodes(list_table(["Page", "Time to execute"], rows))
+
+
+def read_map(path: Path) -> list[dict[str, Any]]:
+    """Return the slides in the lecture's order, each with its pages.
+
+    Raises:
+        ExtensionError: if an entry has other keys than slide and pages, has no page, or repeats a
+            slide.
+    """
+    entries: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf8"))
+    for entry in entries:
+        if set(entry) != {"slide", "pages"} or not entry["pages"]:
+            raise ExtensionError(f"{path.name}: each entry must have slide and pages, got {entry}")
+    slides = [entry["slide"] for entry in entries]
+    if len(slides) != len(set(slides)):
+        raise ExtensionError(f"{path.name}: each slide must be listed once, got {slides}")
+    return entries
+
+
+class LectureMapDirective(SphinxDirective):
+    """Two tables: slide to pages, and page to slides."""
+
+    def run(self) -> list[nodes.Node]:
+        path = Path(self.env.srcdir) / MAP
+        self.env.note_dependency(str(path))
+        slides = defaultdict(list)
+        forward = []
+        for entry in read_map(path):
+            pages = [f"{{doc}}`/{page}`" for page in entry["pages"]]
+            forward.append([entry["slide"], "; ".join(pages)])
+            for page in entry["pages"]:
+                slides[page].append(entry["slide"])
+        order = in_reading_order(self.env, slides)
+        back = [[f"{{doc}}`/{page}`", "; ".join(slides[page])] for page in order]
+        there = list_table(["Slide of the lecture", "Pages of the book"], forward)
+        and_back = list_table(["Page of the book", "Slides of the lecture"], back)
+        return self.parse_text_to_nodes(f"{there}\n\n{and_back}")
+
+
+def setup(app: Sphinx) -> None:
+    """Register the directives and the role."""
+    app.add_directive("page-times", PageTimesDirective)
+    app.add_role("page-time", PageTimeRole())
+    app.connect("doctree-resolved", insert_times)
+    app.add_directive("recorded-runs", RecordedRunsDirective)
+    app.add_directive("lecture-map", LectureMapDirective)

@@ -1,0 +1,33 @@
+"""The built book in _build/html: its pages, and each of them parsed once."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import screenshots
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).resolve().parents[2]
+HTML = ROOT / "_build" / "html"
+PAGES = [f"{page}.html" for page in screenshots.find_pages(HTML)]
+WITHOUT_TEXT = {"404.html", "genindex.html", "search.html"}  # of ours: Sphinx makes them
+
+
+@cache
+def parse(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+
+
+@cache
+def anchors(path: Path) -> set[str]:
+    soup = parse(path)
+    return {tag["id"] for tag in soup(id=True)} | {a["name"] for a in soup("a", {"name": True})}
+
+
+def holding(text: str) -> list[str]:
+    """The pages whose HTML holds a text."""
+    return [page for page in PAGES if text in (HTML / page).read_text(encoding="utf8")]
+
+
+def chapters() -> list[str]:
+    return [page for page in PAGES if re.match(r"chapters/\d\d_", page)]
