@@ -6,9 +6,7 @@ BIN := $(or $(VENV),.venv)/bin
 STAMP := $(if $(VENV),,.venv/.installed)
 # Two processes with one thread each: more threads than cores slow the tests down.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
-# The cells of a notebook keep their order.
-NBVAL := -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 \
-	--nbval-sanitize-with tests/nbval.cfg --dist loadfile chapters exercises solutions
+LIGHT := chapters exercises solutions
 SMOKE := _build/smoke
 export IPYTHONDIR := $(CURDIR)/tools/ipython
 export PYTHONHASHSEED := 0
@@ -24,7 +22,7 @@ book: $(STAMP)  ## build the book; open _build/html/index.html. TORCH=cpu: witho
 	@$(BIN)/python tools/build.py
 	@echo "built: open _build/html/index.html"
 
-test: lint unit notebooks smoke html  ## everything CI checks
+test: lint unit html notebooks smoke  ## everything CI checks
 
 quick: ruff  ## ruff and the tests that need no book, no browser and little time
 	$(PYTEST) -n 2 -m "not slow and not book and not browser"
@@ -49,15 +47,14 @@ pages: $(STAMP)
 unit: $(STAMP)  ## tests and doctests of dlvlib and coursekit
 	$(PYTEST) -n 2 tests/lib tests/kit dlvlib coursekit
 
-notebooks: $(STAMP)  ## execute the light notebooks and compare with their stored outputs
-	$(PYTEST) -n 2 $(NBVAL)
+notebooks: book  ## compare the stored outputs, by nbval, with those that the build computed
+	$(BIN)/python tools/compare.py
 
 smoke: $(STAMP)  ## run every training notebook for seconds, on the embedded digits
 	rm -rf $(SMOKE)
 	OMP_NUM_THREADS=1 $(BIN)/python tools/train.py --budget smoke --results $(SMOKE)
 
-html: $(STAMP)  ## build the book from scratch; test its HTML, also in a browser, and the tools
-	@$(BIN)/python tools/build.py --fresh
+html: book  ## test the HTML of the book, also in a browser, and the tools
 	$(PYTEST) -n 2 tests/book
 
 mutate: $(STAMP)  ## count the faults, planted in dlvlib, that the tests find: COUNT=300 SEED=0
@@ -89,9 +86,10 @@ bench: $(STAMP)  ## measure training speed, side by side, and write benchmarks/r
 	$(BIN)/python benchmarks/run_all.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(STEPS),--steps $(STEPS))
 
-portable: $(STAMP)  ## compare the notebooks again with older CPU instructions and two threads
+portable: $(STAMP)  ## execute the notebooks with older CPU instructions, and compare by nbval
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=2 \
-		$(BIN)/python -m pytest -q -n 2 $(NBVAL)
+		$(BIN)/python -m pytest -q -n 2 -p no:randomly --nbval --nbval-current-env \
+		--nbval-cell-timeout=300 --nbval-sanitize-with tests/nbval.cfg --dist loadfile $(LIGHT)
 
 colab: $(STAMP)  ## run every notebook as on Colab: unmodified, fetched, torch kept
 	$(BIN)/python tools/colab.py

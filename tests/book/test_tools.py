@@ -16,20 +16,6 @@ import yaml
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_change_of_the_library_or_of_a_record_changes_the_fingerprint(tmp_path):
-    (tmp_path / "dlvlib").mkdir()
-    module = tmp_path / "dlvlib" / "cost.py"
-    module.write_text("V = 1")
-    before = build.fingerprint(tmp_path)
-    assert build.fingerprint(tmp_path) == before
-    module.write_text("V = 2")
-    assert build.fingerprint(tmp_path) != before
-    changed = build.fingerprint(tmp_path)
-    (tmp_path / "chapters" / "results").mkdir(parents=True)
-    (tmp_path / "chapters" / "results" / "run.json").write_text("{}")
-    assert build.fingerprint(tmp_path) != changed
-
-
 def test_a_failed_page_is_named_with_its_cell(tmp_path):
     page = tmp_path / "chapters" / "07_page.ipynb"
     page.parent.mkdir()
