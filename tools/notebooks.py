@@ -1,4 +1,4 @@
-"""Execute notebooks and store what they say; make the exercises from the solutions.
+"""Execute notebooks and store what they print; make the exercises from the solutions.
 
     python tools/notebooks.py refresh [NOTEBOOK ...]
 
@@ -16,11 +16,24 @@ import sys
 from pathlib import Path
 
 import nbformat
+import yaml
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from set_repository import current
+
+from dlvlib._common import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("chapters", "chapters/training", "solutions", "exercises")
+SET_UP = """\
+# @title Set-up. Without a network, put a clone called dlv-course beside it
+import sys
+
+sys.path += ["..", "../..", "dlv-course"]  # a clone around or beside this
+try:
+    import dlvlib  # noqa: F401
+except ModuleNotFoundError:
+    %pip install -q git+URL"""
+SET_UP_METADATA = {"cellView": "form", "tags": ["remove-cell"]}  # Colab shows the title only
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -31,13 +44,42 @@ SOLUTION = re.compile(
 RENAMED = {  # what the student's copy calls differently
     "(sec-solution-": "(sec-exercise-",
     "# Solution ": "# Exercise ",
-    "dlv-course/solutions": "dlv-course/exercises",
+    "The page without the answers is {ref}`sec-exercise-": (
+        "The page with the answers is {ref}`sec-solution-"
+    ),
 }
 
 
+def reading_order(root: Path = ROOT) -> list[str]:
+    """Return the pages of the book as _toc.yml lists them, without suffix."""
+
+    def pages(node: object) -> list[str]:
+        if isinstance(node, list):
+            return [page for child in node for page in pages(child)]
+        if not isinstance(node, dict):
+            return []
+        own = [node[key] for key in ("root", "file") if key in node]
+        children = [node.get(key) for key in ("parts", "chapters", "sections")]
+        return own + pages(children)
+
+    return pages(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf8")))
+
+
 def book_notebooks() -> list[Path]:
-    """Every committed notebook, in reading order."""
-    return [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.ipynb"))]
+    """Return the notebooks of the book, in reading order."""
+    paths = [ROOT / f"{page}.ipynb" for page in reading_order()]
+    return [path for path in paths if path.exists()]
+
+
+def set_up(notebook: nbformat.NotebookNode, url: str) -> None:
+    """Make the common set-up the first code cell, in place of an older one."""
+    cells = notebook.cells
+    place = next(i for i, cell in enumerate(cells) if cell.cell_type == "code")
+    if cells[place].source.startswith("# @title Set-up"):
+        del cells[place]
+    source = SET_UP.replace("URL", url)
+    cell = nbformat.v4.new_code_cell(source, id="set-up", metadata=SET_UP_METADATA)
+    cells.insert(place, cell)
 
 
 def refresh(path: Path) -> None:
@@ -48,6 +90,7 @@ def refresh(path: Path) -> None:
     """
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata = nbformat.from_dict(KERNEL)
+    set_up(notebook, current(ROOT))
     client = NotebookClient(
         notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}
     )
@@ -91,8 +134,8 @@ def make_exercises() -> None:
         _write(exercise, ROOT / "exercises" / source.name)
 
 
-def _stub(region: re.Match) -> str:
-    """Three dots where a body would be missing; nothing where a line before holds the dots."""
+def _stub(region: re.Match[str]) -> str:
+    """Return three dots for a body; nothing at the margin, where a line before has them."""
     return f"{region['indent']}...  # your code here\n" if region["indent"] else ""
 
 
@@ -108,12 +151,7 @@ def _text_only(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _write(notebook: nbformat.NotebookNode, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    try:
-        nbformat.write(notebook, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(path, (nbformat.writes(notebook) + "\n").encode())
 
 
 def main() -> int:
@@ -122,7 +160,7 @@ def main() -> int:
     parser.add_argument("command", choices=["refresh"])
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of the book")
     arguments = parser.parse_args()
-    # A kernel says on stderr that it runs over TCP; that is no news here.
+    # silences ipykernel's warning that it runs over TCP
     os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
     try:
         if not arguments.notebooks:
