@@ -62,7 +62,8 @@ def write_record(path: str | Path, **fields: Any) -> Path:
         raise RecordError(f"{path.name}: the field 'digest' is reserved for the seal")
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
-        content = json.dumps({"git_commit": _git_commit(), "recorded_at": now, **fields})
+        commit = fields.pop("git_commit", None) or _git_commit()
+        content = json.dumps({"git_commit": commit, "recorded_at": now, **fields})
         record = _parse(content)
         digest = _digest(record)
     except (TypeError, ValueError, RecursionError) as error:
