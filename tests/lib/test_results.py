@@ -11,7 +11,6 @@ import torch
 from dlvlib import results
 
 ROOT = Path(__file__).parents[2]
-RECORDS = sorted((ROOT / "chapters" / "results").rglob("*.json"))
 FIELDS = {
     "experiment": "demo",
     "run": "net-full-seed0",
@@ -270,23 +269,6 @@ def test_a_weights_file_never_leaves_the_folder_of_its_record(tmp_path):
     path = results.write_record(tmp_path / "a" / "run.json", **fields)
     with pytest.raises(results.RecordError, match="is missing"):
         results.read_weights(path)
-
-
-def test_the_published_records_are_whole_and_no_smoke_runs():
-    names = {path.parent.relative_to(ROOT / "chapters" / "results") for path in RECORDS}
-    assert names
-    for name in names:
-        for record in results.load(str(name), None):
-            assert record["experiment"] == str(name)
-            assert record["budget"] != "smoke"
-            assert record["git_commit"] != "unknown"
-
-
-def test_published_weights_are_small_and_belong_to_a_record():
-    records = results.load("features")
-    for record in records:
-        assert all(weights.isfinite().all() for weights in records.weights(record).values())
-        assert record["weights"]["bytes"] <= 2_000_000
 
 
 @pytest.mark.slow
