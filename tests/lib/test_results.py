@@ -31,7 +31,6 @@ WEIGHTS = {
 
 
 def write(folder, *runs, **fields):
-    """Write one record per run, such as "net-full-seed0"."""
     for run in runs:
         _, budget, seed = run.rsplit("-", 2)
         named = {"run": run, "budget": budget, "seed": int(seed.removeprefix("seed"))}
