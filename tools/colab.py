@@ -2,10 +2,9 @@
 
     python tools/colab.py [NOTEBOOK ...]
 
-Each notebook gets a fresh environment, kernel and folder. Its set-up cell clones the repository
-and installs dlvlib; git's `insteadOf` leads the clone to the files of this checkout. What Colab
-brings (torch, numpy, pip and the rest) comes from the environment that runs this file. Only
-pip's build of dlvlib needs the network, to fetch setuptools from the package registry.
+Each notebook gets a fresh environment, kernel and folder. Its set-up cell lets pip fetch the
+repository; git's `insteadOf` leads pip to a copy of this checkout. What Colab brings (torch,
+numpy, pip and the rest) comes from the environment that runs this file. No network is needed.
 """
 
 import argparse
@@ -32,10 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 KEPT = ("torch", "torchvision", "numpy")  # what the installation must not replace
 NOT_ON_COLAB = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 PROBE = f"""\
-import importlib.metadata as metadata, importlib.util, json, pathlib, sysconfig
+import importlib.metadata as metadata, importlib.util, json, sysconfig
 own = metadata.distributions(path=[sysconfig.get_path("purelib")])
 print(json.dumps({{
-    "folder": str(pathlib.Path.cwd()),
     "dlvlib": importlib.util.find_spec("dlvlib").origin,
     "installed": sorted(d.metadata["Name"] for d in own),
     "kept": {{n: [metadata.version(n), importlib.util.find_spec(n).origin] for n in {KEPT}}},
@@ -45,9 +43,9 @@ print(json.dumps({{
 
 def publish(root: Path, target: Path) -> None:
     """Copy a checkout as it is now, without what git ignores, and commit the copy."""
-    command = ["git", "-C", str(root), "ls-files", "-z"]
-    command += ["--cached", "--others", "--exclude-standard"]
-    for name in filter(None, subprocess.check_output(command, text=True).split("\0")):
+    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others"]
+    names = subprocess.check_output([*command, "--exclude-standard"], text=True).split("\0")
+    for name in filter(None, names):
         if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(root / name, target / name)
@@ -55,7 +53,7 @@ def publish(root: Path, target: Path) -> None:
 
 
 def commit(repository: Path) -> None:
-    """Commit all files of a folder, which becomes a repository if it is none."""
+    """Commit all files of a folder; it becomes a repository if it is none yet."""
     git = ["git", "-C", str(repository), "-c", "user.name=x", "-c", "user.email=x@x.invalid"]
     subprocess.check_call([*git, "init", "--quiet", "--initial-branch=main"])
     subprocess.check_call([*git, "add", "--all", "--force"])
@@ -65,8 +63,8 @@ def commit(repository: Path) -> None:
 def make_environment(folder: Path) -> str:
     """Make an environment with all packages of this one but dlvlib; return its Python.
 
-    They are seen through a .pth file. pip takes them for installed and never removes them, since
-    they lie outside; editable installations, which dlvlib is here, are not seen that way.
+    They are found through a .pth file. pip takes them as installed and never removes them, since
+    they lie outside; an editable installation, such as dlvlib's here, is not found that way.
     """
     venv.create(folder, with_pip=False)
     (library,) = folder.glob("lib/python*/site-packages")
@@ -76,11 +74,10 @@ def make_environment(folder: Path) -> str:
 
 
 def environment(repository: Path, work: Path) -> dict[str, str]:
-    """Return the variables of the kernel: the clone is led to `repository`.
+    """Return the variables of the kernel: git is led to `repository`.
 
-    pip is told to keep torch as it is, so that it stops at a requirement which would replace it
-    instead of fetching gigabytes. Its cache is our own: pip takes a folder with a dash in its
-    name for a release, and would install what it once built from the same path.
+    pip must keep torch as it is, and so stops at a requirement that would replace it instead of
+    fetching gigabytes. It builds dlvlib with the setuptools that is there.
     """
     constraints = work / "kept.txt"
     constraints.write_text("".join(f"{name}=={version(name)}\n" for name in KEPT))
@@ -88,20 +85,19 @@ def environment(repository: Path, work: Path) -> dict[str, str]:
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{repository.as_uri()}.insteadOf",
         "GIT_CONFIG_VALUE_0": current(repository),
-        "PIP_CACHE_DIR": str(repository.with_name("pip")),
         "PIP_CONSTRAINT": str(constraints),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # sic: pip reads this as the option being given
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_NO_INDEX": "1",
     }
 
 
 def run(path: Path, repository: Path, work: Path) -> tuple[nbformat.NotebookNode, dict]:
     """Execute a notebook in the folder `work`; return it and what was found afterwards.
 
-    A second notebook in the same folder meets what the first one left, as after a restart of the
-    kernel on Colab.
-
-    What was found: the current folder, the file of dlvlib, the packages that were installed, and
-    version and file of each package of `KEPT`.
+    What was found: the file of dlvlib, the packages that were installed, and version and file
+    of each package of `KEPT`.
 
     Raises:
         RuntimeError: if a cell fails; the message names the notebook, the cell and the error.
@@ -115,7 +111,7 @@ def run(path: Path, repository: Path, work: Path) -> tuple[nbformat.NotebookNode
     manager._kernel_spec = KernelSpec(argv=command, language="python")
     resources = {"metadata": {"path": str(work / "content")}}
     client = NotebookClient(notebook, km=manager, timeout=600, resources=resources)
-    client.owns_km = True  # it ends the kernel, too
+    client.owns_km = True  # it also ends the kernel
     try:
         client.execute(env=environment(repository, work))
     except (CellExecutionError, CellTimeoutError) as error:
@@ -130,7 +126,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of the book")
     arguments = parser.parse_args()
-    # A kernel says on stderr that it runs over TCP; that is no news here.
+    # silences ipykernel's warning that it runs over TCP
     os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
     failed = 0
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Execute notebooks and store what they say; make the exercises from the solutions.
+"""Execute notebooks and store what they print; make the exercises from the solutions.
 
     python tools/notebooks.py refresh [NOTEBOOK ...]
 
@@ -18,10 +18,22 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from set_repository import current
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from dlvlib._common import write_atomically
+
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("chapters", "chapters/training", "solutions", "exercises")
+SET_UP = """\
+# @title Set-up. Without a network, put a clone called dlv-course beside it
+import sys
+
+sys.path += ["..", "../..", "dlv-course"]  # a clone around or beside this
+try:
+    import dlvlib  # noqa: F401
+except ModuleNotFoundError:
+    %pip install -q git+URL"""
+SET_UP_METADATA = {"cellView": "form", "tags": ["remove-cell"]}  # Colab shows the title only
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -32,7 +44,9 @@ SOLUTION = re.compile(
 RENAMED = {  # what the student's copy calls differently
     "(sec-solution-": "(sec-exercise-",
     "# Solution ": "# Exercise ",
-    "dlv-course/solutions": "dlv-course/exercises",
+    "The page without the answers is {ref}`sec-exercise-": (
+        "The page with the answers is {ref}`sec-solution-"
+    ),
 }
 
 
@@ -46,6 +60,17 @@ def book_notebooks() -> list[Path]:
     return [path for page in reading_order() if (path := ROOT / f"{page}.ipynb").is_file()]
 
 
+def set_up(notebook: nbformat.NotebookNode, url: str) -> None:
+    """Make the common set-up the first code cell, in place of an older one."""
+    cells = notebook.cells
+    place = next(i for i, cell in enumerate(cells) if cell.cell_type == "code")
+    if cells[place].source.startswith("# @title Set-up"):
+        del cells[place]
+    source = SET_UP.replace("URL", url)
+    cell = nbformat.v4.new_code_cell(source, id="set-up", metadata=SET_UP_METADATA)
+    cells.insert(place, cell)
+
+
 def refresh(path: Path) -> None:
     """Execute the notebook and store its text outputs; on failure the file stays as it was.
 
@@ -54,9 +79,9 @@ def refresh(path: Path) -> None:
     """
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata = nbformat.from_dict(KERNEL)
-    client = NotebookClient(
-        notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}
-    )
+    set_up(notebook, current(ROOT))
+    folder = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(notebook, timeout=600, resources=folder, coalesce_streams=True)
     try:
         client.execute()
     except CellExecutionError as error:
@@ -97,8 +122,8 @@ def make_exercises() -> None:
         _write(exercise, ROOT / "exercises" / source.name)
 
 
-def _stub(region: re.Match) -> str:
-    """Three dots where a body would be missing; nothing where a line before holds the dots."""
+def _stub(region: re.Match[str]) -> str:
+    """Return three dots for a body; nothing at the margin, where a line before has them."""
     return f"{region['indent']}...  # your code here\n" if region["indent"] else ""
 
 
@@ -114,12 +139,7 @@ def _text_only(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _write(notebook: nbformat.NotebookNode, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    try:
-        nbformat.write(notebook, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(path, (nbformat.writes(notebook) + "\n").encode())
 
 
 def main() -> int:
@@ -128,7 +148,7 @@ def main() -> int:
     parser.add_argument("command", choices=["refresh"])
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of the book")
     arguments = parser.parse_args()
-    # A kernel says on stderr that it runs over TCP; that is no news here.
+    # silences ipykernel's warning that it runs over TCP
     os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
     try:
         if not arguments.notebooks:

@@ -17,8 +17,8 @@ START, END = "<!-- results: written by tools/readme.py -->\n", "<!-- end of resu
 
 
 def table() -> str:
-    """Return the results as Markdown tables with their provenance."""
-    records = results.read_experiment(ROOT / "chapters" / "results" / "lenet_mnist", budget="full")
+    """Return the results as Markdown tables with the lines that say where they come from."""
+    records = results.load("lenet_mnist", "full")
     final = [100 * record["metrics"]["test_top1"] for record in records]
     claims = yaml.safe_load((ROOT / "claims.yml").read_text(encoding="utf8"))
     lecture = next(c["value"] for c in claims if c["id"] == "lecture.log.test_epoch10")
@@ -34,10 +34,9 @@ def table() -> str:
 
 def degradation() -> str:
     """Return the errors of the plain and the residual networks after the last epoch."""
-    folder = ROOT / "chapters" / "results" / "degradation"
-    budgets = {record["budget"] for record in results.read_experiment(folder)}
-    records = results.read_experiment(folder, budget="full" if "full" in budgets else "laptop")
-    records = [record for record in records if "float32" not in record["run"]]
+    networks = ("plain20", "plain56", "resnet20", "resnet56")
+    records = results.load("degradation", variants=networks)
+    records = [record for network in networks for record in records.of(network)]
     epochs = len(records[0]["history"])
     lines = [
         f"Degradation, the paper's recipe, {epochs} of its about 164 epochs:\n",

@@ -9,11 +9,11 @@ import re
 import sys
 from pathlib import Path
 
-from notebooks import FOLDERS
+from dlvlib._common import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = "_config.yml"
-REPEATED = ("CITATION.cff", *(f"{folder}/*.ipynb" for folder in FOLDERS))
+REPEATED = ("CITATION.cff", *(f"{f}/**/*.ipynb" for f in ("chapters", "exercises", "solutions")))
 FORM = re.compile(
     r"https://github\.com/[a-z\d]+(?:-[a-z\d]+)*/([\w.-]+)", re.ASCII | re.IGNORECASE
 )
@@ -22,7 +22,7 @@ END = r"(?![\w-]|\.\w)"  # so that .../dlv is not found in .../dlv-course
 
 
 def check_address(url: str) -> None:
-    """Refuse what is no address of a repository.
+    """Check that `url` is the address of a repository.
 
     Raises:
         ValueError: if it is not https://github.com/owner/name and nothing more.
@@ -48,37 +48,29 @@ def current(root: Path) -> str:
 def set_repository(root: Path, url: str) -> list[Path]:
     """Replace the address; return the files that changed.
 
-    All new texts are written before the first file is replaced, and _config.yml, which says what
-    the old address is, comes last: after an interruption the same command completes the change.
+    _config.yml, which holds the old address, comes last: after an interruption the same command
+    completes the change.
 
     Raises:
         ValueError: if the new address, or the one in _config.yml, is not of the right form.
     """
     check_address(url)
     old = re.compile(re.escape(current(root)) + END)
-    paths = [path for pattern in REPEATED for path in sorted(root.glob(pattern))]
-    written = []
-    try:
-        for path in [*paths, root / CONFIG]:
-            before = path.read_bytes().decode()  # read_text would change line ends
-            after = old.sub(url, before)
-            if after != before:
-                temporary = path.with_suffix(".tmp")
-                written.append((temporary, path))
-                temporary.write_bytes(after.encode())
-        for temporary, path in written:
-            temporary.replace(path)
-    finally:
-        for temporary, _ in written:
-            temporary.unlink(missing_ok=True)
-    return [path for _, path in written]
+    changed = []
+    for path in [*(p for pattern in REPEATED for p in sorted(root.glob(pattern))), root / CONFIG]:
+        before = path.read_bytes().decode()  # read_text would change line ends
+        after = old.sub(url, before)
+        if after != before:
+            write_atomically(path, after.encode())
+            changed.append(path)
+    return changed
 
 
 def main(arguments: list[str]) -> int:
     """Run the command line; returns the exit status."""
     try:
         if len(arguments) != 1 or not arguments[0]:
-            raise ValueError("say which: make set-repository URL=https://github.com/owner/name")
+            raise ValueError("usage: make set-repository URL=https://github.com/owner/name")
         changed = set_repository(ROOT, arguments[0])
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

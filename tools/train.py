@@ -3,8 +3,8 @@
     python tools/train.py [--only lenet] [--budget full] [--minutes 10] [--results FOLDER]
                           [--cifar FOLDER]
 
-Each notebook writes one record per finished run, so an interruption loses at most the run under
-way. The executed notebook is kept in _build/training/ and only when it ran to its end.
+Each notebook writes one record per finished run, so an interruption loses at most the current
+run. The executed notebook is kept in _build/training/, and only if it ran to its end.
 """
 
 import argparse
@@ -23,9 +23,9 @@ NOTEBOOKS = ROOT / "chapters" / "training"
 
 
 def train(notebook: Path, parameters: dict[str, object], output: Path) -> None:
-    """Execute one training notebook; the output appears only when every cell succeeded."""
+    """Execute one training notebook; the output appears only if every cell succeeded."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_suffix(".unfinished.ipynb")
+    temporary = output.with_name(f".{output.stem}.{os.getpid()}.ipynb")  # of this process
     try:
         papermill.execute_notebook(
             notebook,

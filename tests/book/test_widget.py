@@ -1,10 +1,12 @@
-"""Where a kernel runs, exercise 3 has a slider; the published page says that it has none."""
+"""Exercise 3 has a slider where a kernel runs; the published page has a sentence instead."""
 
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.book
 ROOT = Path(__file__).parents[2]
 COLAB = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')"
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -19,6 +21,7 @@ def read(folder: str):
     return nbformat.read(ROOT / folder / "03_lenet.ipynb", as_version=4)
 
 
+@pytest.mark.slow
 def test_on_colab_a_slider_appears_and_asks_the_network():
     notebook = read("solutions")
     notebook.cells.insert(0, nbformat.v4.new_code_cell(COLAB))
@@ -33,7 +36,10 @@ def test_on_colab_a_slider_appears_and_asks_the_network():
     assert 99.9 < sum(shares) < 100.1
 
 
-def test_a_page_without_a_kernel_says_so_instead_of_showing_a_dead_slider():
-    for folder, said in (("solutions", "appears here in a running notebook"), ("exercises", "6")):
+def test_a_page_without_a_kernel_shows_a_sentence_and_no_dead_slider():
+    for folder, sentence in (
+        ("solutions", "appears here in a running notebook"),
+        ("exercises", "6"),
+    ):
         (output,) = outputs(read(folder))
-        assert said in output.text
+        assert sentence in output.text

@@ -1,0 +1,55 @@
+import pytest
+from test_results import FIELDS, WEIGHTS, write
+
+from dlvlib import experiments
+
+
+def plan(folder, budget="best"):
+    runs = {"laptop": [("a", 0), ("b", 0)], "full": [("a", 0), ("b", 0), ("a", 1)]}
+    return experiments.Experiment("demo", runs, budget=budget, folder=folder)
+
+
+def test_an_experiment_yields_what_is_not_recorded_and_stops_in_time(tmp_path):
+    write(tmp_path, "b-full-seed0")
+    experiment = plan(tmp_path)
+    assert experiment.budget == "full"
+    assert [run.name for run in experiment.pending()] == ["a-full-seed0", "a-full-seed1"]
+    assert list(experiment.pending(minutes=0)) == []
+    assert experiment.load().missing == ["a-full-seed0", "a-full-seed1"]
+    assert plan(tmp_path / "empty").budget == "laptop"
+    with pytest.raises(ValueError, match="budget must be one of .*'laptop', 'full'.* got 'huge'"):
+        plan(tmp_path, "huge")
+
+
+def test_an_experiment_records_a_run_with_its_weights(tmp_path):
+    experiment = plan(tmp_path, "full")
+    run = list(experiment.pending())[2]
+    parts = {name: FIELDS[name] for name in ("model", "config", "dataset", "metrics")}
+    experiment.record(run, **parts, seconds=2.0, weights=WEIGHTS, aux="on")
+    records = experiment.load()
+    (record,) = records.of("a")
+    assert (record["run"], record["seed"], record["aux"]) == ("a-full-seed1", 1, "on")
+    assert (record["wall_seconds"], record["history"]) == (2.0, [])
+    assert "torch" in record["machine"]
+    assert set(records.weights(record)) == set(WEIGHTS)
+    assert records.missing == ["a-full-seed0", "b-full-seed0"]
+
+
+def test_several_processes_divide_the_runs(tmp_path, monkeypatch):
+    runs = {"full": [("net", seed) for seed in range(7)]}
+    experiment = experiments.Experiment("demo", runs, budget="full", folder=tmp_path)
+    parts = []
+    for share in ("1/3", "2/3", "3/3"):
+        monkeypatch.setenv("DLV_SHARE", share)
+        parts.append([run.seed for run in experiment.pending()])
+    assert parts == [[0, 3, 6], [1, 4], [2, 5]]
+    write(tmp_path, "net-full-seed3")
+    monkeypatch.setenv("DLV_SHARE", "1/3")  # a finished run does not shift the others
+    assert [run.seed for run in experiment.pending()] == [0, 6]
+
+
+@pytest.mark.parametrize("share", ["0/2", "3/2", "2", "a/b", "1/2/3"])
+def test_an_impossible_share_is_named(tmp_path, monkeypatch, share):
+    monkeypatch.setenv("DLV_SHARE", share)
+    with pytest.raises(ValueError, match=f"k/n with 1 <= k <= n, got '{share}'"):
+        list(plan(tmp_path).pending())
