@@ -14,7 +14,8 @@ import dlvlib
 ROOT = Path(dlvlib.__file__).parents[1]
 FOUNDATION = {"_common"}  # imports nothing of its own
 ALLOWED = {  # a module or package: its siblings that it may import, besides the foundation
-    **{name: set() for name in ("runtime", "metrics", "plotting", "results")},
+    **{name: set() for name in ("runtime", "metrics", "plotting", "_records")},
+    **{"results": {"_records"}, "experiments": {"results", "runtime"}},
     **{"models": set(), "profile": {"runtime"}, "visualize": {"runtime"}},
     **{"_image_files": set(), "data": {"_image_files"}},
     "training": {"runtime", "metrics"},
