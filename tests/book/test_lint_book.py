@@ -1,0 +1,183 @@
+"""`lint_book` finds nothing in the book, and each kind of fault in a small one."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import lint_book
+import nbformat
+import notebooks
+import pytest
+import torch
+import yaml
+
+from dlvlib import results
+
+ROOT = Path(__file__).parents[2]
+URL = "https://github.com/owner/name"
+CHAPTER, SOLUTION, EXERCISE = "chapters/01_a.ipynb", "solutions/01_q.ipynb", "exercises/01_q.ipynb"
+QUIZ, RECORD = "coursekit/quizzes/01_a.yml", "chapters/results/demo/net.json"
+CLAIM = {
+    "id": "net.params",
+    "statement": "The network has 61,706 parameters.",
+    "lecture": "Networks",
+    "value": 61706,
+    "format": ",d",
+    "kind": "computed",
+    "expression": "num_params(Net())",
+    "shown_in": "index",
+}
+QUESTION = {
+    "id": "net.size",
+    "question": "Is it small?",
+    "choices": [
+        {"text": "Yes.", "why": "It is.", "right": True},
+        {"text": "No.", "why": "It is."},
+    ],
+}
+FIGURE = {
+    "figure": {"name": "fig-one", "caption": "What the network answers to one image."},
+    "image": {"alt": "Ten bars, of which the one of class 3 is the only high one of them."},
+}
+FIELDS = {
+    "experiment": "demo",
+    "run": "net",
+    "budget": "full",
+    "seed": 0,
+    "model": "net",
+    "dataset": {"name": "digits", "checksum": "abc"},
+    "config": {},
+    "history": [],
+    "metrics": {"test_top1": 0.87654},
+    "wall_seconds": 61.0,
+    "machine": {},
+    "git_commit": "abc",
+}
+
+
+def markdown(text):
+    return nbformat.v4.new_markdown_cell(text)
+
+
+def code(source, output="", *, name="stdout", **metadata):
+    outputs = [nbformat.v4.new_output("stream", name=name, text=output)] if output else []
+    return nbformat.v4.new_code_cell(source, outputs=outputs, metadata=metadata)
+
+
+def write_notebook(path, cells):
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=notebooks.KERNEL)
+    notebooks.set_up(notebook, URL)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return notebook
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf8"
+    )
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """A small book that breaks no rule."""
+    root = tmp_path_factory.mktemp("book")
+    pages = [page.removesuffix(".ipynb") for page in (CHAPTER, SOLUTION, EXERCISE)]
+    write(root / "_config.yml", f"repository:\n  url: {URL}\n")
+    write(root / "_toc.yml", {"root": "index", "chapters": [{"file": page} for page in pages]})
+    write(root / "index.md", "# Book\n\nIt has {claim}`net.params` and `61706` weights.\n")
+    write(root / "claims.yml", [CLAIM])
+    write(root / QUIZ, [QUESTION])
+    write(root / "dlvlib/data.py", "import torch\n\ntorch.load('a', weights_only=True)\n")
+    write(root / "tests/test_a.py", "import torch\n")
+    figure = code("figure(1)", **{"mystnb": FIGURE})
+    figure.outputs = [nbformat.v4.new_output("display_data", {"text/plain": "<Figure size 1>"})]
+    head = markdown("(sec-a)=\n# A chapter\n\nAt a glance: it is short, and has 161,706 words.")
+    tail = markdown("## Check yourself\n\n## Summary\n\n## References")
+    write_notebook(root / CHAPTER, [head, code("import os"), code("1 + 1"), figure, tail])
+    asked = "a = ...\n### BEGIN SOLUTION\na = 1\n### END SOLUTION\ncheck(a)"
+    title = markdown("# Exercise")
+    solution = write_notebook(root / SOLUTION, [title, code(asked, "Right. One.\n")])
+    exercise = notebooks.make_exercise(solution)
+    exercise.cells[-1].outputs = code("", "Not yet. Try.\n").outputs
+    (root / "exercises").mkdir()
+    nbformat.write(exercise, root / EXERCISE)
+    weights = results.write_weights(
+        (root / RECORD).with_suffix(".safetensors"), {"scale": torch.ones(2)}
+    )
+    results.write_record(root / RECORD, **FIELDS, weights=weights)
+    subprocess.run(["git", "init", "--quiet", root], check=True)
+    return root
+
+
+@pytest.fixture
+def book(clean, tmp_path):
+    return Path(shutil.copytree(clean, tmp_path / "book"))
+
+
+def test_the_small_book_breaks_no_rule(clean):
+    assert lint_book.lint(clean) == []
+
+
+@pytest.mark.book
+def test_the_book_breaks_no_rule():
+    assert "\n".join(lint_book.lint(ROOT)) == ""
+
+
+TOO_LONG = "\\n".join(["1"] * 26)
+FAULTS = [  # file, what is replaced by what, problem
+    (CHAPTER, '"metadata": {\n  "kernelspec"', '"metadata": {\n  "x": 1, "kernelspec"', "metadata"),
+    (CHAPTER, '"cell_type": "code"', '"cell_type": "coda"', "is not a valid notebook"),
+    (CHAPTER, "# @title Set-up", "# @title Our set-up", "must be the set-up"),
+    (CHAPTER, '"1 + 1"', f'"{TOO_LONG}"', "at most 25 lines, got 26"),
+    (CHAPTER, '"1 + 1"', f'"{"1" * 120}"', "characters wide, got 120"),
+    (CHAPTER, '"1 + 1"', '"%pip install x"', "must not start a process"),
+    (CHAPTER, '"1 + 1"', '"import subprocess"', "must not start a process"),
+    (CHAPTER, "# A chapter", "## A chapter", "must start with its only title"),
+    (CHAPTER, "## Check yourself", "## Text\\n\\n#### Deep\\n\\n## Check yourself", "skips a level"),
+    (CHAPTER, "text/plain", "image/png", "stores an image"),
+    (SOLUTION, '"name": "stdout"', '"name": "stderr"', "stores output on stderr"),
+    (CHAPTER, "fig-one", "one", "name must start with fig-, got 'one'"),
+    (CHAPTER, FIGURE["figure"]["caption"], "Short.", "needs a caption"),
+    (CHAPTER, FIGURE["image"]["alt"], "Bars.", "needs a text for those who cannot see it"),
+    (CHAPTER, "At a glance", "In short", "must have a box"),
+    (CHAPTER, "## Summary", "## The end", "must end with Check yourself"),
+    (CHAPTER, "(sec-a)=", "(a)=", "must start with a label"),
+    (EXERCISE, "check(a)", "check(a, 1)", "differs from its solution"),
+    (SOLUTION, "Right. ", "Wrong. ", "must be right"),
+    (EXERCISE, "Not yet. ", "Right. ", "must store “Not yet.”"),
+    ("_toc.yml", f"- file: {CHAPTER[:-6]}\n", "", "is not in _toc.yml"),
+    ("claims.yml", "kind: computed", "kind: cited", "missing source"),
+    ("claims.yml", "format: ',d'", "format: ',q'", "format ',q' does not fit"),
+    ("claims.yml", "id: net.params", "id: net", "id must be words"),
+    ("claims.yml", "num_params(Net())", "'61_706'", "expression must compute something"),
+    ("claims.yml", "shown_in: index", f"shown_in: {CHAPTER[:-6]}", "does not use it"),
+    ("index.md", "{claim}`net.params`", "{claim}`net.param`", "'net.param' is not in claims.yml"),
+    (QUIZ, "question: Is it small?", "question: Is it $small$?", "must be plain text"),
+    (QUIZ, "why: It is.", "why: It has 61706 weights.", "61706 is typed, and owned by the claim"),
+    ("dlvlib/data.py", "True", "False", "torch.load without weights_only=True"),
+    ("dlvlib/data.py", "import torch\n", "import torch, pickle\n", "hides in a file: pickle"),
+    ("dlvlib/data.py", "'a', weights", "'a', allow_pickle=True, weights", "with allow_pickle"),
+    ("dlvlib/data.py", "import torch\n", "import torch, requests\n", "unchecked: requests"),
+    ("dlvlib/data.py", "import torch\n", "import torch\ntorch.hub.load('a')\n", "torch.hub.load"),
+    ("dlvlib/data.py", "import torch\n", "import torch\nmnist(download=True)\n", "download=True"),
+    ("dlvlib/data.py", "import torch\n", "import torch\nmodels.a(weights='b')\n", "with weights"),
+    ("tests/test_a.py", "torch\n", "torch\n\ntorch.load('a')\n", "torch.load without weights_only"),
+    ("dlvlib/data.py", "'a'", "'/ho" "me/me/a'", "data.py:3: holds a path of one machine: /ho" "me/m"),
+    ("index.md", "# Book", "# Book\n\nAKIA" + "A" * 16, "index.md:3: holds a secret"),
+    ("index.md", "# Book", "# Book\n\nhttp://10.0." "0.1/", "the address of one network"),
+    (RECORD, "0.87654", "0.87655", "does not match its digest"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new", "problem"), FAULTS, ids=lambda text: text[-30:])
+def test_a_fault_is_reported(book, file, old, new, problem):
+    path = book / file
+    text = path.read_text(encoding="utf8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf8")
+    found = lint_book.lint(book)
+    assert [line for line in found if problem in line], found
+    assert all("\n" not in line for line in found)
