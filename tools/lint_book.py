@@ -40,8 +40,11 @@ Problems = Iterator[tuple[str, str]]
 
 def lint(root: Path) -> list[str]:
     """Return all problems of a book, as "file: problem"."""
-    parts = (lint_notebooks.problems, lint_claims.problems, _records, _quizzes, _code, _texts)
-    return [f"{file}: {problem}" for part in parts for file, problem in part(root)]
+    found = list(lint_notebooks.unreadable(root))
+    if not found:
+        parts = (lint_notebooks.problems, lint_claims.problems, _records, _quizzes, _code, _texts)
+        found = [problem for part in parts for problem in part(root)]
+    return [f"{file}: {problem}" for file, problem in found]
 
 
 def _records(root: Path) -> Problems:

@@ -38,19 +38,25 @@ def read_claims(path: Path) -> list[Claim]:
 
 def problems(root: Path) -> Iterator[tuple[str, str]]:
     """Yield (file, problem)."""
-    claims = read_claims(root / "claims.yml")
-    pages = reading_order(root)
-    used = {page: used_ids(root, page) for page in pages}
+    try:
+        claims = read_claims(root / "claims.yml")
+    except yaml.YAMLError as error:
+        yield "claims.yml", f"is not valid YAML: {' '.join(str(error).split())}"
+        return
+    used = {page: used_ids(root, page) for page in reading_order(root)}
+    sound = []
     for claim in claims:
-        for problem in claim_problems(claim):
+        found = list(claim_problems(claim))
+        if not found and claim["id"] not in used.get(claim["shown_in"], ()):
+            found = [f"{claim['shown_in']} does not use it"]
+        for problem in found:
             yield "claims.yml", f"{claim.get('id')}: {problem}"
-        if claim["id"] not in used.get(claim["shown_in"], ()):
-            yield "claims.yml", f"{claim['id']}: {claim['shown_in']} does not use it"
-    ids = Counter(claim["id"] for claim in claims)
+        sound += [] if found else [claim]
+    ids = Counter(claim.get("id") for claim in claims)
     for identifier in (identifier for identifier, count in ids.items() if count > 1):
         yield "claims.yml", f"duplicate id {identifier!r}"
-    owned = owned_numbers(root, claims)
-    for page in pages:
+    owned = owned_numbers(root, sound)
+    for page in used:
         for identifier in sorted(used[page] - set(ids)):
             yield page, f"the claim {identifier!r} is not in claims.yml"
         for problem in typed_numbers(page, prose(root, page), owned):

@@ -29,28 +29,38 @@ def book_notebooks(root: Path) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
+def unreadable(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield (file, problem) of pages that the other checks could not read."""
+    for page in notebooks.reading_order(root):
+        if not any((root / f"{page}{suffix}").exists() for suffix in (".ipynb", ".md")):
+            yield "_toc.yml", f"there is no page {page}"
+    for path in {*book_notebooks(root), *_in_folders(root)}:
+        try:
+            nbformat.validate(read(path))
+        except Exception as error:  # of json, nbformat or jsonschema
+            problem = f"is not a valid notebook: {str(error).splitlines()[0]}"
+            yield path.relative_to(root).as_posix(), problem
+
+
 def problems(root: Path) -> Iterator[tuple[str, str]]:
     """Yield (file, problem)."""
     url = set_repository.current(root)
     listed = book_notebooks(root)
     for path in listed:
-        name = path.relative_to(root).as_posix()
-        try:
-            notebook = read(path)
-            nbformat.validate(notebook)
-        except Exception as error:  # of json, nbformat or jsonschema
-            yield name, f"is not a valid notebook: {str(error).splitlines()[0]}"
-            continue
+        notebook = read(path)
         found = [*_form(notebook, url), *_outputs(notebook), *_figures(notebook)]
         if path.parent == root / "chapters":
             found += _parts_of_a_chapter(notebook)
         for problem in found:
-            yield name, problem
-    for folder in FOLDERS:
-        for path in sorted((root / folder).glob("*.ipynb")):
-            if path not in listed:
-                yield path.relative_to(root).as_posix(), "is not in _toc.yml"
+            yield path.relative_to(root).as_posix(), problem
+    for path in _in_folders(root):
+        if path not in listed:
+            yield path.relative_to(root).as_posix(), "is not in _toc.yml"
     yield from _exercises(root)
+
+
+def _in_folders(root: Path) -> list[Path]:
+    return [path for folder in FOLDERS for path in sorted((root / folder).glob("*.ipynb"))]
 
 
 def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:

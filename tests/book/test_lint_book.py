@@ -1,11 +1,12 @@
 """`lint_book` finds nothing in the book, and each kind of fault in a small one."""
 
-import json
+import doctest
 import shutil
 import subprocess
 from pathlib import Path
 
 import lint_book
+import lint_claims
 import nbformat
 import notebooks
 import pytest
@@ -126,17 +127,20 @@ def test_the_book_breaks_no_rule():
     assert "\n".join(lint_book.lint(ROOT)) == ""
 
 
-TOO_LONG = "\\n".join(["1"] * 26)
+DATA, LOAD, TORCH = "dlvlib/data.py", "torch.load without weights_only=True", "import torch\n"
+DEEP = "## Text\\n\\n#### Deep\\n\\n## Check"
+HOME = "/home/me/a"  # in two parts, or lint_book would report this line
 FAULTS = [  # file, what is replaced by what, problem
-    (CHAPTER, '"metadata": {\n  "kernelspec"', '"metadata": {\n  "x": 1, "kernelspec"', "metadata"),
+    (CHAPTER, "{", "", "is not a valid notebook"),
     (CHAPTER, '"cell_type": "code"', '"cell_type": "coda"', "is not a valid notebook"),
+    (CHAPTER, '"kernelspec"', '"x": 1, "kernelspec"', "metadata must be"),
     (CHAPTER, "# @title Set-up", "# @title Our set-up", "must be the set-up"),
-    (CHAPTER, '"1 + 1"', f'"{TOO_LONG}"', "at most 25 lines, got 26"),
+    (CHAPTER, '"1 + 1"', '"' + "1\\n" * 25 + '2"', "at most 25 lines, got 26"),
     (CHAPTER, '"1 + 1"', f'"{"1" * 120}"', "characters wide, got 120"),
     (CHAPTER, '"1 + 1"', '"%pip install x"', "must not start a process"),
     (CHAPTER, '"1 + 1"', '"import subprocess"', "must not start a process"),
     (CHAPTER, "# A chapter", "## A chapter", "must start with its only title"),
-    (CHAPTER, "## Check yourself", "## Text\\n\\n#### Deep\\n\\n## Check yourself", "skips a level"),
+    (CHAPTER, "## Check", DEEP, "skips a level"),
     (CHAPTER, "text/plain", "image/png", "stores an image"),
     (SOLUTION, '"name": "stdout"', '"name": "stderr"', "stores output on stderr"),
     (CHAPTER, "fig-one", "one", "name must start with fig-, got 'one'"),
@@ -155,17 +159,20 @@ FAULTS = [  # file, what is replaced by what, problem
     ("claims.yml", "num_params(Net())", "'61_706'", "expression must compute something"),
     ("claims.yml", "shown_in: index", f"shown_in: {CHAPTER[:-6]}", "does not use it"),
     ("index.md", "{claim}`net.params`", "{claim}`net.param`", "'net.param' is not in claims.yml"),
+    ("claims.yml", "kind: computed", "kind: [", "is not valid YAML"),
+    ("_toc.yml", "chapters/01_a", "chapters/02_a", "there is no page chapters/02_a"),
     (QUIZ, "question: Is it small?", "question: Is it $small$?", "must be plain text"),
     (QUIZ, "why: It is.", "why: It has 61706 weights.", "61706 is typed, and owned by the claim"),
-    ("dlvlib/data.py", "True", "False", "torch.load without weights_only=True"),
-    ("dlvlib/data.py", "import torch\n", "import torch, pickle\n", "hides in a file: pickle"),
-    ("dlvlib/data.py", "'a', weights", "'a', allow_pickle=True, weights", "with allow_pickle"),
-    ("dlvlib/data.py", "import torch\n", "import torch, requests\n", "unchecked: requests"),
-    ("dlvlib/data.py", "import torch\n", "import torch\ntorch.hub.load('a')\n", "torch.hub.load"),
-    ("dlvlib/data.py", "import torch\n", "import torch\nmnist(download=True)\n", "download=True"),
-    ("dlvlib/data.py", "import torch\n", "import torch\nmodels.a(weights='b')\n", "with weights"),
-    ("tests/test_a.py", "torch\n", "torch\n\ntorch.load('a')\n", "torch.load without weights_only"),
-    ("dlvlib/data.py", "'a'", "'/ho" "me/me/a'", "data.py:3: holds a path of one machine: /ho" "me/m"),
+    (DATA, "True", "False", LOAD),
+    (DATA, TORCH, "import torch, pickle\n", "hides in a file: pickle"),
+    (DATA, "'a', weights", "'a', allow_pickle=True, weights", "with allow_pickle"),
+    (DATA, TORCH, "import torch, requests\n", "unchecked: requests"),
+    (DATA, TORCH, "import torch\ntorch.hub.load('a')\n", "torch.hub.load"),
+    (DATA, TORCH, "import torch\nmnist(download=True)\n", "download=True"),
+    (DATA, TORCH, "import torch\nmodels.a(weights='b')\n", "with weights"),
+    ("tests/test_a.py", "torch\n", "torch\n\ntorch.load('a')\n", LOAD),
+    (DATA, "'a'", f"'{HOME}'", "data.py:3: holds a path of one machine"),
+    (SOLUTION, "Right. ", f"Right. {HOME} ", "stores a path of the machine"),
     ("index.md", "# Book", "# Book\n\nAKIA" + "A" * 16, "index.md:3: holds a secret"),
     ("index.md", "# Book", "# Book\n\nhttp://10.0." "0.1/", "the address of one network"),
     (RECORD, "0.87654", "0.87655", "does not match its digest"),
@@ -181,3 +188,47 @@ def test_a_fault_is_reported(book, file, old, new, problem):
     found = lint_book.lint(book)
     assert [line for line in found if problem in line], found
     assert all("\n" not in line for line in found)
+
+
+def test_a_bad_record_is_reported(book):
+    def write_run(name, **changes):
+        results.write_record(book / "chapters/results/demo" / f"{name}.json", **FIELDS | changes)
+
+    write_run("a", run="a", budget="smoke")
+    write_run("b", run="b", git_commit="unknown")
+    write_run("c", run="d")
+    (book / RECORD).with_suffix(".safetensors").write_bytes(b"")
+    problems = [
+        "a.json: a smoke run must not be published",
+        "b.json: git_commit must be known",
+        "c.json: must be demo/d.json by its fields",
+        "net.safetensors: does not match net.json",
+    ]
+    found = lint_book.lint(book)
+    assert [[p for p in problems if p in line] for line in found] == [[p] for p in problems]
+
+
+@pytest.mark.parametrize(
+    "text", ["61,706", "61 706", "61706", "$61{,}706$", "61\\,706", "(61,706)."]
+)
+def test_a_typed_number_is_found_however_it_is_written(book, text):
+    (book / "index.md").write_text(f"# Book\n\n{{claim}}`net.params`: {text}\n", encoding="utf8")
+    (found,) = lint_book.lint(book)
+    assert found.startswith("index: 61") and "is typed, and owned by the claim net.params" in found
+
+
+def test_code_and_longer_numbers_are_no_typed_number(book):
+    text = """{claim}`net.params` 161,706 and 61,7061 and 61,706.5 and 0.61706 [a](page61706.md)
+
+```python
+61706
+```
+
+    x = 61706
+"""
+    (book / "index.md").write_text(f"# Book\n\n{text}", encoding="utf8")
+    assert lint_book.lint(book) == []
+
+
+def test_the_examples_of_the_docstrings_are_right():
+    assert doctest.testmod(lint_claims).attempted and not doctest.testmod(lint_claims).failed
