@@ -81,6 +81,14 @@ def write(path, content):
     )
 
 
+SAFE = """import torch
+from urllib.parse import quote
+
+torch.load('a', weights_only=True)
+data.load('mnist', download=False)
+"""
+
+
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory):
     """A small book that breaks no rule."""
@@ -91,7 +99,7 @@ def clean(tmp_path_factory):
     write(root / "index.md", "# Book\n\nIt has {claim}`net.params` and `61706` weights.\n")
     write(root / "claims.yml", [CLAIM])
     write(root / QUIZ, [QUESTION])
-    write(root / "dlvlib/data.py", "import torch\n\ntorch.load('a', weights_only=True)\n")
+    write(root / "dlvlib/data.py", SAFE)
     write(root / "tests/test_a.py", "import torch\n")
     figure = code("figure(1)", **{"mystnb": FIGURE})
     figure.outputs = [nbformat.v4.new_output("display_data", {"text/plain": "<Figure size 1>"})]
@@ -129,7 +137,7 @@ def test_the_book_breaks_no_rule():
 
 DATA, LOAD, TORCH = "dlvlib/data.py", "torch.load without weights_only=True", "import torch\n"
 DEEP = "## Text\\n\\n#### Deep\\n\\n## Check"
-HOME = "/home/me/a"  # in two parts, or lint_book would report this line
+HOME = "/".join(["", "home", "me", "a"])  # in one, lint_book would report this line
 FAULTS = [  # file, what is replaced by what, problem
     (CHAPTER, "{", "", "is not a valid notebook"),
     (CHAPTER, '"cell_type": "code"', '"cell_type": "coda"', "is not a valid notebook"),
@@ -171,7 +179,7 @@ FAULTS = [  # file, what is replaced by what, problem
     (DATA, TORCH, "import torch\nmnist(download=True)\n", "download=True"),
     (DATA, TORCH, "import torch\nmodels.a(weights='b')\n", "with weights"),
     ("tests/test_a.py", "torch\n", "torch\n\ntorch.load('a')\n", LOAD),
-    (DATA, "'a'", f"'{HOME}'", "data.py:3: holds a path of one machine"),
+    (DATA, "'a'", f"'{HOME}'", "data.py:4: holds a path of one machine"),
     (SOLUTION, "Right. ", f"Right. {HOME} ", "stores a path of the machine"),
     ("index.md", "# Book", "# Book\n\nAKIA" + "A" * 16, "index.md:3: holds a secret"),
     ("index.md", "# Book", "# Book\n\nhttp://10.0." "0.1/", "the address of one network"),
@@ -208,13 +216,12 @@ def test_a_bad_record_is_reported(book):
     assert [[p for p in problems if p in line] for line in found] == [[p] for p in problems]
 
 
-@pytest.mark.parametrize(
-    "text", ["61,706", "61 706", "61706", "$61{,}706$", "61\\,706", "(61,706)."]
-)
-def test_a_typed_number_is_found_however_it_is_written(book, text):
-    (book / "index.md").write_text(f"# Book\n\n{{claim}}`net.params`: {text}\n", encoding="utf8")
-    (found,) = lint_book.lint(book)
-    assert found.startswith("index: 61") and "is typed, and owned by the claim net.params" in found
+def test_a_typed_number_is_found_however_it_is_written(book):
+    for text in ("61,706", "61 706", "61706", "$61{,}706$", "61\\,706", "(61,706)."):
+        write(book / "index.md", f"# Book\n\n{{claim}}`net.params`: {text}\n")
+        (found,) = lint_book.lint(book)
+        assert found.startswith("index: 61"), text
+        assert "is typed, and owned by the claim net.params" in found
 
 
 def test_code_and_longer_numbers_are_no_typed_number(book):
@@ -226,7 +233,7 @@ def test_code_and_longer_numbers_are_no_typed_number(book):
 
     x = 61706
 """
-    (book / "index.md").write_text(f"# Book\n\n{text}", encoding="utf8")
+    write(book / "index.md", f"# Book\n\n{text}")
     assert lint_book.lint(book) == []
 
 
