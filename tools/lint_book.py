@@ -16,7 +16,9 @@ from pathlib import Path
 
 import lint_claims
 import lint_notebooks
+from lint_claims import sources
 from lint_notebooks import LOCAL_PATH, book_notebooks
+from notebooks import reading_order
 
 from coursekit import quiz
 from dlvlib import results
@@ -79,19 +81,45 @@ def _records(root: Path) -> Problems:
 
 
 def _quizzes(root: Path) -> Problems:
+    folder = root / "coursekit" / "quizzes"
+    for page in reading_order(root):
+        if re.fullmatch(r"chapters/\d\d_\w+", page):
+            name = Path(page).name
+            text = sources(root, page, "markdown", "code").partition("## Check yourself")[2]
+            if not (folder / f"{name}.yml").exists():
+                yield page, "must have a quiz"
+            if f'quiz.show("{name}")' not in text and f"```{{quiz}} {name}\n" not in text:
+                yield page, "must show its quiz below Check yourself"
     ids: dict[str, str] = {}
-    for path in sorted((root / "coursekit" / "quizzes").glob("*.yml")):
-        name = path.relative_to(root).as_posix()
+    for path in sorted(folder.glob("*.yml")):
+        file = path.relative_to(root).as_posix()
         try:
             questions = quiz.parse(path.read_text(encoding="utf8"), where=path.name)
         except ValueError as error:
             for line in str(error).splitlines():
-                yield name, line.removeprefix(path.name).lstrip(":, ")
+                yield file, line.removeprefix(path.name).lstrip(":, ")
             continue
+        if len(questions) < 4:
+            yield file, f"must have four questions or more, got {len(questions)}"
+        first_word = questions[0].id.partition(".")[0]
         for question in questions:
+            for problem in _question_problems(question, first_word):
+                yield file, f"{question.id}: {problem}"
             if question.id in ids:
-                yield name, f"{question.id}: the id is also used in {ids[question.id]}"
-            ids[question.id] = name
+                yield file, f"{question.id}: the id is also used in {ids[question.id]}"
+            ids[question.id] = file
+
+
+def _question_problems(question: quiz.Question, first_word: str) -> Iterator[str]:
+    if not re.fullmatch(rf"{first_word}\.[a-z0-9-]+", question.id):
+        yield f"the id must be {first_word}. and one word in small letters"
+    reasons = [choice.why for choice in question.choices]
+    if not 3 <= len(reasons) <= 7:
+        yield f"must have 3 to 7 choices, got {len(reasons)}"
+    if len(set(reasons)) < len(reasons) or min(map(len, reasons)) <= 15:
+        yield f"every choice must have a reason of its own, got {reasons}"
+    if all(choice.right for choice in question.choices):
+        yield "a choice must be wrong"
 
 
 def _code(root: Path) -> Problems:

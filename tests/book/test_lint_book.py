@@ -29,14 +29,18 @@ CLAIM = {
     "expression": "num_params(Net())",
     "shown_in": "index",
 }
-QUESTION = {
-    "id": "net.size",
-    "question": "Is it small?",
-    "choices": [
-        {"text": "Yes.", "why": "It is.", "right": True},
-        {"text": "No.", "why": "It is."},
-    ],
-}
+QUESTIONS = [
+    {
+        "id": f"net.size-{number}",
+        "question": "Is it small?",
+        "choices": [
+            {"text": "Yes.", "why": "It is small, as nets go.", "right": True},
+            {"text": "No.", "why": "It is too small for that."},
+            {"text": "Maybe.", "why": "It is not a matter of taste."},
+        ],
+    }
+    for number in range(4)
+]
 FIGURE = {
     "figure": {"name": "fig-one", "caption": "What the network answers to one image."},
     "image": {"alt": "Ten bars, of which the one of class 3 is the only high one of them."},
@@ -96,16 +100,18 @@ def clean(tmp_path_factory):
     pages = [page.removesuffix(".ipynb") for page in (CHAPTER, SOLUTION, EXERCISE)]
     write(root / "_config.yml", f"repository:\n  url: {URL}\n")
     write(root / "_toc.yml", {"root": "index", "chapters": [{"file": page} for page in pages]})
+    write(root / "chapters/02_b.md", "## Check yourself\n\n```{quiz} 02_b\n```\n")
     write(root / "index.md", "# Book\n\nIt has {claim}`net.params` and `61706` weights.\n")
     write(root / "claims.yml", [CLAIM])
-    write(root / QUIZ, [QUESTION])
+    write(root / QUIZ, QUESTIONS)
     write(root / "dlvlib/data.py", SAFE)
     write(root / "tests/test_a.py", "import torch\n")
     figure = code("figure(1)", **{"mystnb": FIGURE})
     figure.outputs = [nbformat.v4.new_output("display_data", {"text/plain": "<Figure size 1>"})]
     head = markdown("(sec-a)=\n# A chapter\n\nAt a glance: it is short, and has 161,706 words.")
-    tail = markdown("## Check yourself\n\n## Summary\n\n## References")
-    write_notebook(root / CHAPTER, [head, code("import os"), code("1 + 1"), figure, tail])
+    quiz = markdown("## Check yourself"), code('quiz.show("01_a")')
+    tail = markdown("## Summary\n\n## References")
+    write_notebook(root / CHAPTER, [head, code("import os"), code("1 + 1"), figure, *quiz, tail])
     asked = "a = ...\n### BEGIN SOLUTION\na = 1\n### END SOLUTION\ncheck(a)"
     title = markdown("# Exercise")
     solution = write_notebook(root / SOLUTION, [title, code(asked, "Right. One.\n")])
@@ -170,7 +176,11 @@ FAULTS = [  # file, what is replaced by what, problem
     ("claims.yml", "kind: computed", "kind: [", "is not valid YAML"),
     ("_toc.yml", "chapters/01_a", "chapters/02_a", "there is no page chapters/02_a"),
     (QUIZ, "question: Is it small?", "question: Is it $small$?", "must be plain text"),
-    (QUIZ, "why: It is.", "why: It has 61706 weights.", "61706 is typed, and owned by the claim"),
+    (QUIZ, "why: It is small", "why: It has 61706 weights", "61706 is typed, and owned by the claim"),
+    (QUIZ, "net.size-3", "networks.size", "the id must be net."),
+    (QUIZ, "It is too small for that.", "It is small, as nets go.", "a reason of its own"),
+    (CHAPTER, "01_a", "02_a", "must show its quiz"),
+    ("_toc.yml", "- file: solutions", "- file: chapters/02_b\n- file: solutions", "must have a quiz"),
     (DATA, "True", "False", LOAD),
     (DATA, TORCH, "import torch, pickle\n", "hides in a file: pickle"),
     (DATA, "'a', weights", "'a', allow_pickle=True, weights", "with allow_pickle"),
