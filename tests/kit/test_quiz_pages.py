@@ -8,7 +8,6 @@ from bs4 import BeautifulSoup
 
 from coursekit import quiz
 
-ROOT = Path(__file__).parents[2]
 QUIZZES = {name: quiz.read(name) for name in quiz.names()}
 EVERY = [question for questions in QUIZZES.values() for question in questions]
 
