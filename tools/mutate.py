@@ -78,7 +78,7 @@ def record(root: Path, workers: list[Worker], arguments: list[str]) -> Tests:
     return Tests(root, workers)
 
 
-def judge(mutants: list[Mutant], workers: list[Worker], tests: Tests) -> None:
+def judge(mutants: list[Mutant], workers: list[Worker], tests: Tests, grace: float) -> None:
     """Fill in the verdicts; every worker tests one mutant at a time."""
     waiting, free, running = list(mutants), list(workers), {}
     while waiting or running:
@@ -89,7 +89,7 @@ def judge(mutants: list[Mutant], workers: list[Worker], tests: Tests) -> None:
             if chosen := tests.of(one.file, one.line):
                 worker = free.pop()
                 worker.write(one.file, mutant(source, one.index))
-                seconds = 30 + 3 * sum(tests.seconds[test] for test in chosen)
+                seconds = grace + 3 * sum(tests.seconds[test] for test in chosen)
                 pid = worker.start(lambda w=worker, c=chosen: w.judge(c, "-x"), seconds)
                 running[pid] = one, worker, source, time.monotonic() + 10 * seconds
         time.sleep(0.02)
@@ -112,9 +112,9 @@ def judge(mutants: list[Mutant], workers: list[Worker], tests: Tests) -> None:
     print()
 
 
-def judge_fairly(mutants: list[Mutant], workers: list[Worker], tests: Tests) -> None:
+def judge_fairly(mutants: list[Mutant], workers: list[Worker], tests: Tests, grace: float) -> None:
     """Judge, and judge again without the tests that fail on the unchanged code too."""
-    judge(mutants, workers, tests)
+    judge(mutants, workers, tests, grace)
     while killers := sorted({one.by for one in mutants} & set(tests.seconds)):
         os.waitpid(workers[0].start(lambda: workers[0].judge(killers)), 0)
         unfair = set(workers[0].lines("failed"))
@@ -123,7 +123,7 @@ def judge_fairly(mutants: list[Mutant], workers: list[Worker], tests: Tests) -> 
             return
         for test in unfair:
             del tests.seconds[test]
-        judge([one for one in mutants if one.by in unfair], workers, tests)
+        judge([one for one in mutants if one.by in unfair], workers, tests, grace)
 
 
 def report(mutants: list[Mutant]) -> float:
@@ -150,6 +150,7 @@ def main() -> int:
     parser.add_argument("--root", type=Path, default=Path.cwd(), help="the checkout")
     parser.add_argument("--tests", nargs="+", default=["tests/lib"], help="files and folders")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--grace", type=float, default=12, help="CPU seconds beside the tests'")
     parser.add_argument("--least", type=float, default=0.0, help="percent killed, else status 1")
     parser.add_argument("--json", type=Path, help="write every mutant and its verdict")
     arguments = parser.parse_args()
@@ -163,7 +164,7 @@ def main() -> int:
             worker.folder.mkdir()
         modules = [argument.rpartition("=")[2] for argument in arguments.modules]
         tests = record(arguments.root, workers, [*arguments.tests, *modules])
-        judge_fairly(mutants, workers, tests)
+        judge_fairly(mutants, workers, tests, arguments.grace)
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(one) for one in mutants], indent=1))
     return int(100 * report(mutants) < arguments.least)
