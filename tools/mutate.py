@@ -92,6 +92,8 @@ def judge(mutants: list[Mutant], workers: list[Worker], tests: Tests, grace: flo
                 seconds = grace + 3 * sum(tests.seconds[test] for test in chosen)
                 pid = worker.start(lambda w=worker, c=chosen: w.judge(c, "-x"), seconds)
                 running[pid] = one, worker, source, time.monotonic() + 10 * seconds
+            else:
+                print("x", end="", flush=True)
         time.sleep(0.02)
         for pid, (one, worker, source, deadline) in list(running.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
