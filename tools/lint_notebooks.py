@@ -156,6 +156,7 @@ def _exercises(root: Path) -> Iterator[tuple[str, str]]:
         )
         if made != found:
             yield f"exercises/{name}", "differs from its solution; `make refresh` makes it again"
+            continue
         asked = [c for c in code_cells(exercise) if "check(" in c.source and "..." in c.source]
         answers = {cell.id: str(cell.outputs) for cell in code_cells(solution)}
         if not asked:
