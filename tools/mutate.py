@@ -1,6 +1,7 @@
 """Change the library in many small ways, one at a time, and see which ones the tests notice.
 
-    python tools/mutate.py --count 300 --tests tests/lib -- profile=dlvlib/profile dlvlib/data.py
+    python tools/mutate.py --count 300 --seed 0
+    python tools/mutate.py --root FOLDER --tests tests/test_cost.py -- profile=dlvlib/cost.py
 
 The mutants are those of `mutants.py`; each possible one has the same chance to be drawn. All
 tests run once with coverage. Then a mutant is judged by the tests that execute its line, the
@@ -26,6 +27,9 @@ from pathlib import Path
 from judging import FAILED_TO_START, Tests, Worker
 from mutants import changes, mutant
 
+MODULES = ["dlvlib/profile", "dlvlib/metrics.py", "dlvlib/data.py", "dlvlib/training"]
+MODULES += [f"results=dlvlib/{name}.py" for name in ("results", "_records", "experiments")]
+TESTS = ["tests/lib", "tests/book/test_claims.py"]
 LOADED = "torch torchvision sklearn.datasets matplotlib.pyplot nbformat safetensors.torch yaml"
 SURVIVED = (0, 5)  # pytest's exit status: all passed, none to run
 
@@ -146,11 +150,11 @@ def report(mutants: list[Mutant]) -> float:
 def main() -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("modules", nargs="+", metavar="[GROUP=]PATH", help="below --root")
+    parser.add_argument("modules", nargs="*", default=MODULES, metavar="[GROUP=]PATH")
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--root", type=Path, default=Path.cwd(), help="the checkout")
-    parser.add_argument("--tests", nargs="+", default=["tests/lib"], help="files and folders")
+    parser.add_argument("--tests", nargs="+", default=TESTS, help="files and folders")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--grace", type=float, default=12, help="CPU seconds beside the tests'")
     parser.add_argument("--least", type=float, default=0.0, help="percent killed, else status 1")
