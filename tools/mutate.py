@@ -161,7 +161,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write every mutant and its verdict")
     arguments = parser.parse_args()
     os.environ |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-    mutants = draw(arguments.root, arguments.modules, arguments.count, arguments.seed)
+    root = arguments.root.resolve()
+    mutants = draw(root, arguments.modules, arguments.count, arguments.seed)
     for name in LOADED.split():
         importlib.import_module(name)
     with tempfile.TemporaryDirectory() as folder:
@@ -169,7 +170,7 @@ def main() -> int:
         for worker in workers:
             worker.folder.mkdir()
         modules = [argument.rpartition("=")[2] for argument in arguments.modules]
-        tests = record(arguments.root, workers, [*arguments.tests, *modules])
+        tests = record(root, workers, [*arguments.tests, *modules])
         judge_fairly(mutants, workers, tests, arguments.grace)
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(one) for one in mutants], indent=1))
