@@ -1,0 +1,251 @@
+"""`lint_book` finds nothing in the book, and each kind of fault in a small one."""
+
+import doctest
+import shutil
+import subprocess
+from pathlib import Path
+
+import lint_book
+import lint_claims
+import nbformat
+import notebooks
+import pytest
+import torch
+import yaml
+
+from dlvlib import results
+
+ROOT = Path(__file__).parents[2]
+URL = "https://github.com/owner/name"
+CHAPTER, SOLUTION, EXERCISE = "chapters/01_a.ipynb", "solutions/01_q.ipynb", "exercises/01_q.ipynb"
+QUIZ, RECORD = "coursekit/quizzes/01_a.yml", "chapters/results/demo/net.json"
+CLAIM = {
+    "id": "net.params",
+    "statement": "The network has 61,706 parameters.",
+    "lecture": "Networks",
+    "value": 61706,
+    "format": ",d",
+    "kind": "computed",
+    "expression": "num_params(Net())",
+    "shown_in": "index",
+}
+QUESTIONS = [
+    {
+        "id": f"net.size-{number}",
+        "question": "Is it small?",
+        "choices": [
+            {"text": "Yes.", "why": "It is small, as nets go.", "right": True},
+            {"text": "No.", "why": "It is too small for that."},
+            {"text": "Maybe.", "why": "It is not a matter of taste."},
+        ],
+    }
+    for number in range(4)
+]
+FIGURE = {
+    "figure": {"name": "fig-one", "caption": "What the network answers to one image."},
+    "image": {"alt": "Ten bars, of which the one of class 3 is the only high one of them."},
+}
+FIELDS = {
+    "experiment": "demo",
+    "run": "net",
+    "budget": "full",
+    "seed": 0,
+    "model": "net",
+    "dataset": {"name": "digits", "checksum": "abc"},
+    "config": {},
+    "history": [],
+    "metrics": {"test_top1": 0.87654},
+    "wall_seconds": 61.0,
+    "machine": {},
+    "git_commit": "abc",
+}
+
+
+def markdown(text):
+    return nbformat.v4.new_markdown_cell(text)
+
+
+def code(source, output="", *, name="stdout", **metadata):
+    outputs = [nbformat.v4.new_output("stream", name=name, text=output)] if output else []
+    return nbformat.v4.new_code_cell(source, outputs=outputs, metadata=metadata)
+
+
+def write_notebook(path, cells):
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=notebooks.KERNEL)
+    notebooks.set_up(notebook, URL)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return notebook
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf8"
+    )
+
+
+SAFE = """import torch
+from urllib.parse import quote
+
+torch.load('a', weights_only=True)
+data.load('mnist', download=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """A small book that breaks no rule."""
+    root = tmp_path_factory.mktemp("book")
+    pages = [page.removesuffix(".ipynb") for page in (CHAPTER, SOLUTION, EXERCISE)]
+    write(root / "_config.yml", f"repository:\n  url: {URL}\n")
+    write(root / "_toc.yml", {"root": "index", "chapters": [{"file": page} for page in pages]})
+    write(root / "chapters/02_b.md", "## Check yourself\n\n```{quiz} 02_b\n```\n")
+    write(root / "index.md", "# Book\n\nIt has {claim}`net.params` and `61706` weights.\n")
+    write(root / "claims.yml", [CLAIM])
+    write(root / QUIZ, QUESTIONS)
+    write(root / "dlvlib/data.py", SAFE)
+    write(root / "tests/test_a.py", "import torch\n")
+    figure = code("figure(1)", **{"mystnb": FIGURE})
+    figure.outputs = [nbformat.v4.new_output("display_data", {"text/plain": "<Figure size 1>"})]
+    head = markdown("(sec-a)=\n# A chapter\n\nAt a glance: it is short, and has 161,706 words.")
+    quiz = markdown("## Check yourself"), code('quiz.show("01_a")')
+    tail = markdown("## Summary\n\n## References")
+    write_notebook(root / CHAPTER, [head, code("import os"), code("1 + 1"), figure, *quiz, tail])
+    asked = "a = ...\n### BEGIN SOLUTION\na = 1\n### END SOLUTION\ncheck(a)"
+    title = markdown("# Exercise")
+    solution = write_notebook(root / SOLUTION, [title, code(asked, "Right. One.\n")])
+    exercise = notebooks.make_exercise(solution)
+    exercise.cells[-1].outputs = code("", "Not yet. Try.\n").outputs
+    (root / "exercises").mkdir()
+    nbformat.write(exercise, root / EXERCISE)
+    weights = results.write_weights(
+        (root / RECORD).with_suffix(".safetensors"), {"scale": torch.ones(2)}
+    )
+    results.write_record(root / RECORD, **FIELDS, weights=weights)
+    subprocess.run(["git", "init", "--quiet", root], check=True)
+    return root
+
+
+@pytest.fixture
+def book(clean, tmp_path):
+    return Path(shutil.copytree(clean, tmp_path / "book"))
+
+
+def test_the_small_book_breaks_no_rule(clean):
+    assert lint_book.lint(clean) == []
+
+
+@pytest.mark.book
+def test_the_book_breaks_no_rule():
+    assert "\n".join(lint_book.lint(ROOT)) == ""
+
+
+DATA, LOAD, TORCH = "dlvlib/data.py", "torch.load without weights_only=True", "import torch\n"
+DEEP = "## Text\\n\\n#### Deep\\n\\n## Check"
+HOME = "/".join(["", "home", "me", "a"])  # in one, lint_book would report this line
+FAULTS = [  # file, what is replaced by what, problem
+    (CHAPTER, "{", "", "is not a valid notebook"),
+    (CHAPTER, '"cell_type": "code"', '"cell_type": "coda"', "is not a valid notebook"),
+    (CHAPTER, '"kernelspec"', '"x": 1, "kernelspec"', "metadata must be"),
+    (CHAPTER, "# @title Set-up", "# @title Our set-up", "must be the set-up"),
+    (CHAPTER, '"1 + 1"', '"' + "1\\n" * 25 + '2"', "at most 25 lines, got 26"),
+    (CHAPTER, '"1 + 1"', f'"{"1" * 120}"', "characters wide, got 120"),
+    (CHAPTER, '"1 + 1"', '"%pip install x"', "must not start a process"),
+    (CHAPTER, '"1 + 1"', '"import subprocess"', "must not start a process"),
+    (CHAPTER, "# A chapter", "## A chapter", "must start with its only title"),
+    (CHAPTER, "## Check", DEEP, "skips a level"),
+    (CHAPTER, "text/plain", "image/png", "stores an image"),
+    (SOLUTION, '"name": "stdout"', '"name": "stderr"', "stores output on stderr"),
+    (CHAPTER, "fig-one", "one", "name must start with fig-, got 'one'"),
+    (CHAPTER, FIGURE["figure"]["caption"], "Short.", "needs a caption"),
+    (CHAPTER, FIGURE["image"]["alt"], "Bars.", "needs a text for those who cannot see it"),
+    (CHAPTER, "At a glance", "In short", "must have a box"),
+    (CHAPTER, "## Summary", "## The end", "must end with Check yourself"),
+    (CHAPTER, "(sec-a)=", "(a)=", "must start with a label"),
+    (EXERCISE, "check(a)", "check(a, 1)", "differs from its solution"),
+    (SOLUTION, "Right. ", "Wrong. ", "must be right"),
+    (EXERCISE, "Not yet. ", "Right. ", "must store “Not yet.”"),
+    ("_toc.yml", f"- file: {CHAPTER[:-6]}\n", "", "is not in _toc.yml"),
+    ("claims.yml", "kind: computed", "kind: cited", "missing source"),
+    ("claims.yml", "format: ',d'", "format: ',q'", "format ',q' does not fit"),
+    ("claims.yml", "id: net.params", "id: net", "id must be words"),
+    ("claims.yml", "num_params(Net())", "'61_706'", "expression must compute something"),
+    ("claims.yml", "shown_in: index", f"shown_in: {CHAPTER[:-6]}", "does not use it"),
+    ("index.md", "{claim}`net.params`", "{claim}`net.param`", "'net.param' is not in claims.yml"),
+    ("claims.yml", "kind: computed", "kind: [", "is not valid YAML"),
+    ("_toc.yml", "chapters/01_a", "chapters/02_a", "there is no page chapters/02_a"),
+    (QUIZ, "question: Is it small?", "question: Is it $small$?", "must be plain text"),
+    (QUIZ, "why: It is small", "why: It has 61706 weights", "61706 is typed, and owned by"),
+    (QUIZ, "net.size-3", "networks.size", "the id must be net."),
+    (QUIZ, "It is too small for that.", "It is small, as nets go.", "a reason of its own"),
+    (CHAPTER, "01_a", "02_a", "must show its quiz"),
+    ("_toc.yml", "- file: sol", "- file: chapters/02_b\n- file: sol", "must have a quiz"),
+    (DATA, "True", "False", LOAD),
+    (DATA, TORCH, "import torch, pickle\n", "hides in a file: pickle"),
+    (DATA, "'a', weights", "'a', allow_pickle=True, weights", "with allow_pickle"),
+    (DATA, TORCH, "import torch, requests\n", "unchecked: requests"),
+    (DATA, TORCH, "import torch\ntorch.hub.load('a')\n", "torch.hub.load"),
+    (DATA, TORCH, "import torch\nmnist(download=True)\n", "download=True"),
+    (DATA, TORCH, "import torch\nmodels.a(weights='b')\n", "with weights"),
+    ("tests/test_a.py", "torch\n", "torch\n\ntorch.load('a')\n", LOAD),
+    (DATA, "'a'", f"'{HOME}'", "data.py:4: holds a path of one machine"),
+    (SOLUTION, "Right. ", f"Right. {HOME} ", "stores a path of the machine"),
+    ("index.md", "# Book", "# Book\n\nAKIA" + "A" * 16, "index.md:3: holds a secret"),
+    ("index.md", "# Book", "# Book\n\nhttp://10.0." "0.1/", "the address of one network"),
+    (RECORD, "0.87654", "0.87655", "does not match its digest"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new", "problem"), FAULTS, ids=lambda text: text[-30:])
+def test_a_fault_is_reported(book, file, old, new, problem):
+    path = book / file
+    text = path.read_text(encoding="utf8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf8")
+    found = lint_book.lint(book)
+    assert [line for line in found if problem in line], found
+    assert all("\n" not in line for line in found)
+
+
+def test_a_bad_record_is_reported(book):
+    def write_run(name, **changes):
+        results.write_record(book / "chapters/results/demo" / f"{name}.json", **FIELDS | changes)
+
+    write_run("a", run="a", budget="smoke")
+    write_run("b", run="b", git_commit="unknown")
+    write_run("c", run="d")
+    (book / RECORD).with_suffix(".safetensors").write_bytes(b"")
+    problems = [
+        "a.json: a smoke run must not be published",
+        "b.json: git_commit must be known",
+        "c.json: must be demo/d.json by its fields",
+        "net.safetensors: does not match net.json",
+    ]
+    found = lint_book.lint(book)
+    assert [[p for p in problems if p in line] for line in found] == [[p] for p in problems]
+
+
+def test_a_typed_number_is_found_however_it_is_written(book):
+    for text in ("61,706", "61 706", "61706", "$61{,}706$", "61\\,706", "(61,706)."):
+        write(book / "index.md", f"# Book\n\n{{claim}}`net.params`: {text}\n")
+        (found,) = lint_book.lint(book)
+        assert found.startswith("index: 61"), text
+        assert "is typed, and owned by the claim net.params" in found
+
+
+def test_code_and_longer_numbers_are_no_typed_number(book):
+    text = """{claim}`net.params` 161,706 and 61,7061 and 61,706.5 and 0.61706 [a](page61706.md)
+
+```python
+61706
+```
+
+    x = 61706
+"""
+    write(book / "index.md", f"# Book\n\n{text}")
+    assert lint_book.lint(book) == []
+
+
+def test_the_examples_of_the_docstrings_are_right():
+    assert doctest.testmod(lint_claims).attempted and not doctest.testmod(lint_claims).failed

@@ -1,0 +1,100 @@
+"""The mutants, and tools/mutate.py on a small package with strong and weak tests."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mutants import mutants
+
+ROOT = Path(__file__).parents[2]
+FILES = {
+    "pyproject.toml": "[tool.pytest.ini_options]\nfilterwarnings = ['error']\n",
+    "dlvlib/__init__.py": "",
+    "dlvlib/strong.py": '''def area(width, height):
+    """Return the area.
+
+    >>> area(2, 5)
+    10
+    """
+    return width * height
+
+
+def wait():
+    done = ""
+    while not done:
+        done = repr(done)
+    return done
+''',
+    "dlvlib/weak.py": """LIMIT = 7
+
+def double(x):
+    return 2 * x
+
+def unused(x):
+    return x + 1
+""",
+    "dlvlib/__main__.py": "print(6 * 7)\n",
+    "tests/test_strong.py": """from dlvlib.strong import wait
+
+def test_wait():
+    assert wait() == "''"
+""",
+    "tests/test_weak.py": """import subprocess, sys
+from dlvlib import weak
+
+def test_it_runs():
+    weak.double(0)
+
+def test_the_limit():
+    assert weak.LIMIT == 7
+
+def test_the_command():
+    output = subprocess.run([sys.executable, "-m", "dlvlib"], capture_output=True, text=True)
+    assert output.stdout == "42\\n"
+""",
+}
+
+
+def test_a_mutant_is_one_change_that_a_test_could_notice():
+    assert dict(mutants("def f(x):\n    return x + 1")) == {
+        "line 2: `return x + 1` left out": "def f(x):\n    pass",
+        "line 2: Add becomes Sub": "def f(x):\n    return x - 1",
+        "line 2: 1 plus 1": "def f(x):\n    return x + 2",
+    }
+    source = 'if TYPE_CHECKING:\n    a = 1\nb: Array[1]\nif c:\n    raise E(f"{d + 1}")'
+    assert [change for change, _ in mutants(source)] == ["line 5: `raise E(f'{d + 1}')` left out"]
+
+
+@pytest.mark.slow
+def test_the_tests_kill_what_they_check(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf8")
+    verdicts = tmp_path / "verdicts.json"
+    command = [sys.executable, ROOT / "tools/mutate.py", "--root", tmp_path, "--json", verdicts]
+    run = subprocess.run(
+        [*command, "--grace", "4", "--workers", "1", "--tests", "tests", "--", "dlvlib"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    mutants = json.loads(verdicts.read_text(encoding="utf8"))
+    alive = {(one["file"], one["line"], one["change"]) for one in mutants if not one["killed"]}
+    assert alive == {
+        ("dlvlib/weak.py", 4, "`return 2 * x` left out"),
+        ("dlvlib/weak.py", 4, "2 plus 1"),
+        ("dlvlib/weak.py", 7, "`return x + 1` left out"),
+        ("dlvlib/weak.py", 7, "Add becomes Sub"),
+        ("dlvlib/weak.py", 7, "1 plus 1"),
+    }, run.stdout
+    killers = {one["by"] for one in mutants if one["killed"]}
+    assert killers == {
+        "dlvlib/strong.py::dlvlib.strong.area",
+        "tests/test_strong.py::test_wait",
+        "tests/test_weak.py::test_it_runs",
+        "tests/test_weak.py::test_the_limit",
+        "tests/test_weak.py::test_the_command",
+        "a hang",
+    }

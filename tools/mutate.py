@@ -1,0 +1,181 @@
+"""Change the library in many small ways, one at a time, and see which ones the tests notice.
+
+    python tools/mutate.py --count 300 --seed 0
+    python tools/mutate.py --root FOLDER --tests tests/test_cost.py -- profile=dlvlib/cost.py
+
+The mutants are those of `mutants.py`; each possible one has the same chance to be drawn. All
+tests run once with coverage. Then a mutant is judged by the tests that execute its line, the
+fastest first, then by the others of the same files, for at most a minute; the first failure or a
+hang kills it. A test that fails on the unchanged code too kills nothing. Doctests are tests.
+"""
+
+import argparse
+import ast
+import contextlib
+import importlib
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from judging import FAILED_TO_START, Tests, Worker
+from mutants import changes, mutant
+
+MODULES = ["dlvlib/profile", "dlvlib/metrics.py", "dlvlib/data.py", "dlvlib/training"]
+MODULES += [f"results=dlvlib/{name}.py" for name in ("results", "_records", "experiments")]
+TESTS = ["tests/lib", "tests/book/test_claims.py"]
+LOADED = "torch torchvision sklearn.datasets matplotlib.pyplot nbformat safetensors.torch yaml"
+SURVIVED = (0, 5)  # pytest's exit status: all passed, none to run
+
+
+@dataclass
+class Mutant:
+    """A change of a module, and which test noticed it."""
+
+    group: str
+    file: str
+    line: int
+    change: str
+    index: int
+    killed: bool = False
+    by: str = ""
+
+
+def draw(root: Path, modules: list[str], count: int, seed: int) -> list[Mutant]:
+    """Draw from all mutants of the `[GROUP=]PATH` arguments."""
+    possible = []
+    for argument in modules:
+        group, _, name = argument.rpartition("=")
+        path = root / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            tree = ast.parse(file.read_text(encoding="utf8"))
+            for index, (line, change, _) in enumerate(changes(tree)):
+                name = file.relative_to(root).as_posix()
+                possible.append(Mutant(group or path.stem, name, line, change, index))
+    print(f"{min(count, len(possible))} drawn of {len(possible)} possible mutants", flush=True)
+    return random.Random(seed).sample(possible, min(count, len(possible)))
+
+
+def record(root: Path, workers: list[Worker], arguments: list[str]) -> Tests:
+    """Run every test once, with coverage; `arguments` are test files, modules, folders of them."""
+    paths = [path for name in arguments for path in [root / name, *(root / name).rglob("*.py")]]
+    files = sorted(
+        path.relative_to(root).as_posix()
+        for path in set(paths)
+        if path.is_file() and (path.name.startswith("test_") or "tests" not in path.parts)
+    )
+    running = {}
+    for i, worker in enumerate(workers):
+        worker.copy(root)
+        running[worker.start(lambda w=worker, i=i: w.record(files[i :: len(workers)]))] = worker
+    for pid, worker in running.items():
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        print(f"with coverage: status {status}, {worker.lines('log')[-1]}", flush=True)
+        if status not in (0, 1):
+            raise SystemExit("\n".join(worker.lines("log")[-30:]))
+    return Tests(root, workers)
+
+
+def judge(mutants: list[Mutant], workers: list[Worker], tests: Tests, grace: float) -> None:
+    """Fill in the verdicts; every worker tests one mutant at a time."""
+    waiting, free, running = list(mutants), list(workers), {}
+    while waiting or running:
+        while waiting and free:
+            one = waiting.pop(0)
+            one.killed, one.by = False, ""
+            source = (tests.root / one.file).read_text(encoding="utf8")
+            if chosen := tests.of(one.file, one.line):
+                worker = free.pop()
+                worker.write(one.file, mutant(source, one.index))
+                seconds = grace + 3 * sum(tests.seconds[test] for test in chosen)
+                pid = worker.start(lambda w=worker, c=chosen: w.judge(c, "-x"), seconds)
+                running[pid] = one, worker, source, time.monotonic() + 10 * seconds
+            else:
+                print("x", end="", flush=True)
+        time.sleep(0.02)
+        for pid, (one, worker, source, deadline) in list(running.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if not ended and time.monotonic() < deadline:
+                continue
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)  # also the processes that a test has started
+            status = os.waitstatus_to_exitcode(status if ended else os.waitpid(pid, 0)[1])
+            if status == FAILED_TO_START:
+                raise SystemExit("\n".join(worker.lines("log")))
+            one.killed = status not in SURVIVED
+            failed = worker.lines("failed")
+            one.by = (failed or ["import" if status > 0 else "a hang"])[0] if one.killed else ""
+            worker.write(one.file, source)
+            free.append(worker)
+            del running[pid]
+            print(".x"[not one.killed], end="", flush=True)
+    print()
+
+
+def judge_fairly(mutants: list[Mutant], workers: list[Worker], tests: Tests, grace: float) -> None:
+    """Judge, and judge again without the tests that fail on the unchanged code too."""
+    judge(mutants, workers, tests, grace)
+    while killers := sorted({one.by for one in mutants} & set(tests.seconds)):
+        os.waitpid(workers[0].start(lambda: workers[0].judge(killers)), 0)
+        unfair = set(workers[0].lines("failed"))
+        print(f"{len(unfair)} of {len(killers)} killing tests fail without a change: {unfair}")
+        if not unfair:
+            return
+        for test in unfair:
+            del tests.seconds[test]
+        judge([one for one in mutants if one.by in unfair], workers, tests, grace)
+
+
+def report(mutants: list[Mutant]) -> float:
+    """Print the table and the survivors; returns the share killed."""
+    drawn = Counter(one.group for one in mutants)
+    killed = Counter(one.group for one in mutants if one.killed)
+    print(f"\n{'':12}{'mutants':>9}{'killed':>9}{'%':>8}")
+    for group in [*sorted(drawn), "all"]:
+        n, k = (len(mutants), killed.total()) if group == "all" else (drawn[group], killed[group])
+        print(f"{group:12}{n:9}{k:9}{100 * k / n:8.1f}")
+    print()
+    for one in sorted(mutants, key=lambda one: (one.file, one.line)):
+        if not one.killed:
+            print(f"{one.file}:{one.line}: {one.change}")
+    return killed.total() / len(mutants)
+
+
+def main() -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("modules", nargs="*", default=MODULES, metavar="[GROUP=]PATH")
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--root", type=Path, default=Path.cwd(), help="the checkout")
+    parser.add_argument("--tests", nargs="+", default=TESTS, help="files and folders")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--grace", type=float, default=12, help="CPU seconds beside the tests'")
+    parser.add_argument("--least", type=float, default=0.0, help="percent killed, else status 1")
+    parser.add_argument("--json", type=Path, help="write every mutant and its verdict")
+    arguments = parser.parse_args()
+    os.environ |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    root = arguments.root.resolve()
+    mutants = draw(root, arguments.modules, arguments.count, arguments.seed)
+    for name in LOADED.split():
+        importlib.import_module(name)
+    with tempfile.TemporaryDirectory() as folder:
+        workers = [Worker(Path(folder) / str(i)) for i in range(arguments.workers)]
+        for worker in workers:
+            worker.folder.mkdir()
+        modules = [argument.rpartition("=")[2] for argument in arguments.modules]
+        tests = record(root, workers, [*arguments.tests, *modules])
+        judge_fairly(mutants, workers, tests, arguments.grace)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(one) for one in mutants], indent=1))
+    return int(100 * report(mutants) < arguments.least)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
