@@ -252,7 +252,7 @@ def _advance(step: Step, trails: list[_Trail | None], image_size: int) -> _Trail
     except ValueError:
         return None
     output = step.outputs[0]
-    branches, axes = [], set()
+    branches, axes, length = [], set(), 0
     for tensor, trail in zip(step.inputs, trails, strict=True):
         if trail is None:
             return None
@@ -265,8 +265,9 @@ def _advance(step: Step, trails: list[_Trail | None], image_size: int) -> _Trail
                 axis += max(0, output.ndim - tensor.ndim)
             after = effect.axes.index(axis) if axis in effect.axes else None
             window = effect.windows.get(axis, Window(length) if after is None else Window())
-            if after is not None and window == Window() and length == 1 != output.shape[after]:
-                return None  # one value is spread over the axis
+            if axis not in effect.windows and after is not None:
+                if length == 1 != output.shape[after]:
+                    return None  # one value is spread over the axis
         if window is None:
             return None
         branches.append((trail.field, window))
@@ -274,7 +275,8 @@ def _advance(step: Step, trails: list[_Trail | None], image_size: int) -> _Trail
     if len(axes) > 1:
         return None
     (axis,) = axes
-    if all(branch == (branches[0][0], Window()) for branch in branches):
+    same = all(branch == (branches[0][0], Window()) for branch in branches)
+    if same and (axis is None or output.shape[axis] == length):
         return _Trail(branches[0][0], axis)
     fields = [field.after(*window) for field, window in branches]
     if axis is not None and len({field.stride for field in fields}) > 1:
