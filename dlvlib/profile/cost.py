@@ -399,10 +399,7 @@ def _pool(
     """Return the output shape, the number of values in a window, and the input constraint."""
     channels, *sizes = _check_map(input_shape)
     kernel = _pair("kernel_size", kernel_size, 1)
-    reaches = [
-        d * (k - 1) + 1 for k, d in zip(kernel, _pair("dilation", dilation, 1), strict=True)
-    ]
-    if any(2 * p > r for p, r in zip(_pair("padding", padding, 0), reaches, strict=True)):
+    if any(2 * p > k for p, k in zip(_pair("padding", padding, 0), kernel, strict=True)):
         raise ValueError(
             f"padding of a pooling window must be at most half its size, "
             f"got {padding} for {kernel_size}"
