@@ -265,9 +265,9 @@ def _advance(step: Step, trails: list[_Trail | None], image_size: int) -> _Trail
                 axis += max(0, output.ndim - tensor.ndim)
             after = effect.axes.index(axis) if axis in effect.axes else None
             window = effect.windows.get(axis, Window(length) if after is None else Window())
-            if axis not in effect.windows and after is not None:
-                if length == 1 != output.shape[after]:
-                    return None  # one value is spread over the axis
+            if after is not None and axis not in effect.windows:
+                spread = length == 1 != output.shape[after]  # one value over the whole axis
+                window = None if spread else window
         if window is None:
             return None
         branches.append((trail.field, window))

@@ -57,12 +57,15 @@ def effect_of(step: Step) -> Effect:
     where, output = f"{step.operation!r} (layer {step.layer!r})", step.outputs[0]
     if step.operation not in RULES:
         raise ValueError(f"an operation must have a cost rule, got {where}")
-    if output.ndim and any(t.shape[:1] != (1,) for t in (*step.inputs, output) if t.ndim):
+    if output.ndim and output.shape[0] != 1:
         raise ValueError(f"the batch must stay the first axis, got {where}")
-    kwargs = {ALIASES.get(name, name): value for name, value in step.kwargs.items()}
+    names, rule = RULES[step.operation]
+    given = dict(zip(("input", *names), step.args, strict=False))
+    given |= {ALIASES.get(name, name): value for name, value in step.kwargs.items()}
+    given |= {"all": step.args, "operation": step.operation}
     try:
-        effect = RULES[step.operation](output, *step.args, **kwargs)
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        effect = rule(output, given.pop("input"), given)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the cost rule of {where} must fit its arguments: {error}") from error
     if effect.cost.output_shape != _shape(output):
         raise ValueError(
@@ -72,15 +75,24 @@ def effect_of(step: Step) -> Effect:
     return replace(effect, cost=replace(effect.cost, bytes_per_value=output.element_size()))
 
 
-Rule = Callable[..., Effect]  # the output, then PyTorch's own arguments
-RULES: dict[str, Rule] = {}
-ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
+# A rule gets the output, the first argument, and the others by name; RULES holds their order.
+Given = dict[str, Any]
+Rule = Callable[["Tensor", Any, Given], Effect]
+RULES: dict[str, tuple[Sequence[str], Rule]] = {}
+ALIASES = {
+    **{"axis": "dim", "keepdims": "keepdim", "x2": "other"},
+    **dict.fromkeys(("x", "x1", "tensors"), "input"),
+}
 
 
-def _rule(*operations: str) -> Callable[[Rule], Rule]:
-    def register(function: Rule) -> Rule:
-        RULES.update(dict.fromkeys(operations, function))
-        return function
+def _register(operations: str, names: str, rule: Rule) -> None:
+    RULES.update(dict.fromkeys(operations.split(), (names.split(), rule)))
+
+
+def _rule(operations: str, names: str = "") -> Callable[[Rule], Rule]:
+    def register(rule: Rule) -> Rule:
+        _register(operations, names, rule)
+        return rule
 
     return register
 
@@ -88,18 +100,11 @@ def _rule(*operations: str) -> Callable[[Rule], Rule]:
 # Windows that slide over a map
 
 
-@_rule("conv2d")
-def _conv2d(
-    _: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Effect:
-    kernel, stride, dilation = _pair(weight.shape[2:]), _pair(stride), _pair(dilation)
+@_rule("conv2d", "weight bias stride padding dilation groups")
+def _conv2d(output: Tensor, input: Tensor, given: Given) -> Effect:
+    weight, padding = given["weight"], given.get("padding", 0)
+    kernel = _pair(weight.shape[2:])
+    stride, dilation = (_pair(given.get(name, 1)) for name in ("stride", "dilation"))
     if padding == "same":  # PyTorch: of an odd number, the larger half comes after
         before = _pair([d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True)])
     else:
@@ -111,308 +116,223 @@ def _conv2d(
         stride=stride,
         padding=padding,
         dilation=dilation,
-        groups=groups,
-        bias=bias is not None,
+        groups=given.get("groups", 1),
+        bias=given.get("bias") is not None,
     )
     return Effect(layer, (0, None, 2, 3), _windows(kernel, stride, before, dilation))
 
 
-@_rule("max_pool2d", "max_pool2d_with_indices")
-def _max_pool2d(
-    _: Tensor,
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Effect:
-    kernel, padding, dilation = _pair(kernel_size), _pair(padding), _pair(dilation)
-    stride = _pair(stride) if stride else kernel
-    layer = cost.max_pool2d(
-        _shape(input),
-        kernel,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        ceil_mode=ceil_mode,
-    )
-    return Effect(layer, (0, 1, 2, 3), _windows(kernel, stride, padding, dilation))
-
-
-@_rule("avg_pool2d")
-def _avg_pool2d(
-    _: Tensor,
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Effect:
-    kernel, padding = _pair(kernel_size), _pair(padding)
-    stride = _pair(stride) if stride else kernel
-    layer = cost.avg_pool2d(
-        _shape(input), kernel, stride=stride, padding=padding, ceil_mode=ceil_mode
-    )
-    return Effect(layer, (0, 1, 2, 3), _windows(kernel, stride, padding, (1, 1)))
-
-
-def _adaptive_pool(pool: Callable[[Shape, tuple[int, int]], LayerCost]) -> Rule:
-    def rule(_: Tensor, input: Tensor, output_size: Any, return_indices: bool = False) -> Effect:
-        sizes = [o or n for o, n in zip(_pair(output_size), input.shape[2:], strict=True)]
-        windows = {
-            axis: None if n % o else Window(n // o, n // o)  # None: windows of two sizes
-            for axis, n, o in zip((2, 3), input.shape[2:], sizes, strict=True)
-        }
-        return Effect(pool(_shape(input), (sizes[0], sizes[1])), (0, 1, 2, 3), windows)
+def _pool(layer_cost: Callable[..., LayerCost], *names: str) -> Rule:
+    def rule(output: Tensor, input: Tensor, given: Given) -> Effect:
+        kernel, more = _pair(given["kernel_size"]), {"padding": 0, "dilation": 1} | given
+        stride = _pair(given.get("stride") or kernel)
+        options = {name: _pair(more[name]) for name in names}
+        ceil_mode = given.get("ceil_mode", False)
+        layer = layer_cost(_shape(input), kernel, stride=stride, ceil_mode=ceil_mode, **options)
+        windows = _windows(kernel, stride, _pair(more["padding"]), _pair(more["dilation"]))
+        return Effect(layer, _own(input), windows)
 
     return rule
 
 
-RULES["adaptive_avg_pool2d"] = _adaptive_pool(cost.adaptive_avg_pool2d)
-RULES["adaptive_max_pool2d"] = _adaptive_pool(cost.adaptive_max_pool2d)
+_register(
+    "max_pool2d max_pool2d_with_indices",
+    "kernel_size stride padding dilation ceil_mode",
+    _pool(cost.max_pool2d, "padding", "dilation"),
+)
+_register("avg_pool2d", "kernel_size stride padding ceil_mode", _pool(cost.avg_pool2d, "padding"))
+
+
+def _adaptive_pool(layer_cost: Callable[[Shape, tuple[int, int]], LayerCost]) -> Rule:
+    def rule(output: Tensor, input: Tensor, given: Given) -> Effect:
+        pairs = zip(_pair(given["output_size"]), input.shape[2:], strict=True)
+        sizes = [n if o is None else o for o, n in pairs]
+        windows = {
+            axis: None if n % o else Window(n // o, n // o)  # None: windows of two sizes
+            for axis, n, o in zip((2, 3), input.shape[2:], sizes, strict=True)
+        }
+        return Effect(layer_cost(_shape(input), _pair(sizes)), _own(input), windows)
+
+    return rule
+
+
+_register("adaptive_avg_pool2d", "output_size", _adaptive_pool(cost.adaptive_avg_pool2d))
+_register("adaptive_max_pool2d", "output_size", _adaptive_pool(cost.adaptive_max_pool2d))
 
 
 # Dense layers
 
 
-@_rule("linear")
-def _linear(_: Tensor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Effect:
-    layer = cost.linear(tuple(input.shape[-1:]), weight.shape[0], bias=bias is not None)
+@_rule("linear", "weight bias")
+def _linear(output: Tensor, input: Tensor, given: Given) -> Effect:
+    bias = given.get("bias") is not None
+    layer = cost.linear(tuple(input.shape[-1:]), given["weight"].shape[0], bias=bias)
     return Effect(_repeat(layer, input.shape[1:-1]), (*range(input.ndim - 1), None))
 
 
-@_rule("matmul", "mm")
-def _matmul(_: Tensor, input: Tensor, other: Tensor) -> Effect:
-    if other.ndim != 2:
-        raise ValueError(f"the right factor must be a matrix, got {tuple(other.shape)}")
-    return _linear(_, input, other.T)
+@_rule("matmul mm", "other")
+def _matmul(output: Tensor, input: Tensor, given: Given) -> Effect:
+    if given["other"].ndim != 2:
+        raise ValueError(f"the right factor must be a matrix, got {tuple(given['other'].shape)}")
+    return _linear(output, input, {"weight": given["other"].T})
 
 
 # One value in, one value out
 
 
 @_rule(
-    *(side + name for side in ("", "r", "i") for name in ("add", "sub", "mul", "div", "truediv")),
-    *("subtract", "multiply", "divide", "true_divide", "pow", "square", "neg"),
-    *("reciprocal", "exp", "log", "sqrt", "rsqrt"),
+    "add radd iadd sub rsub isub mul rmul imul div rdiv idiv truediv rtruediv itruediv", "other"
 )
-def _arithmetic(
-    output: Tensor, input: Any, other: Any = 1, *, alpha: float = 1, **_: Any
-) -> Effect:
-    shapes = (tuple(getattr(value, "shape", ())) for value in (input, other))
+@_rule("subtract multiply divide true_divide pow", "other")
+@_rule("square neg reciprocal exp log sqrt rsqrt")
+def _arithmetic(output: Tensor, input: Any, given: Given) -> Effect:
+    shapes = (tuple(getattr(value, "shape", ())) for value in (input, given.get("other")))
     layer = cost.elementwise(np.broadcast_shapes(*shapes)[1:])
-    scaled = 1 if alpha == 1 else 2  # alpha * other is a product more
+    scaled = 1 if given.get("alpha", 1) == 1 else 2  # alpha * other is a product more
     return Effect(replace(layer, flops=scaled * layer.flops), _own(output))
 
 
 def _activation(kind: str) -> Rule:
-    return lambda _, input, *args, **kwargs: Effect(
-        cost.activation(_shape(input), kind), _own(input)
-    )
+    return lambda output, input, given: Effect(cost.activation(_shape(input), kind), _own(input))
 
 
-RULES |= {kind: _activation(kind) for kind in cost.ACTIVATIONS}
-RULES |= dict.fromkeys(("hardtanh", "clamp"), _activation("relu6"))  # two comparisons
+for _kind in cost.ACTIVATIONS:
+    _register(_kind, "", _activation(_kind))
+_register("hardtanh clamp", "", _activation("relu6"))  # two comparisons
 
 
-@_rule("batch_norm")
-def _batch_norm(
-    output: Tensor,
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    *args: Any,
-    **kwargs: Any,
-) -> Effect:
-    if training:  # no running statistics: those of the image
-        return _instance_norm(output, input, weight=weight)
-    return Effect(cost.batch_norm(_shape(input), affine=weight is not None), _own(input))
+@_rule("batch_norm instance_norm", "running_mean running_var weight bias training")
+def _batch_norm(output: Tensor, input: Tensor, given: Given) -> Effect:
+    of_image = given.get("training") or given.get("use_input_stats")
+    affine = given.get("weight") is not None
+    if of_image or given.get("running_mean") is None:  # the statistics of each channel
+        layer = cost.group_norm(_shape(input), input.shape[1], affine=affine)
+        return Effect(layer, _own(input), dict.fromkeys(range(2, input.ndim)))
+    return Effect(cost.batch_norm(_shape(input), affine=affine), _own(input))
 
 
-@_rule("instance_norm")
-def _instance_norm(
-    _: Tensor,
-    input: Tensor,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    use_input_stats: bool = True,
-    **kwargs: Any,
-) -> Effect:
-    if not use_input_stats:
-        return Effect(cost.batch_norm(_shape(input), affine=weight is not None), _own(input))
-    layer = cost.group_norm(_shape(input), input.shape[1], affine=weight is not None)
-    return Effect(layer, _own(input), dict.fromkeys(range(2, input.ndim)))
-
-
-@_rule("group_norm")
-def _group_norm(
-    _: Tensor, input: Tensor, num_groups: int, weight: Tensor | None = None, *args: Any, **__: Any
-) -> Effect:
-    layer = cost.group_norm(_shape(input), num_groups, affine=weight is not None)
+@_rule("group_norm", "num_groups weight")
+def _group_norm(output: Tensor, input: Tensor, given: Given) -> Effect:
+    affine = given.get("weight") is not None
+    layer = cost.group_norm(_shape(input), given["num_groups"], affine=affine)
     return Effect(layer, _own(input), dict.fromkeys(range(1, input.ndim)))
 
 
-@_rule("layer_norm")
-def _layer_norm(
-    _: Tensor,
-    input: Tensor,
-    normalized_shape: Iterable[int],
-    weight: Tensor | None = None,
-    *args: Any,
-    **kwargs: Any,
-) -> Effect:
-    last = tuple(normalized_shape)
-    layer = cost.layer_norm(_shape(input), last, affine=weight is not None)
+@_rule("layer_norm", "normalized_shape weight")
+def _layer_norm(output: Tensor, input: Tensor, given: Given) -> Effect:
+    last = tuple(given["normalized_shape"])
+    layer = cost.layer_norm(_shape(input), last, affine=given.get("weight") is not None)
     return Effect(layer, _own(input), dict.fromkeys(range(input.ndim - len(last), input.ndim)))
 
 
-@_rule("local_response_norm")
-def _local_response_norm(_: Tensor, input: Tensor, size: int, *args: Any, **__: Any) -> Effect:
-    return Effect(cost.local_response_norm(_shape(input), size), _own(input), {1: None})
+@_rule("local_response_norm", "size")
+def _local_response_norm(output: Tensor, input: Tensor, given: Given) -> Effect:
+    return Effect(cost.local_response_norm(_shape(input), given["size"]), _own(input), {1: None})
 
 
-def _softmax(log: bool) -> Rule:
-    def rule(_: Tensor, input: Tensor, dim: int | None = None, *args: Any, **__: Any) -> Effect:
-        axis = range(input.ndim)[1 if dim is None else dim]
-        vector = cost.softmax((input.shape[axis],), log=log)
-        others = prod(n for i, n in enumerate(input.shape) if i != axis)
-        layer = replace(_repeat(vector, (others,)), output_shape=_shape(input))
-        return Effect(layer, _own(input), {axis: None})
-
-    return rule
-
-
-RULES |= {"softmax": _softmax(log=False), "log_softmax": _softmax(log=True)}
+@_rule("softmax log_softmax", "dim")
+def _softmax(output: Tensor, input: Tensor, given: Given) -> Effect:
+    dim = given.get("dim")
+    axis = range(input.ndim)[1 if dim is None else dim]
+    others = [n for i, n in enumerate(input.shape) if i != axis]
+    layer = _repeat(
+        cost.softmax((input.shape[axis],), log=given["operation"] == "log_softmax"), others
+    )
+    return Effect(replace(layer, output_shape=_shape(input)), _own(input), {axis: None})
 
 
 # Many values in, one out
 
 
-def _reduction(operation: str) -> Rule:
-    def rule(
-        _: Tensor, input: Tensor, dim: Any = None, keepdim: bool = False, **__: Any
-    ) -> Effect:
-        axes = range(input.ndim)
-        dims = {axes[d] for d in ((dim,) if isinstance(dim, int) else dim or axes)}
-        kept = tuple(None if a in dims else a for a in axes if keepdim or a not in dims)
-        shape = tuple(1 if a is None else input.shape[a] for a in kept)[1:]
-        sums = input.numel() - prod(shape)
-        layer = LayerCost(
-            shape,
-            flops={"mean": input.numel(), "sum": sums}.get(operation, 0),
-            comparisons=0 if operation in ("mean", "sum") else sums,
-        )
-        return Effect(layer, kept)
-
-    return rule
-
-
-RULES |= {name: _reduction(name) for name in ("mean", "sum", "amax", "amin")}
+@_rule("mean sum amax amin", "dim keepdim")
+def _reduction(output: Tensor, input: Tensor, given: Given) -> Effect:
+    dim, axes = given.get("dim"), range(input.ndim)
+    dims = {axes[d] for d in ((dim,) if isinstance(dim, int) else dim or axes)}
+    keepdim = given.get("keepdim", False)
+    kept = tuple(None if a in dims else a for a in axes if keepdim or a not in dims)
+    shape = tuple(1 if a is None else input.shape[a] for a in kept)[1:]
+    steps = input.numel() - prod(shape)
+    costs = {
+        "mean": LayerCost(shape, flops=input.numel()),  # the sums, and a quotient
+        "sum": LayerCost(shape, flops=steps),
+    }
+    return Effect(costs.get(given["operation"], LayerCost(shape, comparisons=steps)), kept)
 
 
 # What only moves values is free
 
 
-@_rule(
-    *("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
-    *("feature_dropout", "feature_alpha_dropout", "contiguous", "clone", "detach", "data"),
-    *(
-        "channel_shuffle",
-        "to",
-        "type",
-        "type_as",
-        "float",
-        "double",
-        "half",
-        "bfloat16",
-        "copy",
-        "requires_grad",
-    ),
-)
-def _unchanged(output: Tensor, *args: Any, **kwargs: Any) -> Effect:
+@_rule("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout")
+@_rule("contiguous clone detach data copy requires_grad channel_shuffle")
+@_rule("to type type_as float double half bfloat16")
+def _unchanged(output: Tensor, input: Tensor, given: Given) -> Effect:
     return _free(output, _own(output))
 
 
-@_rule("cat", "concat", "concatenate")
-def _cat(output: Tensor, tensors: list[Tensor], dim: int = 0) -> Effect:
-    axis = range(output.ndim)[dim]
+@_rule("cat concat concatenate", "dim")
+def _cat(output: Tensor, input: list[Tensor], given: Given) -> Effect:
+    axis = range(output.ndim)[given.get("dim", 0)]
     if axis != 1:
         return _free(output, _own(output), {axis: None})
-    return Effect(cost.concatenate([_shape(tensor) for tensor in tensors]), _own(output))
+    return Effect(cost.concatenate([_shape(tensor) for tensor in input]), _own(output))
 
 
-@_rule("chunk", "split")
-def _chunk(output: Tensor, input: Tensor, size: Any, dim: int = 0) -> Effect:
+@_rule("chunk split", "size dim")
+def _chunk(output: Tensor, input: Tensor, given: Given) -> Effect:
     """The first part stands for all: its shape is shown."""
-    return _free(output, _own(output), {range(input.ndim)[dim]: None})
+    return _free(output, _own(output), {range(input.ndim)[given.get("dim", 0)]: None})
 
 
-@_rule("stack")
-def _stack(output: Tensor, tensors: list[Tensor], dim: int = 0) -> Effect:
+@_rule("stack unsqueeze", "dim")
+def _stack(output: Tensor, input: Any, given: Given) -> Effect:
     axes: list[int | None] = [*range(output.ndim - 1)]
-    axes.insert(range(output.ndim)[dim], None)
+    axes.insert(range(output.ndim)[given.get("dim", 0)], None)
     return _free(output, axes)
 
 
-@_rule("permute")
-def _permute(output: Tensor, input: Tensor, *dims: Any, **kwargs: Any) -> Effect:
-    dims = kwargs.get("dims", dims[0] if isinstance(dims[0], list | tuple) else dims)
+@_rule("permute", "dims")
+def _permute(output: Tensor, input: Tensor, given: Given) -> Effect:
+    dims = given["dims"] if isinstance(given["dims"], list | tuple) else given["all"][1:]
     return _free(output, (range(input.ndim)[dim] for dim in dims))
 
 
-@_rule("transpose", "swapaxes", "swapdims")
-def _transpose(output: Tensor, input: Tensor, dim0: int, dim1: int) -> Effect:
-    axes = [*range(input.ndim)]
-    axes[dim0], axes[dim1] = axes[dim1], axes[dim0]
+@_rule("transpose swapaxes swapdims", "dim0 dim1")
+@_rule("mT")
+def _transpose(output: Tensor, input: Tensor, given: Given) -> Effect:
+    axes, first, second = [*range(input.ndim)], given.get("dim0", -2), given.get("dim1", -1)
+    axes[first], axes[second] = axes[second], axes[first]
     return _free(output, axes)
 
 
-RULES["mT"] = lambda output, input: _transpose(output, input, -2, -1)
-
-
-@_rule("unsqueeze")
-def _unsqueeze(output: Tensor, input: Tensor, dim: int) -> Effect:
-    return _stack(output, [input], dim)
-
-
-@_rule("flatten", "view", "reshape", "squeeze", "view_as", "reshape_as", "unflatten")
-def _reshape(output: Tensor, input: Tensor, *args: Any, **kwargs: Any) -> Effect:
+@_rule("flatten view reshape squeeze view_as reshape_as unflatten")
+def _reshape(output: Tensor, input: Tensor, given: Given) -> Effect:
     """An axis is followed where it is cut from the same values before and after."""
     starts = {(prod(input.shape[:a]), n): a for a, n in enumerate(input.shape)}
     axes = [starts.get((prod(output.shape[:a]), n)) for a, n in enumerate(output.shape)]
     return _free(output, axes)
 
 
-@_rule("expand", "expand_as")
-def _expand(output: Tensor, input: Tensor, *args: Any, **kwargs: Any) -> Effect:
+@_rule("expand expand_as")
+def _expand(output: Tensor, input: Tensor, given: Given) -> Effect:
     new = output.ndim - input.ndim
     same = (a >= new and n == input.shape[a - new] for a, n in enumerate(output.shape))
     return _free(output, (a - new if kept else None for a, kept in enumerate(same)))
 
 
-@_rule("pad")
-def _pad(
-    output: Tensor, input: Tensor, pad: list[int], mode: str = "constant", value: float | None = 0
-) -> Effect:
-    before = zip(reversed(range(input.ndim)), pad[::2], strict=False)  # from the last axis back
-    windows = {a: Window(padding=n) if mode == "constant" else None for a, n in before}
-    return _free(output, _own(output), windows)
+@_rule("pad", "pad mode")
+def _pad(output: Tensor, input: Tensor, given: Given) -> Effect:
+    zeros = given.get("mode", "constant") == "constant"
+    before = zip(reversed(range(input.ndim)), given["pad"][::2], strict=False)  # last axis first
+    return _free(
+        output, _own(output), {a: Window(padding=n) if zeros else None for a, n in before}
+    )
 
 
-@_rule("getitem")
-def _getitem(output: Tensor, input: Tensor, index: Any) -> Effect:
+@_rule("getitem", "index")
+def _getitem(output: Tensor, input: Tensor, given: Given) -> Effect:
     axes: list[int | None] = []
     windows: dict[int, Window | None] = {}
-    for axis, part in _parts(index, input.ndim):
+    for axis, part in _parts(given["index"], input.ndim):
         if part is None:
             axes.append(None)
         elif isinstance(part, slice):
@@ -426,17 +346,17 @@ def _getitem(output: Tensor, input: Tensor, index: Any) -> Effect:
     return _free(output, axes, windows)
 
 
-@_rule("setitem")
-def _setitem(output: Tensor, input: Tensor, index: Any, value: Any) -> Effect:
-    """Read as padding: a value of the image at its place among zeros."""
+@_rule("setitem", "index value")
+def _setitem(output: Tensor, input: Tensor, given: Given) -> Effect:
+    """Read as padding: a value of the image at its position among zeros."""
+    shape = getattr(given["value"], "shape", ())
     windows: dict[int, Window | None] = {}
-    for axis, part in _parts(index, input.ndim):
-        if isinstance(part, slice) and getattr(value, "ndim", 0) == input.ndim:
+    for axis, part in _parts(given["index"], input.ndim):
+        windows[axis] = None
+        if isinstance(part, slice) and len(shape) == input.ndim:
             start, stop, step = part.indices(input.shape[axis])
-            fits = step == 1 and stop - start == value.shape[axis]
-            windows[axis] = Window(padding=start) if fits else None
-        elif getattr(value, "ndim", 0):
-            windows |= dict.fromkeys(range(input.ndim))
+            if step == 1 and stop - start == shape[axis]:
+                windows[axis] = Window(padding=start)
     return _free(output, _own(output), windows)
 
 
