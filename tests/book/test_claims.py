@@ -16,7 +16,7 @@ from coursekit.checks import LECTURE_SCORES, LECTURE_TARGETS
 from dlvlib import data, metrics, models, results
 from dlvlib.models import build
 from dlvlib.models.lenet import LeNet5
-from dlvlib.profile import cost, prices, receptive_field, summary
+from dlvlib.profile import cost, receptive_field, summary
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = yaml.safe_load((ROOT / "claims.yml").read_text(encoding="utf8"))
@@ -45,7 +45,6 @@ NAMES = {
     "cost": cost,
     "receptive_field": receptive_field,
     "summary": summary,
-    "prices": prices,
     "build": build,
     "with_meta": with_meta,
     "LeNet5": LeNet5,
