@@ -6,6 +6,7 @@ noticed, and refused.
 """
 
 import copy
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,12 +14,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 from torch.overrides import TorchFunctionMode
 
 from dlvlib._common import check_int
 
 WRAPPERS = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedDataParallel)
+INSIDE_PYTORCH = ("torch._meta_registrations", "torch._refs", "torch._decomp", "torch._prims")
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +159,11 @@ class _Recorder(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        if isinstance(func, OpOverload) or caller.startswith(INSIDE_PYTORCH):
+            return func(*args, **(kwargs or {}))  # a part of what TorchScript runs
         args, kwargs = self._to_meta(args), self._to_meta(kwargs or {})
-        operation = func.__name__.split(".")[0].strip("_")  # add_ and __add__ are both an add
+        operation = func.__name__.strip("_")  # add_ and __add__ are both an add
         if operation == "get":  # a property such as x.T
             operation = getattr(func, "__self__", func).__name__
         layer, kind = self._name(operation)

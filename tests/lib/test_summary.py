@@ -1,5 +1,3 @@
-import warnings
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -336,14 +334,19 @@ def into_view(images, layer):
     return layer(frame)
 
 
-def test_torchscript_is_refused_or_counted():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TorchScript is deprecated
-        scripted = torch.jit.script(conv())
-        traced = torch.jit.trace(conv(), torch.zeros(1, 4, 8, 8))
-    for part in (scripted, traced):
+def filtered(images: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return F.conv2d(images, weight, padding=1)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_torchscript_is_refused():
+    for part in (torch.jit.script(conv()), torch.jit.trace(conv(), torch.zeros(1, 4, 8, 8))):
         with pytest.raises(ValueError, match="ordinary nn.Module, got the .*Module '1'"):
             summarize(nn.Sequential(conv(), part), (4, 8, 8))
+    function = torch.jit.script(filtered)
+    model = Forward(lambda x, a: x + function(x, a.weight), conv())
+    with pytest.raises(ValueError, match="made by TorchScript or custom code in 'add'"):
+        summarize(model, (4, 8, 8))
 
 
 @pytest.mark.parametrize(
