@@ -279,7 +279,7 @@ def _cat(output: Tensor, input: list[Tensor], given: Given) -> Effect:
 
 @_rule("chunk split", "size dim")
 def _chunk(output: Tensor, input: Tensor, given: Given) -> Effect:
-    """The first part stands for all: its shape is shown."""
+    """The shape is that of the first part."""
     return _free(output, _own(output), {range(input.ndim)[given.get("dim", 0)]: None})
 
 
