@@ -7,9 +7,12 @@ power, exp or tanh is 1 FLOP; a comparison is none and is counted apart. A windo
 where it reaches over the border.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
+
+from dlvlib._common import check_int
 
 Shape = tuple[int, ...]
 Pair = int | tuple[int, int]  # one number for both axes, or (height, width)
@@ -17,12 +20,14 @@ Pair = int | tuple[int, int]  # one number for both axes, or (height, width)
 ACTIVATIONS = {  # (FLOPs, comparisons) per value; a smooth function is one evaluation
     "relu": (0, 1),
     "relu6": (0, 2),
-    "leaky_relu": (1, 1),
-    **dict.fromkeys(("tanh", "sigmoid", "gelu", "silu"), (1, 0)),
+    **dict.fromkeys(("leaky_relu", "prelu", "elu"), (1, 1)),
+    "hardsigmoid": (2, 2),  # relu6(x + 3) / 6
+    "hardswish": (3, 2),  # x relu6(x + 3) / 6
+    **dict.fromkeys(("tanh", "sigmoid", "gelu", "silu", "mish", "softplus"), (1, 0)),
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class LayerCost:
     """What one layer costs for one image.
 
@@ -57,7 +62,7 @@ def linear(input_shape: Shape, out_features: int, *, bias: bool = True) -> Layer
     (200960, 401664, 1024)
     """
     num_inputs = prod(_check_shape(input_shape))
-    _check_int("out_features", out_features, 1)
+    out_features = check_int("out_features", out_features, 1)
     macs = num_inputs * out_features
     return LayerCost(
         output_shape=(out_features,),
@@ -74,27 +79,36 @@ def conv2d(
     kernel_size: Pair,
     *,
     stride: Pair = 1,
-    padding: Pair = 0,
+    padding: Pair | Literal["same", "valid"] = 0,
     dilation: Pair = 1,
     groups: int = 1,
     bias: bool = True,
 ) -> LayerCost:
     """Convolution of a (C, H, W) map; a kernel reads C / groups channels.
 
+    As in PyTorch, padding "same" (stride 1 only) keeps height and width, and "valid" is 0.
+
     >>> cost = conv2d((1, 28, 28), 256, 3)
     >>> cost.output_shape, cost.params, cost.flops, cost.output_bytes
     ((256, 26, 26), 2560, 3288064, 692224)
     """
     in_channels, height, width = _check_map(input_shape)
-    _check_int("out_channels", out_channels, 1)
-    _check_int("groups", groups, 1)
+    out_channels = check_int("out_channels", out_channels, 1)
+    groups = check_int("groups", groups, 1)
     if in_channels % groups or out_channels % groups:
         raise ValueError(
             f"groups must divide the channels, got {groups} groups for "
             f"{in_channels} input and {out_channels} output channels"
         )
     kernel = _pair("kernel_size", kernel_size, 1)
-    size, least = _slide((height, width), kernel, stride, padding, dilation)
+    if padding == "same":
+        if _pair("stride", stride, 1) != (1, 1):
+            raise ValueError(f"stride must be 1 where padding is 'same', got {stride}")
+        size: tuple[int, ...] = (height, width)
+        least: tuple[int, ...] = (1, 1)
+    else:
+        padding = 0 if padding == "valid" else padding
+        size, least = _slide((height, width), kernel, stride, padding, dilation)
     macs_per_value = in_channels // groups * prod(kernel)
     num_values = out_channels * prod(size)
     return LayerCost(
@@ -126,8 +140,16 @@ def depthwise_separable(
     9437184
     """
     channels = _check_map(input_shape)[0]
-    geometry = {"stride": stride, "padding": padding, "dilation": dilation}
-    depthwise = conv2d(input_shape, channels, kernel_size, **geometry, groups=channels, bias=bias)
+    depthwise = conv2d(
+        input_shape,
+        channels,
+        kernel_size,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=channels,
+        bias=bias,
+    )
     pointwise = conv2d(depthwise.output_shape, out_channels, 1, bias=bias)
     return LayerCost(
         output_shape=pointwise.output_shape,
@@ -186,16 +208,20 @@ def adaptive_avg_pool2d(input_shape: Shape, output_size: Pair) -> LayerCost:
     >>> adaptive_avg_pool2d((256, 6, 6), 6).output_shape
     (256, 6, 6)
     """
-    channels, *sizes = _check_map(input_shape)
-    outputs = _pair("output_size", output_size, 1)
-    taps = [  # on one axis, over all windows
-        sum(-(-(i + 1) * n // o) - i * n // o for i in range(o))
-        for n, o in zip(sizes, outputs, strict=True)
-    ]
+    output_shape, num_taps = _adaptive_pool(input_shape, output_size)
+    return LayerCost(output_shape, flops=num_taps, input_constraint="any height and width")
+
+
+def adaptive_max_pool2d(input_shape: Shape, output_size: Pair) -> LayerCost:
+    """Largest of each window of `adaptive_avg_pool2d`: comparisons only.
+
+    >>> adaptive_max_pool2d((512, 7, 7), 1).comparisons
+    24576
+    """
+    output_shape, num_taps = _adaptive_pool(input_shape, output_size)
+    comparisons = num_taps - prod(output_shape)
     return LayerCost(
-        output_shape=(channels, *outputs),
-        flops=channels * prod(taps),
-        input_constraint="any height and width",
+        output_shape, comparisons=comparisons, input_constraint="any height and width"
     )
 
 
@@ -218,12 +244,48 @@ def batch_norm(input_shape: Shape, *, affine: bool = True) -> LayerCost:
     >>> batch_norm((64, 8, 8)).params, batch_norm((64, 8, 8)).flops
     (128, 8192)
     """
-    channels = _check_shape(input_shape)[0]
+    shape = _check_shape(input_shape)
     return LayerCost(
-        output_shape=tuple(input_shape),
-        params=2 * channels * affine,
-        flops=2 * prod(input_shape),
-        input_constraint=f"{channels} channels",
+        shape,
+        params=2 * shape[0] * affine,
+        flops=2 * prod(shape),
+        input_constraint=f"{shape[0]} channels",
+    )
+
+
+def group_norm(input_shape: Shape, num_groups: int, *, affine: bool = True) -> LayerCost:
+    """Normalisation by the mean and variance of each group of channels, found at inference.
+
+    Per value a sum for the mean, a difference, a square, a sum for the variance and a quotient;
+    per group 2 more for epsilon and root; then gamma and beta, 2 per value.
+
+    >>> group_norm((64, 8, 8), 32).params, group_norm((64, 8, 8), 32).flops
+    (128, 28736)
+    """
+    shape = _check_shape(input_shape)
+    num_groups = check_int("num_groups", num_groups, 1)
+    if shape[0] % num_groups:
+        raise ValueError(f"num_groups must divide the {shape[0]} channels, got {num_groups}")
+    return LayerCost(
+        shape,
+        params=2 * shape[0] * affine,
+        flops=(5 + 2 * affine) * prod(shape) + 2 * num_groups,
+        input_constraint=f"{shape[0]} channels",
+    )
+
+
+def layer_norm(input_shape: Shape, normalized_shape: Shape, *, affine: bool = True) -> LayerCost:
+    """`group_norm` over the last axes, whose sizes are `normalized_shape`.
+
+    >>> layer_norm((7, 7, 96), (96,)).params
+    192
+    """
+    shape, last = _check_shape(input_shape), _check_shape(normalized_shape)
+    if shape[-len(last) :] != last:
+        raise ValueError(f"normalized_shape must end the input shape {shape}, got {last}")
+    flops = (5 + 2 * affine) * prod(shape) + 2 * (prod(shape) // prod(last))
+    return LayerCost(
+        shape, params=2 * prod(last) * affine, flops=flops, input_constraint=f"ends in {last}"
     )
 
 
@@ -235,12 +297,9 @@ def local_response_norm(input_shape: Shape, size: int) -> LayerCost:
     >>> local_response_norm((96, 55, 55), 5).flops
     4065600
     """
-    _check_map(input_shape)
-    _check_int("size", size, 1)
-    flops = prod(input_shape) * (2 * size + 4)
-    return LayerCost(
-        output_shape=tuple(input_shape), flops=flops, input_constraint="a (C, H, W) map"
-    )
+    shape = _check_map(input_shape)
+    flops = prod(shape) * (2 * check_int("size", size, 1) + 4)
+    return LayerCost(shape, flops=flops, input_constraint="a (C, H, W) map")
 
 
 def activation(input_shape: Shape, kind: str = "relu") -> LayerCost:
@@ -249,15 +308,11 @@ def activation(input_shape: Shape, kind: str = "relu") -> LayerCost:
     >>> activation((6, 28, 28)).comparisons, activation((6, 28, 28), "tanh").flops
     (4704, 4704)
     """
-    num_values = prod(_check_shape(input_shape))
+    shape = _check_shape(input_shape)
     if kind not in ACTIVATIONS:
         raise ValueError(f"kind must be one of {', '.join(ACTIVATIONS)}, got {kind!r}")
-    flops, comparisons = ACTIVATIONS[kind]
-    return LayerCost(
-        output_shape=tuple(input_shape),
-        flops=flops * num_values,
-        comparisons=comparisons * num_values,
-    )
+    flops, comparisons = (count * prod(shape) for count in ACTIVATIONS[kind])
+    return LayerCost(shape, flops=flops, comparisons=comparisons)
 
 
 def dropout(input_shape: Shape) -> LayerCost:
@@ -269,10 +324,11 @@ def dropout(input_shape: Shape) -> LayerCost:
     return LayerCost(output_shape=_check_shape(input_shape))
 
 
-def softmax(input_shape: Shape) -> LayerCost:
+def softmax(input_shape: Shape, *, log: bool = False) -> LayerCost:
     """Softmax over the K values of a vector, made safe by subtracting the largest: 4K - 1 FLOPs.
 
-    K differences, K exp, K - 1 sums, K quotients; K - 1 comparisons find the largest.
+    K differences, K exp, K - 1 sums, K quotients; K - 1 comparisons find the largest. With `log`,
+    one logarithm more, and K differences in place of the quotients.
 
     >>> softmax((10,)).flops
     39
@@ -280,7 +336,7 @@ def softmax(input_shape: Shape) -> LayerCost:
     shape = _check_shape(input_shape)
     if len(shape) != 1:
         raise ValueError(f"input_shape of a softmax must be (K,), got {shape}")
-    return LayerCost(output_shape=shape, flops=4 * shape[0] - 1, comparisons=shape[0] - 1)
+    return LayerCost(shape, flops=4 * shape[0] - 1 + log, comparisons=shape[0] - 1)
 
 
 def flatten(input_shape: Shape) -> LayerCost:
@@ -303,6 +359,16 @@ def add(input_shapes: Sequence[Shape]) -> LayerCost:
         raise ValueError(f"input_shapes of a sum must be equal, got {[first, *others]}")
     flops = len(others) * prod(first)
     return LayerCost(output_shape=first, flops=flops, input_constraint="equal shapes")
+
+
+def elementwise(output_shape: Shape) -> LayerCost:
+    """A sum, difference, product or quotient of maps, or of a map and a number: 1 FLOP a value.
+
+    >>> elementwise((64, 8, 8)).flops  # a map times one factor a channel
+    4096
+    """
+    shape = tuple(check_int("each size in output_shape", size, 1) for size in output_shape)
+    return LayerCost(shape, flops=prod(shape))
 
 
 def concatenate(input_shapes: Sequence[Shape]) -> LayerCost:
@@ -343,6 +409,17 @@ def _pool(
     return (channels, *size), prod(kernel), f"at least {least[0]}x{least[1]} pixels"
 
 
+def _adaptive_pool(input_shape: Shape, output_size: Pair) -> tuple[Shape, int]:
+    """Return the output shape and the number of values in all windows together."""
+    channels, *sizes = _check_map(input_shape)
+    outputs = _pair("output_size", output_size, 1)
+    taps = [  # on one axis, over all windows
+        sum(-(-(i + 1) * n // o) - i * n // o for i in range(o))
+        for n, o in zip(sizes, outputs, strict=True)
+    ]
+    return (channels, *outputs), channels * prod(taps)
+
+
 def _slide(
     sizes: Sequence[int],
     kernel: tuple[int, int],
@@ -350,7 +427,7 @@ def _slide(
     padding: Pair,
     dilation: Pair,
     ceil_mode: bool = False,
-) -> tuple[list[int], list[int]]:
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return how often a window fits in height and width, and the least size it fits."""
     outputs, least = [], []
     for axis, n, k, s, p, d in zip(
@@ -363,39 +440,31 @@ def _slide(
         strict=True,
     ):
         reach = d * (k - 1) + 1
-        if reach > n + 2 * p:
+        slack = s - 1 if ceil_mode else 0  # how far the last window may hang over
+        count = (n + 2 * p - reach + slack) // s + 1
+        if count < 1:
             raise ValueError(
                 f"the window must fit the padded input, got {reach} > {n + 2 * p} in {axis}"
             )
-        steps = n + 2 * p - reach
-        count = (-(-steps // s) if ceil_mode else steps // s) + 1
         if ceil_mode and (count - 1) * s >= n + p:  # PyTorch: no window begins in the padding
             count -= 1
         outputs.append(count)
-        least.append(max(1, reach - 2 * p))
-    return outputs, least
+        least.append(max(1, reach - 2 * p - slack))
+    return tuple(outputs), tuple(least)
 
 
 def _pair(name: str, value: Pair, least: int) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int) else tuple(value)
+    pair = tuple(value) if isinstance(value, Iterable) else (value, value)
     if len(pair) != 2:
         raise ValueError(f"{name} must be one integer or (height, width), got {value!r}")
-    for number in pair:
-        _check_int(name, number, least)
-    return pair
-
-
-def _check_int(name: str, value: int, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
+    height, width = (check_int(name, number, least) for number in pair)
+    return height, width
 
 
 def _check_shape(shape: Shape) -> Shape:
     if not len(shape):
         raise ValueError(f"input_shape must have at least one axis, got {shape!r}")
-    for size in shape:
-        _check_int(f"each size in input_shape {tuple(shape)}", size, 1)
-    return tuple(shape)
+    return tuple(check_int(f"each size in input_shape {tuple(shape)}", n, 1) for n in shape)
 
 
 def _check_map(shape: Shape) -> Shape:

@@ -10,10 +10,10 @@ networks", https://doi.org/10.23915/distill.00021
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from dlvlib.profile.windows import windows_of
+from dlvlib.profile.rules import Window, effect_of
 
 if TYPE_CHECKING:  # `grow` is plain arithmetic: torch is imported only where a model comes in
     from torch import Tensor, nn
@@ -26,13 +26,19 @@ class ReceptiveField:
     """The field along one axis: output i sees `size` pixels, the first at start + i * stride.
 
     A negative start reaches into the padding. The size is that of a value in the middle of a
-    large enough image; `pixels` clips it.
+    large enough image, from the first pixel to the last, with the gaps that dilation leaves;
+    `pixels` lists what is really seen.
     """
 
     size: int = 1
     stride: int = 1
     start: int = 0
     layer: str = ""
+    # The layers below, each with the window that slides over it; the lengths of image and layer.
+    _sources: tuple[tuple[ReceptiveField, Window], ...] = field(
+        default=(), repr=False, compare=False
+    )
+    _lengths: tuple[int, int] | None = field(default=None, repr=False, compare=False)
 
     def after(
         self, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
@@ -46,12 +52,60 @@ class ReceptiveField:
             size=self.size + (kernel - 1) * dilation * self.stride,
             stride=self.stride * stride,
             start=self.start - padding * self.stride,
+            _sources=((self, Window(kernel, stride, padding, dilation)),),
         )
 
-    def pixels(self, index: int, image_size: int) -> range:
-        """The real pixels, of an image `image_size` long, in the field of output `index`."""
-        first = self.start + index * self.stride
-        return range(max(first, 0), min(first + self.size, image_size))
+    def pixels(self, index: int, image_size: int) -> Sequence[int]:
+        """The real pixels, of an image `image_size` long, that output `index` depends on.
+
+        A range, or a list where dilation or slicing leaves gaps. What lies in the padding of a
+        layer, or beyond its last position, is no pixel. A field found by tracing knows where its
+        layers end for the image traced; for another size only the image cuts it.
+        """
+        layers = self._layers()
+        lengths: dict[int, int | None] = {}
+        for layer in layers:
+            lengths[id(layer)] = layer._length(image_size, lengths)
+        seen: set[int] = set()
+        positions = {id(layer): set[int]() for layer in layers}
+        positions[id(self)].add(index)
+        for layer in reversed(layers):
+            here = positions.pop(id(layer))
+            for source, (kernel, stride, padding, dilation) in layer._sources:
+                reads = {i * stride - padding + j * dilation for i in here for j in range(kernel)}
+                length = lengths[id(source)]
+                positions[id(source)] |= {at for at in reads if length is None or 0 <= at < length}
+            if not layer._sources:
+                firsts = (layer.start + i * layer.stride for i in here)
+                seen.update(*(range(first, first + layer.size) for first in firsts))
+        pixels = sorted(seen.intersection(range(image_size)))
+        span = range(pixels[0], pixels[-1] + 1) if pixels else range(0)
+        return span if len(span) == len(pixels) else pixels
+
+    def _layers(self) -> list[ReceptiveField]:
+        """All fields that this one was made from, each after its sources, and itself."""
+        order, found, stack = [], set(), [(self, False)]
+        while stack:
+            layer, sources_done = stack.pop()
+            if sources_done:
+                order.append(layer)
+            elif id(layer) not in found:
+                found.add(id(layer))
+                stack += [(layer, True), *((source, False) for source, _ in layer._sources)]
+        return order
+
+    def _length(self, image_size: int, lengths: dict[int, int | None]) -> int | None:
+        """How many positions there are, given those of the sources; None if unknown."""
+        if not self._sources:
+            return image_size
+        if self._lengths is not None:
+            return self._lengths[1] if self._lengths[0] == image_size else None
+        [(source, window)] = self._sources
+        below = lengths[id(source)]
+        if below is None:
+            return None
+        reach = window.dilation * (window.kernel - 1) + 1
+        return max(0, (below + 2 * window.padding - reach) // window.stride + 1)
 
 
 Fields = tuple[ReceptiveField, ReceptiveField]  # height, width
@@ -147,11 +201,11 @@ def effective_receptive_field(model: nn.Module, images: Tensor) -> Tensor:
     from dlvlib.runtime import mode
 
     images = images.detach().clone().requires_grad_()
-    with mode(model, training=False):
-        output = model(images)
-    if output.ndim == 4:
-        output = output[:, :, output.shape[2] // 2, output.shape[3] // 2]  # (B, C')
-    (gradients,) = torch.autograd.grad(output.sum(), images)
+    with mode(model, training=False), torch.enable_grad():
+        output = model(images.clone())  # a model may work in place
+        if output.ndim == 4:
+            output = output[:, :, output.shape[2] // 2, output.shape[3] // 2]  # (B, C')
+        (gradients,) = torch.autograd.grad(output.sum(), images)
     share = gradients.abs().mean(dim=(0, 1)).cpu()  # (H, W)
     total = share.sum().item()
     if not 0 < total < float("inf"):
@@ -162,32 +216,75 @@ def effective_receptive_field(model: nn.Module, images: Tensor) -> Tensor:
 def follow(steps: Iterable[Step]) -> list[Fields | None]:
     """The fields (height, width) after each step of a trace.
 
-    None stands where there is no single one: after uneven adaptive pooling, where branches of
-    different stride meet, and for operations without a rule.
+    None where no single one describes all outputs: after uneven adaptive pooling, where branches
+    of different stride meet, where a statistic of the whole map is spread over it again (group
+    normalisation, squeeze-and-excitation), and for operations without a rule.
     """
-    found, of_tensor = [], {}
+    steps = list(steps)
+    if not steps:
+        return []
+    image = steps[0].inputs[0]  # (1, C, H, W)
+    trails: dict[int, list[_Trail | None]] = {
+        id(image): [_Trail(ReceptiveField(), axis) for axis in (2, 3)]
+    }
+    followed: list[Fields | None] = []
     for step in steps:
-        branches = [
-            of_tensor.get(id(t), (ReceptiveField(), ReceptiveField())) for t in step.inputs
-        ]
-        fields, windows = _join(branches), windows_of(step)
-        if fields is not None and windows is not None:
-            fields = tuple(f.after(*window) for f, window in zip(fields, windows, strict=True))
-        else:
-            fields = None
-        of_tensor |= {id(tensor): fields for tensor in step.outputs}
-        found.append(fields)
-    return found
+        height, width = (
+            _advance(step, [trails[id(tensor)][i] for tensor in step.inputs], image.shape[2 + i])
+            for i in range(2)
+        )
+        trails |= {id(tensor): [height, width] for tensor in step.outputs}
+        followed.append((height.field, width.field) if height and width else None)
+    return followed
 
 
-def _join(branches: list[Fields | None]) -> Fields | None:
-    if None in branches:
+class _Trail(NamedTuple):
+    """What a tensor sees along one axis of the image, and which of its own axes moves there."""
+
+    field: ReceptiveField
+    axis: int | None  # None: all its values see the same
+
+
+def _advance(step: Step, trails: list[_Trail | None], image_size: int) -> _Trail | None:
+    """What the output of a step sees along one axis of the image, from what its inputs see."""
+    try:
+        effect = effect_of(step)
+    except ValueError:
         return None
-    joined = []
-    for fields in zip(*branches, strict=True):  # height, then width
-        if len({field.stride for field in fields}) > 1:
+    output = step.outputs[0]
+    branches, axes, length = [], set(), 0
+    for tensor, trail in zip(step.inputs, trails, strict=True):
+        if trail is None:
             return None
-        start = min(field.start for field in fields)
-        end = max(field.start + field.size for field in fields)
-        joined.append(ReceptiveField(end - start, fields[0].stride, start))
-    return tuple(joined)
+        window: Window | None = Window()
+        after = axis = trail.axis
+        written = step.operation == "setitem" and tensor is step.args[0]  # it stays elsewhere
+        if axis is not None and not written:
+            length = tensor.shape[axis]
+            if effect.axes == (*range(output.ndim),):  # broadcast: the last axes are matched
+                axis += max(0, output.ndim - tensor.ndim)
+            after = effect.axes.index(axis) if axis in effect.axes else None
+            window = effect.windows.get(axis, Window(length) if after is None else Window())
+            if after is not None and axis not in effect.windows:
+                spread = length == 1 != output.shape[after]  # one value over the whole axis
+                window = None if spread else window
+        if window is None:
+            return None
+        branches.append((trail.field, window))
+        axes.add(after)
+    if len(axes) > 1:
+        return None
+    (axis,) = axes
+    same = all(branch == (branches[0][0], Window()) for branch in branches)
+    if same and (axis is None or output.shape[axis] == length):
+        return _Trail(branches[0][0], axis)
+    fields = [field.after(*window) for field, window in branches]
+    if axis is not None and len({field.stride for field in fields}) > 1:
+        return None
+    start = min(field.start for field in fields)
+    size = max(field.start + field.size for field in fields) - start
+    stride = max(field.stride for field in fields)
+    if axis is None:
+        branches = [(field, window._replace(stride=0)) for field, window in branches]
+    lengths = (image_size, 1 if axis is None else output.shape[axis])
+    return _Trail(ReceptiveField(size, stride, start, "", tuple(branches), lengths), axis)

@@ -1,17 +1,18 @@
 """A network as a table: what every layer costs for one image, and what it sees.
 
-Parameters are counted where they are first used. 1 MAC = 2 FLOPs and a bias = 1 FLOP, as in
-`dlvlib.profile.cost`; MACs are those of dense and convolutional layers.
+Parameters are those of the modules, each counted once, where it is first used. 1 MAC = 2 FLOPs
+and a bias = 1 FLOP, as in `dlvlib.profile.cost`; MACs are those of dense and convolutional layers.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from dlvlib.profile.cost import LayerCost, Shape
-from dlvlib.profile.prices import price_of
 from dlvlib.profile.receptive_field import follow
+from dlvlib.profile.rules import effect_of
 from dlvlib.profile.trace import trace
 
 HEADER = ("layer", "kind", "output shape", "params", "MACs", "FLOPs", "bytes", "receptive field")
@@ -29,9 +30,9 @@ class LayerSummary(LayerCost):
     receptive_field: tuple[int, int] | None
 
     def cells(self) -> tuple[str, ...]:
-        field = self.receptive_field
-        if field is not None:
-            field = field[:1] if field[0] == field[1] else field
+        field: Shape | None = self.receptive_field
+        if field is not None and field[0] == field[1]:
+            field = field[:1]
         counts = (self.params, self.macs, self.flops, self.output_bytes)
         return (
             self.name,
@@ -120,7 +121,8 @@ def summarize(model: nn.Module, input_shape: tuple[int, int, int]) -> Summary:
         input_shape: (C, H, W) of one image.
 
     Raises:
-        ValueError: if there is no cost rule for an operation, or input_shape is not (C, H, W).
+        ValueError: if there is no cost rule for an operation, or the network cannot be traced
+            (see `trace`).
 
     >>> summary = summarize(nn.Sequential(nn.Flatten(), nn.Linear(784, 256)), (1, 28, 28))
     >>> print(summary)
@@ -133,23 +135,25 @@ def summarize(model: nn.Module, input_shape: tuple[int, int, int]) -> Summary:
     total                         200,960  200,704  401,664  4,160
     Per image; 1 MAC = 2 FLOPs, a bias = 1 FLOP.
     """
-    layers, counted = [], set()
+    layers: list[LayerSummary] = []
+    used: dict[str, int] = {}
     steps = trace(model, input_shape)
     for step, fields in zip(steps, follow(steps), strict=True):
-        price = price_of(step)
-        weights = {id(tensor) for tensor in step.weights}
-        if weights and weights <= counted:  # a layer that runs again has no new parameter
-            price = replace(price, params=0)
-        counted |= weights
-        field = fields and (fields[0].size, fields[1].size)
+        new = {name: count for name, count in step.params.items() if name not in used}
+        used |= new
         layers.append(
-            LayerSummary(**vars(price), name=step.layer, kind=step.kind, receptive_field=field)
+            LayerSummary(
+                **vars(effect_of(step).cost) | {"params": sum(new.values())},
+                name=step.layer,
+                kind=step.kind,
+                receptive_field=(fields[0].size, fields[1].size) if fields else None,
+            )
         )
-    num_params = sum(parameter.numel() for parameter in model.parameters())
+    unused = (p for name, p in model.named_parameters() if name not in used and not is_lazy(p))
     return Summary(
         title=f"{type(model).__name__} on a {_times(input_shape)} image",
         layers=tuple(layers),
-        unused_params=num_params - sum(layer.params for layer in layers),
+        unused_params=sum(parameter.numel() for parameter in unused),
     )
 
 
