@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _MOVED = {  # modules of the first edition
     **{name: f"dlvlib.profile.{name}" for name in ("cost", "receptive_field", "summary", "trace")},
-    **dict.fromkeys(("prices", "windows"), "dlvlib.profile"),
+    **dict.fromkeys(("prices", "windows"), "dlvlib.profile.rules"),
     **{name: f"coursekit.{name}" for name in ("checks", "exam", "live", "quiz", "quizzes")},
     "exam_page": "coursekit.exam.page",
 }

@@ -150,6 +150,7 @@ def main() -> int:
     arguments = parser.parse_args()
     # silences ipykernel's warning that it runs over TCP
     os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in a build: the last digits depend on it
     try:
         if not arguments.notebooks:
             make_exercises()
