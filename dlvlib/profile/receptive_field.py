@@ -252,7 +252,7 @@ def _advance(step: Step, trails: list[_Trail | None], image_size: int) -> _Trail
     except ValueError:
         return None
     output = step.outputs[0]
-    branches, axes, length = [], set(), 0
+    branches, axes, length, same = [], set(), 0, True
     for tensor, trail in zip(step.inputs, trails, strict=True):
         if trail is None:
             return None
@@ -272,10 +272,12 @@ def _advance(step: Step, trails: list[_Trail | None], image_size: int) -> _Trail
             return None
         branches.append((trail.field, window))
         axes.add(after)
+        same &= branches[-1] == (branches[0][0], Window()) and (after is None) == (
+            trail.axis is None
+        )
     if len(axes) > 1:
         return None
     (axis,) = axes
-    same = all(branch == (branches[0][0], Window()) for branch in branches)
     if same and (axis is None or output.shape[axis] == length):
         return _Trail(branches[0][0], axis)
     fields = [field.after(*window) for field, window in branches]

@@ -176,6 +176,8 @@ class _Recorder(TorchFunctionMode):
         if not outputs:
             return result
         given = [self._look_up(t, operation, layer) for t in _tensors([args, kwargs])]
+        if operation.endswith("_as"):  # of the other, expand_as reads the shape only
+            given = given[:1]
         self.time += 1
         inputs = tuple(known.tensor for known in given if known.from_image)
         constant = operation.endswith("_like") or operation.startswith("new_")

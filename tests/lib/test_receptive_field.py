@@ -226,6 +226,14 @@ def test_a_pixel_that_no_stride_reaches_is_not_seen():
     assert grow([(3, 2), (3, 1, 1)])[-1].pixels(98, 200) == range(194, 199)
 
 
+def test_a_value_spread_over_a_map_sees_the_same_everywhere():
+    model = Forward(lambda x: x[:, :, :3].mean((2, 3), keepdim=True).expand_as(x) * 2)
+    assert receptive_field.of(model, (1, 9, 9))[-1].pixels(7, 9) == range(3)
+    rows = Forward(lambda x: x[:, :, 4:5].expand_as(x))
+    assert receptive_field.of(rows, (1, 9, 9))[-1].pixels(7, 9) == range(4, 5)
+    assert receptive_field.of(rows, (1, 9, 9), axis="width")[-1].pixels(7, 9) == range(7, 8)
+
+
 def test_dilation_leaves_gaps():
     dilated = grow([(3, 1, 0, 2)])[0]
     assert (dilated.size, dilated.pixels(1, 9)) == (5, [1, 3, 5])
@@ -335,6 +343,7 @@ def test_effective_field_of_logits_counts_all_of_them():
             r"got none for 'add'",
         ),
         (lambda: receptive_field.of(Forward(lambda x: x * x.mean((2, 3), True)), M), "'mul'"),
+        (lambda: receptive_field.of(Forward(lambda x: x * x[:, :, :1]), M), "'mul'"),
         (lambda: receptive_field.of(nn.GroupNorm(1, 2), M), "'GroupNorm'"),
         (lambda: receptive_field.of(Forward(lambda x: x[:, :, 0, 0]), M), "'getitem'"),
         (
