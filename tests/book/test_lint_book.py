@@ -99,7 +99,10 @@ def clean(tmp_path_factory):
     root = tmp_path_factory.mktemp("book")
     pages = [page.removesuffix(".ipynb") for page in (CHAPTER, SOLUTION, EXERCISE)]
     write(root / "_config.yml", f"repository:\n  url: {URL}\n")
-    write(root / "_toc.yml", {"root": "index", "chapters": [{"file": page} for page in pages]})
+    write(
+        root / "_toc.yml",
+        {"format": "jb-book", "root": "index", "chapters": [{"file": page} for page in pages]},
+    )
     write(root / "chapters/02_b.md", "## Check yourself\n\n```{quiz} 02_b\n```\n")
     write(root / "index.md", "# Book\n\nIt has {claim}`net.params` and `61706` weights.\n")
     write(root / "claims.yml", [CLAIM])
