@@ -28,6 +28,7 @@ from judging import FAILED_TO_START, Tests, Worker
 from mutants import changes, mutant
 
 MODULES = ["dlvlib/profile", "dlvlib/metrics.py", "dlvlib/data.py", "dlvlib/training"]
+MODULES += ["data=dlvlib/_image_files.py"]
 MODULES += [f"results=dlvlib/{name}.py" for name in ("results", "_records", "experiments")]
 TESTS = ["tests/lib", "tests/book/test_claims.py"]
 LOADED = "torch torchvision sklearn.datasets matplotlib.pyplot nbformat safetensors.torch yaml"
