@@ -1,4 +1,4 @@
-"""What several rooms of the library need and no torch: one integer check, one atomic write."""
+"""What several modules need, without torch: one integer check, one atomic write."""
 
 import itertools
 import operator
@@ -12,7 +12,7 @@ def check_int(name: str, value: object, least: int = 0, most: int | None = None)
     """Return `value` as an int; NumPy's integers count, booleans and floats do not.
 
     Raises:
-        ValueError: if it is no integer in [least, most].
+        ValueError: if it is not an integer in [least, most].
     """
     rule = f">= {least}" if most is None else f"in [{least}, {most}]"
     try:
@@ -27,10 +27,10 @@ def check_int(name: str, value: object, least: int = 0, most: int | None = None)
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write a file so that at every moment the old one or the new one is there, whole.
+    """Write a file atomically: at every moment the old or the new one is there, whole.
 
     The bytes go into a temporary file of this process beside it, reach the disk, and then take
-    the name. A link is followed; missing folders are made.
+    the name. A link is followed; missing folders are created.
 
     Raises:
         OSError: if the disk is full or the folder cannot be written; the old file is untouched

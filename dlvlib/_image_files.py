@@ -21,7 +21,7 @@ _IGNORED = {  # left behind by Windows, macOS and network storage; names that be
 
 
 class CorruptFileError(RuntimeError):
-    """A file is there, but its content is not what it must be."""
+    """A file exists, but its content is damaged or of the wrong kind."""
 
 
 def read_folder(
@@ -66,7 +66,7 @@ def _list_images(folder: Path, part: str) -> dict[str, list[Path]]:
         if not files[name]:
             raise ValueError(f"a class folder must hold at least one image: {class_folder}")
     if not files:
-        raise ValueError(f"{folder / part} must hold a folder of images for each class: no folder")
+        raise ValueError(f"{folder / part} must hold a folder of images for each class, got none")
     return files
 
 
@@ -113,11 +113,11 @@ def _read_images(paths: list[Path], image_size: int | None) -> Tensor:
 
 
 def _read_image(path: Path, image_size: int | None) -> tuple[Tensor, bool]:
-    """Return the pixels as RGB (3, H, W), upright, and whether the file is a grey one."""
+    """Return the pixels as RGB (3, H, W), upright, and whether the file is greyscale."""
     from PIL import Image, ImageOps
 
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would block forever
             raise ValueError("it is not a regular file")
         with Image.open(path) as image:
             image.verify()  # the checksums in a PNG, which decoding does not look at

@@ -100,7 +100,7 @@ def read_record(path: str | Path) -> Record:
 
 
 def write_weights(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Keep the weights of a run beside its record, floating-point ones in half precision.
+    """Save the weights of a run beside its record, floating-point ones in half precision.
 
     Args:
         path: the file, by convention ``<run>.safetensors`` beside ``<run>.json``.
@@ -167,7 +167,7 @@ def _check_fields(record: Record, path: Path) -> None:
 
 
 def _parse(text: str) -> Any:
-    """Parse JSON, and refuse a key that is there twice."""
+    """Parse JSON and reject duplicate keys."""
 
     def unique(pairs: list[tuple[str, Any]]) -> Record:
         keys = [key for key, _ in pairs]

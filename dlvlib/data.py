@@ -28,7 +28,7 @@ __all__ = ["NAMES", "CorruptFileError", "DownloadError", "ImageSet", "describe",
 
 _DOWNLOADED = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 NAMES = ("digits", *_DOWNLOADED)
-_TIMEOUT_SECONDS = 30  # without an answer; a dead connection would otherwise hang for ever
+_TIMEOUT_SECONDS = 30  # without an answer; a dead connection would otherwise hang forever
 _IDX_FILES = {  # MD5 of the unpacked files; torchvision knows those of the archives only
     "mnist": {
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -114,14 +114,14 @@ def load(
     (Thumbs.db, desktop.ini, __MACOSX, @eaDir, ...) are ignored; every other file must be an
     image. Classes and files are sorted by name, in every locale alike; é is one name whether
     stored as one character or two. Photos are turned upright, transparent pixels lie on white,
-    of an animation the first frame counts, and unless every image is grey, all become RGB.
+    an animation gives its first frame, and unless every image is grey, all become RGB.
 
     Args:
         name: "digits" (1,797 scans of 8 x 8 that come with scikit-learn, a fifth of each class
             for the test); "mnist", "fashion_mnist" or "cifar10", downloaded the first time; or
             a folder with `train/` and `test/`, each holding one folder of images per class.
-        root: where downloaded sets lie. Without it, the environment variable DLV_DATA; without
-            that, `dlvlib` in the user's cache folder.
+        root: where downloaded sets are stored; by default the environment variable DLV_DATA, or
+            else `dlvlib` in the user's cache folder.
         image_size: width and height to resample to (bilinear with antialiasing; an oblong
             image is squeezed). Without it, images stay as they are.
         download: False never uses the network: what is not on the disk is a DownloadError.
@@ -129,8 +129,8 @@ def load(
     Raises:
         ValueError: if a name or size is not one of these, or the folders break a rule.
         FileNotFoundError: if `train/` or `test/` is missing.
-        DownloadError: if a set is neither on the disk nor to be had from the network.
-        CorruptFileError: if a file is truncated, altered, no image, or one of more pixels than
+        DownloadError: if a set is neither on the disk nor available from the network.
+        CorruptFileError: if a file is truncated, altered, not an image, or has more pixels than
             PIL.Image.MAX_IMAGE_PIXELS (89 million). Downloaded files and PNG images are compared
             with their checksums. No file is ever deleted.
     """
@@ -200,7 +200,7 @@ def _load_digits() -> list[ImageSet]:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    pixels = torch.from_numpy(bunch.images)[:, None] * (255 / 16)  # the scans reach from 0 to 16
+    pixels = torch.from_numpy(bunch.images)[:, None] * (255 / 16)  # the scans range from 0 to 16
     images = pixels.round().to(torch.uint8)  # (1797, 1, 8, 8)
     targets = torch.from_numpy(bunch.target).long()
     whole = ImageSet(images, targets, tuple("0123456789"), "digits")
@@ -268,7 +268,7 @@ def _find_root(name: str, root: str | Path | None) -> Path:
 
 
 def _check_files(name: str, folder: Path, md5s: dict[str, str]) -> list[str]:
-    """Return the names of the missing files, and refuse those of another content."""
+    """Return the names of the missing files; reject files with the wrong content."""
     missing = []
     for file, md5 in md5s.items():
         path = folder / file
@@ -276,7 +276,7 @@ def _check_files(name: str, folder: Path, md5s: dict[str, str]) -> list[str]:
             missing.append(file)
             continue
         digest = hashlib.md5(usedforsecurity=False)
-        if path.is_file():  # reading a pipe would wait for ever
+        if path.is_file():  # reading a pipe would block forever
             digest.update(path.read_bytes())
         if digest.hexdigest() != md5:
             advice = f"delete it and load {name!r} again"

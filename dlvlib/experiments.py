@@ -117,7 +117,7 @@ class Experiment:
         )
 
     def load(self) -> results.Records:
-        """Read the records of this budget; what is planned and not there is in `missing`.
+        """Read the records of this budget; planned runs without a record are in `missing`.
 
         Raises:
             RecordError: if a record is broken, or there is none.

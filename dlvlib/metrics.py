@@ -158,7 +158,7 @@ def neighbor_accuracy(points: Array, targets: Array, k: int = 10) -> float:
 
     Raises:
         ValueError: if k is not in [1, B - 1], the shapes disagree, a coordinate is NaN or
-            infinite, or a target is no class index.
+            infinite, or a target is not a class index.
 
     >>> points = torch.tensor([[0.0], [0.1], [5.0], [5.1]])
     >>> neighbor_accuracy(points, torch.tensor([0, 0, 1, 1]), k=1)

@@ -77,11 +77,11 @@ class Records(list[Record]):
         return str(self[0]["budget"])
 
     def of(self, variant: str) -> Records:
-        """Return the runs of one variant, ordered by seed; maybe none."""
+        """Return the runs of one variant, ordered by seed; possibly none."""
         return Records((r for r in self if variant_of(r) == variant), self.folder)
 
     def weights(self, record: Record) -> dict[str, Tensor]:
-        """Return the weights that a run kept, floating-point ones as float32."""
+        """Return the weights that a run saved, floating-point ones as float32."""
         return read_weights(self.folder / f"{record['run']}.json")
 
     def __str__(self) -> str:
@@ -194,7 +194,7 @@ def device_name(record: Mapping[str, Any]) -> str:
 
 
 def date_range(records: Iterable[Mapping[str, Any]]) -> str:
-    """Return the day of the first record, and of the last if it is another."""
+    """Return the day of the first record, and of the last if it differs."""
     days = sorted({str(record["recorded_at"])[:10] for record in records})
     return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 

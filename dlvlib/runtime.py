@@ -32,11 +32,11 @@ def set_seed(seed: int) -> None:
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device called `name`; "auto" takes CUDA, then Apple's MPS, then the CPU.
 
-    Whatever is returned has been tried: it holds a tensor and adds to it. Where "auto" finds a
-    GPU that fails at that, it warns and goes on to the next.
+    The device returned has been tried with one addition. Where "auto" finds a GPU that fails at
+    that, it warns and tries the next.
 
     Raises:
-        ValueError: if `name` is no device of torch, or cannot be used on this machine.
+        ValueError: if `name` is not a torch device, or cannot be used on this machine.
     """
     if name == "auto":
         found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -88,7 +88,7 @@ def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
 def describe_machine() -> dict[str, str | int]:
     """Return what a timing depends on: hardware, threads and versions, without the host's name."""
     accelerator = "none"
-    with suppress(RuntimeError, AssertionError):  # a driver that does not work
+    with suppress(RuntimeError, AssertionError):  # a broken driver
         if torch.cuda.is_available():
             accelerator = torch.cuda.get_device_name()
     return {

@@ -42,7 +42,7 @@ def build(
         name: a key of `MODELS`.
         num_classes: K; by default that of the source (1,000 for ImageNet networks, 10 otherwise).
         in_channels: channels of the images; by default 3, and 1 for lenet5.
-        options: what that network alone takes, for instance ``aux=True`` for googlenet.
+        options: keyword arguments of that network, for instance ``aux=True`` for googlenet.
 
     Raises:
         ValueError: if the name is unknown, or a number is not an integer >= 1.

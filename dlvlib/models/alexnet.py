@@ -67,8 +67,8 @@ class AlexNet2012(Classifier):
     """The network of the paper (60,965,224 parameters at 1,000 classes).
 
     It was split over two GPUs: convolutions 2, 4 and 5 see only the half of the maps on their own
-    GPU, which is `groups=2` here. Weights and biases start as in section 5. The paper says
-    224x224, but its 55x55 first maps need a padding that it does not mention; ours is 2.
+    GPU, which is `groups=2` here. Initialisation as in section 5. The paper says 224x224, but its
+    55x55 first maps need a padding that it does not mention; ours is 2.
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 63x63

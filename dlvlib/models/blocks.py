@@ -13,7 +13,7 @@ class Classifier(nn.Module):
     A subclass calls `super().__init__` and sets the two parts.
 
     Args:
-        name: how error messages call the network.
+        name: the network's name in error messages.
         num_classes: number of logits, K >= 1.
         in_channels: channels of the images, C >= 1.
         min_size: least height and width. Below it a pooling window no longer fits; where padding
@@ -43,7 +43,7 @@ class Classifier(nn.Module):
         return logits
 
     def check_images(self, images: Tensor) -> None:
-        """Refuse images that a layer inside would refuse with a message about that layer."""
+        """Reject images that an inner layer would reject with a less helpful message."""
         if images.ndim != 4:
             raise ValueError(f"images must have shape (B, C, H, W), got {tuple(images.shape)}")
         _, channels, height, width = images.shape

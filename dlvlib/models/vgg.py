@@ -23,8 +23,8 @@ class VGG(Classifier):
     """Five stages of 3x3 convolutions, each ended by a pooling, then three dense layers.
 
     At 1,000 classes: 132,863,336 parameters for depth 11, 133,047,848 for 13, 138,357,544 for 16,
-    143,667,240 for 19. No normalisation. Weights start as Glorot and Bengio (2010) propose and
-    biases at zero, which section 3.1 found enough to train without pre-training.
+    143,667,240 for 19. No normalisation. Weights are initialised as in Glorot and Bengio (2010),
+    biases with zero, which section 3.1 found enough to train without pre-training.
 
     Args:
         depth: 11, 13, 16 or 19 layers with weights, the three dense ones included.

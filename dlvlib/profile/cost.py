@@ -3,8 +3,8 @@
 Integers in, integers out; no torch. The convention is the lecture's, everywhere in this file:
 1 MAC (multiply-accumulate) = 2 FLOPs, a bias = 1 FLOP. So a dot product of n terms counts 2n,
 where a strict count of its products and sums gives 2n - 1. Any other sum, product, quotient,
-power, exp or tanh is 1 FLOP; a comparison is none and is counted apart. A window counts in full
-where it reaches over the border.
+power, exp or tanh is 1 FLOP; a comparison is not a FLOP and is counted apart. A window counts in
+full where it reaches over the border.
 """
 
 from collections.abc import Iterable, Sequence

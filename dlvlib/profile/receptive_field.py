@@ -83,7 +83,7 @@ class ReceptiveField:
         return span if len(span) == len(pixels) else pixels
 
     def _layers(self) -> list[ReceptiveField]:
-        """All fields that this one was made from, each after its sources, and itself."""
+        """This field and all that it was made from, each after its sources."""
         order, found, stack = [], set(), [(self, False)]
         while stack:
             layer, sources_done = stack.pop()
@@ -147,7 +147,7 @@ def of(
     dense layer sees what its whole input map sees.
 
     Args:
-        model: called on one image; what it holds stays as it is.
+        model: called on one image; it is not changed.
         input_shape: (C, H, W) of the image. It matters for dense and global layers only.
         axis: "height" or "width".
 

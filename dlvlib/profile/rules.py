@@ -48,7 +48,7 @@ class Effect:
 
 
 def effect_of(step: Step) -> Effect:
-    """The effect of a step by its rule, held against the shape that PyTorch gives.
+    """The effect of a step by its rule, checked against the shape that PyTorch gives.
 
     Raises:
         ValueError: if there is no rule for the operation, the rule does not understand its
@@ -188,7 +188,7 @@ def _matmul(output: Tensor, input: Tensor, given: Given) -> Effect:
 def _arithmetic(output: Tensor, input: Any, given: Given) -> Effect:
     shapes = (tuple(getattr(value, "shape", ())) for value in (input, given.get("other")))
     layer = cost.elementwise(np.broadcast_shapes(*shapes)[1:])
-    scaled = 1 if given.get("alpha", 1) == 1 else 2  # alpha * other is a product more
+    scaled = 1 if given.get("alpha", 1) == 1 else 2  # alpha * other is one more product
     return Effect(replace(layer, flops=scaled * layer.flops), _own(output))
 
 

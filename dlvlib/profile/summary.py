@@ -114,7 +114,7 @@ class Summary:
 def summarize(model: nn.Module, input_shape: tuple[int, int, int]) -> Summary:
     """What each layer of a network costs for one image, in eval mode.
 
-    Nothing is computed and the model stays as it is; only shapes go through it.
+    Nothing is computed and the model is not changed; only shapes go through it.
 
     Args:
         model: called on one batch of images.

@@ -2,7 +2,7 @@
 
 PyTorch hands every call of its Python functions to a `TorchFunctionMode`. Calls that it does not
 hand over (TorchScript, custom C++ code) return tensors that no recorded call made: these are
-noticed, and refused.
+detected, and rejected.
 """
 
 import copy

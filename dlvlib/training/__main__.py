@@ -49,7 +49,7 @@ FOLDER_RECIPE = {"num_epochs": 30, "batch_size": 32, "flip": True}
 def recipe(name: str, model: nn.Module) -> TrainConfig:
     """Return the recipe for a data set (any unknown name is a folder) and a network.
 
-    With batch normalisation a network takes five times the learning rate.
+    A network with batch normalisation gets five times the learning rate.
     """
     has_norm = any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
     lr = 0.1 if has_norm else 0.02
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         rest = (
-            f"; the same command goes on from {options.checkpoint}" if options.checkpoint else ""
+            f"; the same command continues from {options.checkpoint}" if options.checkpoint else ""
         )
         print(f"interrupted{rest}", file=sys.stderr)
         return 130
@@ -90,15 +90,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--root", help="where downloaded data lies")
     add("--val-fraction", type=float, default=0.1, help="of the training images; 0 for no val")
-    add("--checkpoint", help="a file to save to after each epoch, and to go on from")
-    add("--checkpoint-every", type=int, default=0, metavar="STEPS", help="save in between, too")
+    add("--checkpoint", help="a file to save to after each epoch, and to resume from")
+    add("--checkpoint-every", type=int, default=0, metavar="STEPS", help="also save this often")
     add("--output", help="a JSON file for configuration, history and test result")
     return parser
 
 
 def _train(options: argparse.Namespace, config: TrainConfig | None, processes: Processes) -> None:
     with torch.device("meta"):
-        outline = models.build(options.model)  # refuses an unknown name before a download
+        outline = models.build(options.model)  # rejects an unknown name before a download
     config = config or recipe(options.data, outline)
     train, test = _load(options, outline, processes)
     if processes.rank == 0:

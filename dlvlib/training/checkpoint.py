@@ -29,7 +29,7 @@ FREE = ("progress",)  # fields of the config that may differ between the parts o
 
 
 class CheckpointError(ValueError):
-    """A file is no checkpoint, is damaged, or belongs to another run."""
+    """A file is not a checkpoint, is damaged, or belongs to another run."""
 
 
 class TrainState:
@@ -62,7 +62,7 @@ class TrainState:
         self.seconds = 0.0  # spent on the epoch under way before an interruption
         self.start_clock()
         self.best: dict[str, Tensor] | None = None
-        self.random: list[Tensor] | None = None  # generator states to go on from
+        self.random: list[Tensor] | None = None  # generator states to resume from
 
     @property
     def lr(self) -> float:
@@ -79,7 +79,7 @@ class TrainState:
         return time.perf_counter() - self.started
 
     def seed_dropout(self, seed: int) -> None:
-        """Start the epoch's random numbers, or go on with those of an interrupted epoch."""
+        """Seed the epoch's random numbers, or resume those of an interrupted epoch."""
         torch.manual_seed((seed + self.processes.rank) % 2**32)
         if self.random is not None:
             torch.set_rng_state(self.random[0])
@@ -103,7 +103,7 @@ class TrainState:
 
 
 class Checkpoint:
-    """The file of one run; without a path every method is idle.
+    """The file of one run; without a path, its methods do nothing.
 
     Args:
         path: of the file; its folder is made if missing, and a link is followed.
@@ -130,7 +130,7 @@ class Checkpoint:
             self.version = _version(self.path)
 
     def load(self) -> None:
-        """Bring the state to where the file is; without a file it stays at the beginning.
+        """Restore the state from the file; without a file it stays at the beginning.
 
         Raises:
             CheckpointError: before anything is changed.
@@ -162,7 +162,7 @@ class Checkpoint:
         state.epoch, state.step = content["epoch"], content["step"]
         state.seconds, state.best = content["seconds"], content["best"]
         state.random = content["random"] and content["random"][state.processes.rank]
-        if state.processes.rank == 0:  # the sums of all processes; the others go on from zero
+        if state.processes.rank == 0:  # the sums of all processes; the others continue from zero
             state.sums.copy_(content["sums"])
 
     def save_every(self) -> None:
@@ -171,7 +171,7 @@ class Checkpoint:
             self.save(in_epoch=True)
 
     def save(self, *, in_epoch: bool = False) -> None:
-        """Write the state; the file of before is replaced at once or not at all.
+        """Write the state; the previous file is replaced whole or not at all.
 
         Raises:
             CheckpointError: if another process has written the file meanwhile.

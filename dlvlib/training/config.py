@@ -1,4 +1,4 @@
-"""The recipe of a training run: one frozen object that refuses what it does not know."""
+"""The recipe of a training run: one frozen object that rejects unknown fields."""
 
 import math
 import re
@@ -17,7 +17,7 @@ from dlvlib._common import check_int
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Everything that decides how a model is trained; an invalid value is refused at once.
+    """Everything that decides how a model is trained; an invalid value is rejected at once.
 
     Scalars of NumPy and torch become Python's own.
 
@@ -175,7 +175,7 @@ def _convert(name: str, value: Any) -> Any:
 
 
 def _as_float(value: object) -> float:
-    """Return a float; NaN, which breaks every rule, for what is no number."""
+    """Return a float; NaN, which breaks every rule, for what is not a number."""
     if isinstance(value, Real) and not isinstance(value, bool):
         with suppress(OverflowError):
             return float(value)

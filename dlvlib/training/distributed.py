@@ -28,7 +28,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Processes:
-    """How many processes train together, and which one this is; alone, every method is idle."""
+    """How many processes train together, and which one this is; alone, its methods do nothing."""
 
     rank: int = 0
     world: int = 1
@@ -83,7 +83,7 @@ class Processes:
                 tensor.copy_(mean.view_as(tensor))
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """Return the sum of a tensor over the processes, which leaves the argument alone."""
+        """Return the sum of a tensor over the processes; the argument is not changed."""
         if self.world == 1:
             return tensor
         total = tensor.clone()

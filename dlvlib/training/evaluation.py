@@ -106,7 +106,7 @@ def _logits(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def check_trainable(model: nn.Module) -> None:
-    """Refuse what has nothing to learn with.
+    """Reject a model that cannot learn.
 
     Raises:
         ValueError: if no parameter requires a gradient, or gradients are switched off.
@@ -118,7 +118,7 @@ def check_trainable(model: nn.Module) -> None:
 
 
 def check_dataset(model: nn.Module, name: str, dataset: Dataset) -> None:
-    """Refuse a data set that `model` cannot learn from, before anything is learned."""
+    """Reject a data set that `model` cannot learn from, before the first step."""
     images, targets = dataset.images, dataset.targets
     check_images(model, f"{name}.images", images)
     if not isinstance(targets, Tensor) or targets.dtype != torch.int64:
@@ -144,7 +144,7 @@ def check_dataset(model: nn.Module, name: str, dataset: Dataset) -> None:
 
 
 def check_images(model: nn.Module, name: str, images: Tensor) -> None:
-    """Refuse what is no batch of images of the model's type."""
+    """Reject anything but a batch of images of the model's type."""
     if not isinstance(images, Tensor):
         raise TypeError(f"{name} must be a tensor, got {type(images).__name__}")
     if images.ndim != 4:

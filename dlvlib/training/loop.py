@@ -38,7 +38,7 @@ def fit(
 
     The order of the images, their augmentation and the dropout masks follow from `config.seed`
     alone; initialising the model is the caller's. On a CPU with a fixed number of threads, the
-    same start and the same config give the same weights to the last bit, also when the run was
+    same initial weights and config give the same weights to the last bit, also when the run was
     killed and resumed. The model ends up on the device, its modules in the modes they came in;
     the images and torch's random state on the CPU and CUDA are left alone.
 
@@ -50,7 +50,7 @@ def fit(
         on_epoch: called with each record as soon as it exists (in several processes, in the
             first). The records of a run that is resumed are not repeated.
         checkpoint: a file that holds the state of the run after each epoch. If it exists, the
-            run goes on from there.
+            run resumes from it.
         checkpoint_every: save also after so many steps; 0 for never.
 
     Raises:
@@ -59,7 +59,7 @@ def fit(
             of the model's K classes, the model does not return (B, K), has nothing to learn or
             cannot learn from the smallest batch, or the config asks for what the model, the
             device or the missing val does not give.
-        CheckpointError: if the file is no checkpoint, or of another run. It is left as it is.
+        CheckpointError: if the file is not a checkpoint, or of another run. It is left as it is.
         OSError: if the checkpoint cannot be written. The one before is left as it is.
         FloatingPointError: if the loss of an epoch is infinite or NaN: the weights are lost.
         OutOfMemoryError: if a batch does not fit.

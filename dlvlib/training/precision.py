@@ -76,7 +76,7 @@ def make_optimizer(parameters: Iterable[Tensor], config: TrainConfig) -> torch.o
 def prepare_forward(
     model: nn.Module, config: TrainConfig, precision: str, batches: Batches
 ) -> Forward:
-    """Return images -> (logits, auxiliary logits); without `aux_weight` there are none of these.
+    """Return images -> (logits, auxiliary logits); without `aux_weight`, no auxiliary ones.
 
     Raises:
         ValueError: if `aux_weight` asks for auxiliary logits and the model has none, or the
@@ -100,7 +100,7 @@ def prepare_forward(
 
 
 def _check_single_image(model: nn.Module, forward: Forward, image: Tensor) -> None:
-    """Refuse a model that cannot train on one image, as with BatchNorm after a dense layer."""
+    """Reject a model that cannot train on one image, as with BatchNorm after a dense layer."""
     try:
         with _untouched(model, image.device), torch.no_grad():
             forward(image)
@@ -128,7 +128,7 @@ def _compile_or_not(
             total.backward()  # type: ignore[no-untyped-call]
     except Exception as error:  # each back end fails in its own way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        message = f"compile={kind!r} is not possible here, training goes on without it: {reason}"
+        message = f"compile={kind!r} is not possible here, training continues without it: {reason}"
         warnings.warn(message, RuntimeWarning, stacklevel=4)
         return forward
     return fast

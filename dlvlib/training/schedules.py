@@ -1,6 +1,6 @@
 """What changes from step to step: the learning rate, and the seeds of the random numbers.
 
-Both are functions of the position in the run and nothing else, so that a run that was
+Both are functions of the position in the run alone, so that a run that was
 interrupted needs to remember only its position.
 """
 
@@ -22,7 +22,7 @@ def epoch_seeds(seed: int, epoch: int) -> list[int]:
 
 
 def learning_rate(step: int, total_steps: int, config: TrainConfig) -> float:
-    """Return the learning rate of a step: a function of the step and nothing else.
+    """Return the learning rate of a step: a function of the step alone.
 
     The warm-up rises linearly and reaches `lr` with its last step. Then "constant" stays,
     "cosine" falls along half a cosine towards 0 at `total_steps`, and "step" divides by ten at

@@ -23,7 +23,7 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         (B, C, H, W) float, logit per unit of the pixel scale.
 
     Raises:
-        ValueError: if a target is no class, or there is not one for each image.
+        ValueError: if a target is not a class, or there is not one for each image.
 
     Source: Simonyan, Vedaldi and Zisserman (2014), section 3, https://arxiv.org/abs/1312.6034
     """
@@ -66,7 +66,7 @@ def occlusion_map(
         it never leaves the image. A low value means that what it covers mattered.
 
     Raises:
-        ValueError: if the patch does not fit, or the target is no class.
+        ValueError: if the patch does not fit, or the target is not a class.
 
     Source: Zeiler and Fergus (2014), section 4.2, https://doi.org/10.1007/978-3-319-10590-1_53
     """

@@ -61,8 +61,8 @@ def top_patches(
         batch_size: images that go through the model at once.
 
     Raises:
-        ValueError: if there is no such layer or unit, its output is no map, or a number is out of
-            range.
+        ValueError: if there is no such layer or unit, its output is not a map, or a number is out
+            of range.
     """
     modules = dict(model.named_modules())
     if layer not in modules:

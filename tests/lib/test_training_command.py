@@ -79,7 +79,7 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, capsys, arguments, recipe,
     [
         (OSError(28, "run.pt cannot be saved: No space left on device"), 2, "No space left"),
         (OutOfMemoryError("cuda has no room for a batch of 128"), 2, "has no room"),
-        (KeyboardInterrupt(), 130, "interrupted; the same command goes on from run.pt"),
+        (KeyboardInterrupt(), 130, "interrupted; the same command continues from run.pt"),
     ],
 )
 def test_what_ends_a_run_is_one_line(tmp_path, monkeypatch, capsys, error, status, message):
