@@ -1,4 +1,4 @@
-"""Do fewer multiplications take less time? A convolution against its separable form, in turns.
+"""Do fewer multiplications take less time? A convolution against its separable form, alternating.
 
 python benchmarks/bench_separable.py          # a minute; random maps, forward pass only
 """
@@ -64,7 +64,7 @@ def count_macs(case: Case) -> dict[str, int]:
 
 @torch.no_grad()
 def measure(case: Case, steps: int, rounds: int) -> dict:
-    """Time the layers in turns, after a round that warms up; ratios are taken within a round."""
+    """Time the layers in turn, after a round that warms up; ratios are taken within a round."""
     set_seed(0)
     layers, macs = make_layers(case), count_macs(case)
     maps = torch.randn(BATCH_SIZE, case.channels, case.map_size, case.map_size)

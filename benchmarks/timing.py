@@ -60,7 +60,7 @@ def time_in_turns(
     names = list(variants)
     for turn in range(rounds + 1):
         shift = turn % len(names)
-        for name in names[shift:] + names[:shift]:  # nobody always comes first
+        for name in names[shift:] + names[:shift]:  # no variant always comes first
             set_seed(turn)
             model = build()
             clock = StepClock(model)

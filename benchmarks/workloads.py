@@ -1,6 +1,6 @@
 """What the benchmark trains: a network, its recipe, and images in the two forms of the loops.
 
-Every variant sees the same images in the same order from the same start, so that each must end
+Every variant sees the same images in the same order from the same weights, so that each must end
 with the same weights; the benchmark records how far they are apart.
 """
 
@@ -44,7 +44,7 @@ class Workload:
 
 
 class RandomImages(Dataset):
-    """Stands in for a data set: transforms one random image at a time, and decodes nothing."""
+    """A stand-in for a data set: transforms one random image at a time, decodes nothing."""
 
     def __init__(self, count: int, shape: tuple[int, ...], transform: Callable) -> None:
         generator = torch.Generator().manual_seed(0)

@@ -1,6 +1,6 @@
 """The command line: ``python -m coursekit COMMAND``; without a command it lists them.
 
-An error of the user is one line on stderr, with exit status 2.
+A user error is one line on stderr, with exit status 2.
 """
 
 import argparse

@@ -196,6 +196,6 @@ def _html(text: str) -> str:
 
 
 def _hash(question: Question) -> str:
-    """Return what changes when the text does; a browser then forgets the answer."""
+    """Return a digest of a text; when it changes, a browser forgets the answer."""
     text = json.dumps(asdict(question), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

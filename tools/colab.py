@@ -53,7 +53,7 @@ def publish(root: Path, target: Path) -> None:
 
 
 def commit(repository: Path) -> None:
-    """Commit all files of a folder; it becomes a repository if it is none yet."""
+    """Commit all files of a folder; it becomes a repository if it is not one yet."""
     git = ["git", "-C", str(repository), "-c", "user.name=x", "-c", "user.email=x@x.invalid"]
     subprocess.check_call([*git, "init", "--quiet", "--initial-branch=main"])
     subprocess.check_call([*git, "add", "--all", "--force"])

@@ -1,6 +1,6 @@
 """Run tests on copies of a checkout: once to learn what each executes, then on changed code.
 
-Each run is a fork of a process that has imported torch already and dlvlib not yet.
+Each run is a fork of a process that has imported torch but not dlvlib.
 """
 
 import ast

@@ -197,4 +197,4 @@ def typed_numbers(page: str, text: str, owned: list[Owned]) -> Iterator[str]:
     for number, owner, only in owned:
         whole = rf"(?<![\d.,]){re.escape(number)}(?!\d|[.,]\d)"
         if only in (None, page) and number in text and re.search(whole, text):
-            yield f"{number} is typed, and owned by {owner}"
+            yield f"{number} is typed, but belongs to {owner}"

@@ -3,7 +3,7 @@
     python tools/mutate.py --count 300 --seed 0
     python tools/mutate.py --root FOLDER --tests tests/test_cost.py -- profile=dlvlib/cost.py
 
-The mutants are those of `mutants.py`; each possible one has the same chance to be drawn. All
+The mutants are those of `mutants.py`; each possible one is equally likely to be drawn. All
 tests run once with coverage. Then a mutant is judged by the tests that execute its line, the
 fastest first, then by the others of the same files, for at most a minute; the first failure or a
 hang kills it. A test that fails on the unchanged code too kills nothing. Doctests are tests.

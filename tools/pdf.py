@@ -71,7 +71,7 @@ def pages_by_part(toc: Path) -> list[tuple[str, str]]:
 
 
 class Printer:
-    """Prints with `page`, an open page of Playwright, what lies in the folder `html`."""
+    """Prints files of the folder `html` with `page`, an open page of Playwright."""
 
     def __init__(self, page, html: Path):
         self.page, self.html = page, html

@@ -34,12 +34,12 @@ READY = """async () => {
 
 
 def find_chromium() -> str | None:
-    """Return the path of the system's Chromium or Chrome, None where there is none."""
+    """Return the path of the system's Chromium or Chrome, or None."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 def find_pages(html: Path) -> list[str]:
-    """List the pages of a built book, without suffix; the theme's templates are none."""
+    """List the pages of a built book, without suffix and without the theme's templates."""
     paths = [path.relative_to(html) for path in sorted(html.rglob("*.html"))]
     return [path.with_suffix("").as_posix() for path in paths if path.parts[0] != "_static"]
 

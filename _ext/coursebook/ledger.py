@@ -18,7 +18,7 @@ from .tables import in_reading_order, list_table
 KINDS = {
     "computed": "An expression gives the value again, to the last digit. A value one unit off "
     "fails a test.",
-    "cited": "The value stands in the source that is named, at the place that is named.",
+    "cited": "The value is in the source that is named, at the place that is named.",
     "recorded": "The value is the lecture's. The mean of our recorded runs must lie in a band.",
     "corrected": "The lecture says one thing, and another is right.",
 }

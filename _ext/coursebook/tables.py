@@ -148,7 +148,7 @@ class PageTimeRole(SphinxRole):
 
 
 def insert_times(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Replace the name of each page by its time, when the table is written."""
+    """Replace the name of each page with its time, when the table is written."""
     for node in doctree.findall(nodes.inline):
         if "page" in node:
             node.children = [nodes.Text(page_time(app.env, node["page"]))]

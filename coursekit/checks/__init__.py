@@ -73,7 +73,7 @@ def _judge(question: str, answer: object, student: int | None) -> Verdict:
     if not isinstance(question, str) or question not in QUESTIONS:
         return Verdict(False, _unknown(question if isinstance(question, str) else ""))
     if answer is None or answer is Ellipsis:
-        return Verdict(False, "There is no answer yet: replace the three dots by yours.")
+        return Verdict(False, "There is no answer yet: replace the three dots with yours.")
     asked = QUESTIONS[question]
     if isinstance(asked, StudentQuestion):
         return asked.judge(answer, student)

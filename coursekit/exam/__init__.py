@@ -25,7 +25,7 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that is asked: the answer, why it is so, and what it earns."""
+    """One question: the answer, the reason for it, and its points."""
 
     question: str
     answer: str
@@ -36,7 +36,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Problem:
-    """What belongs together: a title, a text, perhaps a table, and the parts."""
+    """One problem: a title, a text, perhaps a table, and its parts."""
 
     title: str
     text: str
@@ -61,7 +61,7 @@ class SeededDraws:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) % limit
 
     def shuffled(self, things: Sequence[Thing]) -> list[Thing]:
-        """Return the things in another order."""
+        """Return the items in another order."""
         left = list(things)
         return [left.pop(self.below(len(left))) for _ in things]
 

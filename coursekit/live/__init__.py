@@ -85,7 +85,7 @@ def show(name: str, data: dict[str, Any], fallback: str) -> LiveFigure:
     """
     source = module(name)
     if not fallback.strip():
-        raise ValueError("fallback must say what the figure shows without JavaScript, got ''")
+        raise ValueError("fallback must describe the figure without JavaScript, got ''")
     text = json.dumps(data, allow_nan=False).replace("<", "\\u003c")  # no tag ends the script
     return LiveFigure(
         name, PAGE.substitute(name=name, fallback=fallback, data=text, source=source)

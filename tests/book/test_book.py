@@ -223,7 +223,7 @@ def weight(soup, page: str) -> list[str]:
 
 
 def notebook_parts(soup, page: str) -> list[str]:
-    """Only a page that is a notebook opens itself on Colab and tells when it ran."""
+    """Only a page that is a notebook opens on Colab and shows when it ran."""
     path = (ROOT / page).with_suffix(".ipynb")
     runs = [line.get_text() for line in soup(class_="last-run")]
     colab = CONFIG["launch_buttons"]["colab_url"]

@@ -179,7 +179,7 @@ FAULTS = [  # file, what is replaced by what, problem
     ("claims.yml", "kind: computed", "kind: [", "is not valid YAML"),
     ("_toc.yml", "chapters/01_a", "chapters/02_a", "there is no page chapters/02_a"),
     (QUIZ, "question: Is it small?", "question: Is it $small$?", "must be plain text"),
-    (QUIZ, "why: It is small", "why: It has 61706 weights", "61706 is typed, and owned by"),
+    (QUIZ, "why: It is small", "why: It has 61706 weights", "61706 is typed, but belongs to"),
     (QUIZ, "net.size-3", "networks.size", "the id must be net."),
     (QUIZ, "It is too small for that.", "It is small, as nets go.", "a reason of its own"),
     (CHAPTER, "01_a", "02_a", "must show its quiz"),
@@ -234,7 +234,7 @@ def test_a_typed_number_is_found_however_it_is_written(book):
         write(book / "index.md", f"# Book\n\n{{claim}}`net.params`: {text}\n")
         (found,) = lint_book.lint(book)
         assert found.startswith("index: 61"), text
-        assert "is typed, and owned by the claim net.params" in found
+        assert "is typed, but belongs to the claim net.params" in found
 
 
 def test_code_and_longer_numbers_are_no_typed_number(book):

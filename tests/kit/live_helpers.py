@@ -65,7 +65,7 @@ def on_page(chapter, name):
 
 
 def check_figure(browser, page, figure):
-    """What every figure must do: fit a phone, stay small, say itself, yield to the fallback."""
+    """A figure must fit a phone, stay small, describe itself, yield to the fallback."""
     assert len(figure.html.encode()) < 25_000
     assert ' id="' not in figure.html
     page.set_viewport_size({"width": 340, "height": 700})

@@ -12,7 +12,7 @@ from dlvlib.models.lenet import LeNet5
 
 
 class Own(nn.Module):
-    """A student's network: attributes in another order, functional layers, a switch per slip."""
+    """A student's network: attributes reordered, functional layers, a switch per mistake."""
 
     slips = frozenset()
 

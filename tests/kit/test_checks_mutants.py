@@ -61,7 +61,7 @@ def test_the_solution_itself_is_right():
 
 @pytest.mark.slow
 def test_mutants_of_the_solutions_are_refused(monkeypatch):
-    monkeypatch.setattr(sandbox, "TIME_LIMIT_SECONDS", 1.0)  # many a mutant loops for ever
+    monkeypatch.setattr(sandbox, "TIME_LIMIT_SECONDS", 1.0)  # many mutants loop forever
     counted, alive = 0, []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a mutant may do what torch warns of

@@ -175,7 +175,7 @@ WRONG = [
     ("identity", zeroing(3), "still shifts"),
     ("identity", zeroing(3, 4), "cannot learn"),
     ("negative", 1.5, "what enters"),
-    ("negative", 6.5, "does not turn"),
+    ("negative", 6.5, "does not flip"),
     (
         "shortcut_params",
         lambda i, o, s, option: count(i, o, s, "C"),

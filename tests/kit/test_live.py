@@ -150,7 +150,7 @@ def test_unknown_figure_is_named():
 
 
 def test_empty_fallback_is_refused():
-    with pytest.raises(ValueError, match="fallback must say"):
+    with pytest.raises(ValueError, match="fallback must describe the figure"):
         live.show("softmax", DATA, " ")
 
 

@@ -1,4 +1,4 @@
-"""The live figure of checkpoints: its rules against dlvlib.training, and what it says."""
+"""The live figure of checkpoints: its rules against dlvlib.training, and its text."""
 
 import re
 from types import SimpleNamespace

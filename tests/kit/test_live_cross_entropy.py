@@ -1,4 +1,4 @@
-"""The live figure of cross-entropy: its formulas against torch, and what it says."""
+"""The live figure of cross-entropy: its formulas against torch, and its text."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The live figure of receptive fields: its recurrence against dlvlib, and what it says."""
+"""The live figure of receptive fields: its recurrence against dlvlib, and its text."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The live figure of depth: its factors against random networks in torch, and what it says."""
+"""The live figure of depth: its factors against random networks in torch, and its text."""
 
 import math
 

@@ -126,7 +126,7 @@ def test_verdicts_are_announced_and_controls_have_names(visit):
     assert page.get_by_role("checkbox", name="strides").count() == 1
     page.get_by_role("radio", name="None.").check()
     page.get_by_role("button", name="Check").first.click()
-    assert page.get_by_text("✓").get_attribute("aria-hidden") == "true"  # the word says it
+    assert page.get_by_text("✓").get_attribute("aria-hidden") == "true"  # the word is read out
 
 
 def test_check_without_an_answer_asks_for_one(visit):

@@ -1,4 +1,4 @@
-"""Where an answer can be computed, dlvlib says which choices of a quiz are right."""
+"""Where an answer can be computed, dlvlib decides which choices of a quiz are right."""
 
 import math
 
@@ -134,7 +134,7 @@ def trend(before, after):
     return "It stays." if before == after else "It grows." if after > before else "It shrinks."
 
 
-# question: says of the text of a choice whether it is right
+# question: whether a choice with this text is right
 RULES = {
     "softmax.ratio": lambda text: text == f"About {math.exp(4):.0f} times.",
     "metrics.initial-loss": lambda text: text.isdigit() and healthy_start(int(text)),

@@ -150,7 +150,7 @@ def test_a_pipe_among_the_files_of_mnist_does_not_hang(mnist_root):
 
 
 class Server:
-    """Stands in for urlopen: serves `files` by the last part of the address."""
+    """A stand-in for urlopen: serves `files` by the last part of the address."""
 
     def __init__(self, files):
         self.files = files

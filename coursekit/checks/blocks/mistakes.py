@@ -148,7 +148,7 @@ INCEPTION_MISTAKES: dict[str, Callable[..., nn.Module]] = {
     "The pooling needs a padding of 1 to keep height and width.": (
         lambda *a: WrongInception(*a, pool=nn.MaxPool2d(3, stride=1))
     ),
-    "A pooling strides by its window unless you say stride=1.": (
+    "A pooling strides by its window unless you pass stride=1.": (
         lambda *a: WrongInception(*a, pool=nn.MaxPool2d(3, padding=1))
     ),
     "The fourth branch takes the mean of its window; the block takes the largest value.": (

@@ -109,7 +109,7 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
             "It takes the epoch of the lowest training loss; validation chooses.": (
                 lambda train, val: val[train.index(min(train))] - min(train)
             ),
-            "The sign is turned: it is validation minus training.": lambda train, val: (
+            "The sign is flipped: it is validation minus training.": lambda train, val: (
                 -curves.gap(train, val)
             ),
             "It divides; the gap is a difference.": lambda train, val: (

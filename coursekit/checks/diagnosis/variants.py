@@ -11,7 +11,7 @@ KINDS = ("overfitting", "underfitting", "stopped too soon", "healthy")
 def learning_curves(student: int) -> tuple[list[float], list[float]]:
     """Return (training losses, validation losses) of 16 epochs, drawn from a student number.
 
-    They come from a formula and are no recorded run; which diagnosis they show depends on the
+    They come from a formula and are not a recorded run; which diagnosis they show depends on the
     student number.
     """
     generator = _generator(student)

@@ -79,7 +79,7 @@ class FunctionQuestion:
         numbers = range(self.rounds)
         expected = [self._known(self.reference, number) for number in numbers]
         if all(isinstance(value, Raised) for value in expected):
-            return Verdict(False, "The checker itself had no time or no memory; run it again.")
+            return Verdict(False, "The checker itself ran out of time or memory; run it again.")
         found = sandbox.run([partial(self._observe, answer, number) for number in numbers])
 
         def behaves_as(function: Callable[..., Any]) -> bool:
@@ -114,7 +114,7 @@ class FunctionQuestion:
             arguments = copy.deepcopy(self._inputs[number])
             seen = sandbox.observe(lambda: self.observe(function, *arguments))
             if isinstance(seen, Raised):
-                return seen  # perhaps for want of memory, so not for ever
+                return seen  # perhaps for lack of memory, so not cached
             self._cache[key] = seen
         return self._cache[key]
 

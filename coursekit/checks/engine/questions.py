@@ -75,7 +75,7 @@ def read_number(answer: object, unit: str) -> float | Verdict:
         grouped = all(len(part) <= 3 for part in others) and first != "0"
         groups = "_".join([first[:3], *(part.zfill(3) for part in others[:4])])
         advice = f"{point}, or {groups} for thousands" if grouped else point
-        return Verdict(False, f"A comma makes {len(answer)} numbers of one. {advice}.")
+        return Verdict(False, f"A comma turns one number into {len(answer)}. {advice}.")
     return Verdict(False, f"The answer should be one number, {unit}; got {name_of(answer)}.")
 
 

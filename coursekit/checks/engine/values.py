@@ -18,7 +18,7 @@ PLAIN = (bool, int, float, str, type(None))
 
 @dataclass(frozen=True)
 class Other:
-    """A value that is no plain data; only the name of its type is known."""
+    """A value that is not plain data; only the name of its type is known."""
 
     kind: str
 
@@ -112,7 +112,7 @@ def to_list(value: Any) -> Any:
 
 
 def number_in_text(text: str) -> str | None:
-    """Return how Python writes the number that a text means, None if there is none in it.
+    """Return how Python writes the number that a text means, None if it holds no number.
 
     >>> number_in_text("0,2"), number_in_text("200 960 FLOPs"), number_in_text("20 %")
     ('0.2', '200_960', '0.2')

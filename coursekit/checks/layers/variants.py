@@ -84,7 +84,7 @@ def drawn_layers(student: int) -> Layers:
         student: the student number, or any other seed, at least 0.
 
     Raises:
-        ValueError: if it is no such integer.
+        ValueError: if it is not such an integer.
 
     >>> drawn_layers(12345) == drawn_layers(12345)
     True

@@ -122,7 +122,7 @@ QUESTIONS: dict[str, Question] = {
             "not one.",
             96 * cost.conv2d((1, 14, 14), 1, 5).params: "A kernel has one bias, however many maps "
             "it reads.",
-            cost.conv2d((16, 14, 14), 6, 5).params: "Input and output channels are exchanged: the "
+            cost.conv2d((16, 14, 14), 6, 5).params: "Input and output channels are swapped: the "
             "biases belong to the outputs.",
             _C3_COST.params // 16: "Those are the parameters of one kernel.",
             cost.conv2d((1, 32, 32), 6, 5).params: "That is C1.",

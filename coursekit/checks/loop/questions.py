@@ -110,8 +110,8 @@ QUESTIONS: dict[str, Question] = {
             "It still adds up losses with their graphs.": _epoch_of(
                 "zero", "backward", "step", graph=True
             ),
-            "The line that clears the gradients is lost.": _epoch_of("backward", "step"),
-            "The line that sets the mode is lost; after an evaluation the network would learn "
+            "The line that clears the gradients is missing.": _epoch_of("backward", "step"),
+            "The line that sets the mode is missing; after an evaluation the network would learn "
             "in eval mode.": make_epoch(_RIGHT, train_mode=False),
             "It averages the means of the batches; weigh each by its number of images.": (
                 make_epoch(_RIGHT, weigh=False)
@@ -152,7 +152,7 @@ QUESTIONS: dict[str, Question] = {
             "It returns the error; accuracy is 1 minus that.": _changed(
                 lambda loss, top1: (loss, 1 - top1)
             ),
-            "Loss and accuracy are exchanged.": _changed(lambda loss, top1: (top1, loss)),
+            "Loss and accuracy are swapped.": _changed(lambda loss, top1: (top1, loss)),
         },
     ),
     "batches_bugs": _name(

@@ -190,7 +190,7 @@ QUESTIONS: dict[str, Question] = {
         draw=_draw_seeds,
         praise="If it holds zero, the seeds show no difference between the two methods.",
         mistakes={
-            "The sign is turned: take the second mean minus the first.": lambda a, b: _interval(
+            "The sign is flipped: take the second mean minus the first.": lambda a, b: _interval(
                 b, a
             ),
             "The lower end comes first.": lambda a, b: _interval(a, b)[::-1],
@@ -240,7 +240,7 @@ QUESTIONS: dict[str, Question] = {
         rounds=40,
         praise="A record that passes can be repeated.",
         mistakes={
-            "It looks only whether the field is there; its type matters too.": lambda r, q: next(
+            "It checks only whether the field is there; its type matters too.": lambda r, q: next(
                 (name for name in q if name not in r), None
             ),
             "It takes an empty value for a missing one: the seed 0 is a seed, an empty history "

@@ -170,7 +170,7 @@ QUESTIONS: dict[str, Question] = {
         hints={
             _VALUES.sum().item(): "That is the sum of what enters. A ReLU follows the addition.",
             0.0: "That is the branch alone. The shortcut adds the input.",
-            _VALUES.abs().sum().item(): "ReLU sets negative values to 0; it does not turn their "
+            _VALUES.abs().sum().item(): "ReLU sets negative values to 0; it does not flip their "
             "sign.",
             (-_VALUES).relu().sum().item(): "ReLU keeps the positive values, not the negative.",
             _VALUES.relu().mean().item(): "That is the mean; give the sum.",
