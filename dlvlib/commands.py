@@ -57,7 +57,7 @@ def receptive_field(options: Namespace) -> Result:
     rows: list[tuple[str, ...]] = [("layer", "kind", "size", "stride", "start")]
     for step, fields in zip(steps, follow(steps), strict=True):
         record: dict[str, Any] = {"layer": step.layer, "kind": step.kind}
-        for key in ("size", "stride", "start"):  # (height, width), None where there is none
+        for key in ("size", "stride", "start"):  # (height, width), None where undefined
             record[key] = fields and tuple(getattr(field, key) for field in fields)
         records.append(record)
         rows.append(tuple(_times(value) for value in record.values()))

@@ -120,7 +120,7 @@ class Experiment:
         """Read the records of this budget; planned runs without a record are in `missing`.
 
         Raises:
-            RecordError: if a record is broken, or there is none.
+            RecordError: if a record is broken, or none exists.
         """
         records = results.load(self.name, self.budget, folder=self.root)
         records.missing = [run.name for run in self.runs if not self.path(run).exists()]

@@ -123,7 +123,7 @@ def load(
         folder: where ``<experiment>/<run>.json`` are; by default the course's own records.
 
     Raises:
-        RecordError: if a record is broken, or there is none.
+        RecordError: if a record is broken, or none exists.
     """
     folder = Path(folder or records_folder()) / experiment
     records = read_records(folder)

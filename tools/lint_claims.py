@@ -162,7 +162,7 @@ def final_metrics(folder: Path) -> dict[str, list[float]]:
 
 
 def quiz_text(root: Path, page: str) -> str:
-    """Return the text of the quiz of a page; "" if there is none or it is broken."""
+    """Return the text of the quiz of a page; "" if it is missing or broken."""
     path = root / "coursekit" / "quizzes" / f"{page.removeprefix('chapters/')}.yml"
     try:
         questions = quiz.parse(path.read_text(encoding="utf8"), where=path.name)

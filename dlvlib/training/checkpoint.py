@@ -213,7 +213,7 @@ class Checkpoint:
 
 
 def _version(path: Path) -> tuple[int, int] | None:
-    """Return what changes whenever somebody writes the file; None if there is none."""
+    """Return what changes whenever somebody writes the file; None without a file."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -230,7 +230,7 @@ def test_other_errors_pass_unchanged():
 def test_another_default_device_changes_nothing():
     data, ours, plain = digits(40), small_net(), small_net()
     wanted = fit(plain, data, data, config(crop_padding=1, momentum=0.9))
-    torch.set_default_device("meta")  # stands in for a GPU: a generator of the CPU cannot fill it
+    torch.set_default_device("meta")  # acts as a GPU: a generator of the CPU cannot fill it
     try:
         found = fit(ours, data, data, config(crop_padding=1, momentum=0.9))
     finally:
