@@ -278,6 +278,8 @@ def test_grow_agrees_with_the_same_model():
         (Forward(lambda x, a: a(x).mean((2, 3)), conv(3)), 16, 1, 0),
         (Forward(lambda x: nn.functional.adaptive_avg_pool2d(x, 4)), 4, 4, 0),
         (Forward(lambda x, a: a(x).flatten(1), conv(3, stride=2, padding=1)), 17, 2, -1),
+        (Forward(lambda x, a: x + a(x)[:, 0], conv(5, padding=2)), 5, 1, -2),  # (1, H, W) is added
+        (Forward(lambda x, a: a(x.mT).mT, conv((3, 5), padding=(1, 2))), 5, 1, -2),
     ],
 )
 def test_operations_in_a_forward(model, size, stride, start):
@@ -290,6 +292,8 @@ def test_height_and_width_are_told_apart():
     assert receptive_field.of(model, (2, 9, 9))[0] == ReceptiveField(1, 1, 0, "Conv2d")
     wide = receptive_field.of(model, (2, 9, 9), axis="width")
     assert wide == [ReceptiveField(7, 2, -3, "Conv2d")]
+    last = receptive_field.of(model, (2, 9, 13), axis="width")[0]
+    assert last.pixels(6, 13) == range(9, 13)
 
 
 def test_effective_field_of_two_averages_is_a_triangle():

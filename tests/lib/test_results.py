@@ -8,7 +8,7 @@ from zipfile import ZipFile
 import pytest
 import torch
 
-from dlvlib import results
+from dlvlib import _records, results
 
 ROOT = Path(__file__).parents[2]
 FIELDS = {
@@ -184,6 +184,31 @@ def test_records_print_what_they_are_and_what_is_missing(tmp_path):
     assert "median 1.0 min each" in str(records)
     records.missing = ["net-full-seed2"]
     assert str(records).endswith("\nMissing: net-full-seed2.\n`make train` makes them.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [((61, 7, 2.6), "7 s"), ((60,), "1.0 min"), ((59.6,), "60 s"), ((1, 80, 90, 2), "1.3 min")],
+)
+def test_provenance_gives_the_median_time(seconds, text):
+    records = [FIELDS | {"wall_seconds": time, "recorded_at": "2026-11-28"} for time in seconds]
+    assert f", median {text} each" in results.provenance(records)
+    assert results.Records(records[:1], Path()).budget == "full"
+
+
+def test_a_record_names_the_commit_of_the_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(_records, "__file__", str(tmp_path / "code.py"))
+    assert results.read_record(write_one(tmp_path))["git_commit"] == "unknown"
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "code"]):
+        subprocess.run([*git, *command], check=True)
+    commit = results.read_record(write_one(tmp_path))["git_commit"]
+    assert len(commit) == 40
+    assert results.read_record(write_one(tmp_path))["git_commit"] == f"{commit}+changes"
+
+
+def write_one(folder):
+    return results.write_record(folder / "run.json", **FIELDS)
 
 
 @pytest.mark.parametrize(

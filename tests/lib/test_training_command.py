@@ -74,6 +74,15 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, capsys, arguments, recipe,
     assert printed.startswith("error: ") and message in printed and printed.count("\n") == 1
 
 
+@pytest.mark.parametrize("left_out", ["--model", "--data"])
+def test_model_and_data_must_be_named(capsys, left_out):
+    arguments = {"--model": "lenet5", "--data": "digits"}
+    del arguments[left_out]
+    with pytest.raises(SystemExit, match="2"):
+        command.main([word for pair in arguments.items() for word in pair])
+    assert f"arguments are required: {left_out}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("error", "status", "message"),
     [
