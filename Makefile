@@ -52,7 +52,7 @@ notebooks: book  ## compare the stored outputs, by nbval, with those that the bu
 
 smoke: $(STAMP)  ## run every training notebook for seconds, on the embedded digits
 	rm -rf $(SMOKE)
-	OMP_NUM_THREADS=1 $(BIN)/python tools/train.py --budget smoke --results $(SMOKE)
+	OMP_NUM_THREADS=1 $(BIN)/python tools/train.py --budget smoke --jobs 2 --results $(SMOKE)
 
 html: book  ## test the HTML of the book, also in a browser, and the tools
 	$(PYTEST) -n 2 tests/book
