@@ -65,7 +65,7 @@ def main() -> int:
     results = arguments.results.resolve()
     cifar = arguments.cifar and str(Path(arguments.cifar).resolve())
     end = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
-    options = {"kernel_manager_class": manager_class()} if arguments.jobs > 1 else {}
+    options = {"kernel_manager_class": manager_class(len(chosen))} if arguments.jobs > 1 else {}
     os.chdir(NOTEBOOKS)  # papermill's own `cwd` is for one notebook at a time
 
     def run(notebook: Path) -> str:

@@ -71,14 +71,14 @@ def execute(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     paths = [path for name in docnames if (path := str(env.doc2path(name))).endswith(".ipynb")]
     for path in paths:
         cache.add_nb_to_project(path)
+    found = [cache.get_project_notebook(r.pk) for r in cache.list_unexecuted(filter_uris=paths)]
+    found.sort(key=lambda notebook: -len(notebook.nb.cells))  # the longest first
     run = partial(
         single_nb_execution,
         timeout=settings.execution_timeout,
         allow_errors=False,
-        kernel_manager_class=manager_class(),
+        kernel_manager_class=manager_class(len(found)),
     )
-    found = [cache.get_project_notebook(r.pk) for r in cache.list_unexecuted(filter_uris=paths)]
-    found.sort(key=lambda notebook: -len(notebook.nb.cells))  # the longest first
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(lambda one: run(one.nb, str(Path(one.uri).parent)), found)
         for notebook, result in zip(found, results, strict=True):

@@ -10,6 +10,7 @@ from typing import Any
 from jupyter_client.manager import AsyncKernelManager
 
 LOADED = ["torch", "matplotlib.pyplot", "sklearn.datasets", "ipykernel.kernelapp"]
+FEW = 3
 
 
 def serve(connection_file: str, folder: str, environment: dict[str, str]) -> None:
@@ -48,9 +49,12 @@ class ForkedKernelManager(AsyncKernelManager):
         self.provisioner.process, self.provisioner.pid = fork, fork.pid
 
 
-def manager_class() -> type[AsyncKernelManager]:
-    """Return what starts kernels: forks on Linux alone, as macOS may kill a forked torch."""
-    if sys.platform != "linux":
+def manager_class(count: int) -> type[AsyncKernelManager]:
+    """Return what starts `count` kernels, where that pays: forks of a process that loads first.
+
+    Forks on Linux alone, as macOS may kill a forked torch.
+    """
+    if sys.platform != "linux" or count < FEW:
         return AsyncKernelManager
     # pyplot reads it when it is imported; a kernel of its own sets it first
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
