@@ -52,10 +52,10 @@ notebooks: book  ## compare the stored outputs, by nbval, with those that the bu
 
 smoke: $(STAMP)  ## run every training notebook for seconds, on the embedded digits
 	rm -rf $(SMOKE)
-	OMP_NUM_THREADS=1 $(BIN)/python tools/train.py --budget smoke --results $(SMOKE)
+	OMP_NUM_THREADS=1 $(BIN)/python tools/train.py --budget smoke --jobs 2 --results $(SMOKE)
 
 html: book  ## test the HTML of the book, also in a browser, and the tools
-	$(PYTEST) -n 2 tests/book
+	$(PYTEST) -n 2 --dist worksteal tests/book
 
 mutate: $(STAMP)  ## count the faults, planted in dlvlib, that the tests find: COUNT=300 SEED=0
 	$(BIN)/python tools/mutate.py --count $(or $(COUNT),300) --seed $(or $(SEED),0)

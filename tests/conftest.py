@@ -10,6 +10,11 @@ def skip_or_fail(reason: str) -> None:
     (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: "test_browser.py::test_pages" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def book():
     """The module `built`, which finds and parses the pages of the built book."""

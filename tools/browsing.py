@@ -21,17 +21,30 @@ UNFOLD = """() => {
 }"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOURS = ["color-contrast", "link-in-text-block"]
-# Code has thousands of coloured words, and axe-core takes its time over each. Of those that look
-# alike (same class, in input or output) the first keeps its element; the others become plain text.
-MERGE_TOKENS = """() => {
-    const known = new Set();
-    for (const token of document.querySelectorAll(".highlight pre span")) {
-        const kind = token.className + token.closest(".cell_input, .cell_output")?.className;
-        if (known.has(kind)) token.replaceWith(...token.childNodes);
-        else known.add(kind);
+# axe-core takes its time over the contrast of each text, and a page has thousands of them. Of
+# those that look alike, on backgrounds that look alike, it gets the first one.
+MARK_LOOKS = """(where) => {
+    const known = new Set(), grounds = new Map([[null, ""]]);
+    const ground = (e) => {
+        if (!grounds.has(e)) {
+            const { backgroundColor, backgroundImage, opacity, position } = getComputedStyle(e);
+            const own = [backgroundColor, backgroundImage, opacity, position].join();
+            grounds.set(e, ground(e.parentElement) + (own === TRANSPARENT ? "" : `;${own}`));
+        }
+        return grounds.get(e);
+    };
+    const inside = (where ?? ["body"]).map((selector) => `${selector} *`).join();
+    for (const e of document.querySelectorAll(inside)) {
+        const texts = [...e.childNodes].filter((n) => n.nodeType === Node.TEXT_NODE);
+        const length = texts.map((n) => n.data.trim()).join("").length;
+        if (length < 2 && !e.matches("input, select, textarea")) continue;  // as axe-core does
+        const { color, fontSize, fontWeight, textShadow } = getComputedStyle(e);
+        const look = [color, fontSize, fontWeight, textShadow, ground(e)].join();
+        const seen = e.checkVisibility({ visibilityProperty: true });
+        if (seen && !known.has(look)) e.dataset.look = known.add(look).size;
     }
-    for (const code of document.querySelectorAll(".highlight pre")) code.normalize();
-}"""
+    axe.configure({ rules: [{ id: "color-contrast", selector: "[data-look]" }] });
+}""".replace("TRANSPARENT", '"rgba(0, 0, 0, 0),none,1,static"')
 # preload would fetch every style sheet again, for rules that are not asked for.
 RUN_AXE = """async ([where, rules]) => {
     const options = { runOnly: rules, resultTypes: ["violations"], preload: false };
@@ -123,7 +136,7 @@ def axe_source() -> str:
 def violations(page, rules: list[str] = RULES, *, within: list[str] | None = None) -> list[dict]:
     """Run axe-core on an open page, or on the parts of it that CSS selectors name.
 
-    It changes the page: see `MERGE_TOKENS`.
+    It marks what looks alike in the page: see `MARK_LOOKS`.
 
     Args:
         page: of Playwright.
@@ -135,8 +148,8 @@ def violations(page, rules: list[str] = RULES, *, within: list[str] | None = Non
         one `target` (its selector) and `why`.
     """
     if not page.evaluate("'axe' in window"):
-        page.evaluate(MERGE_TOKENS)
         page.evaluate(axe_source())  # not as an element, which a page's policy may refuse
+    page.evaluate(MARK_LOOKS, within)
     return page.evaluate(RUN_AXE, [within, rules])
 
 

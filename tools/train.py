@@ -1,7 +1,7 @@
 """Run the training notebooks with papermill: only what is not recorded yet, and stop in time.
 
     python tools/train.py [--only lenet] [--budget full] [--minutes 10] [--results FOLDER]
-                          [--cifar FOLDER]
+                          [--cifar FOLDER] [--jobs 2]
 
 Each notebook writes one record per finished run, so an interruption loses at most the current
 run. The executed notebook is kept in _build/training/, and only if it ran to its end.
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import papermill
@@ -19,10 +20,13 @@ import papermill
 from dlvlib.results import BUDGETS
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "_ext"))
+from coursebook.kernels import manager_class  # noqa: E402
+
 NOTEBOOKS = ROOT / "chapters" / "training"
 
 
-def train(notebook: Path, parameters: dict[str, object], output: Path) -> None:
+def train(notebook: Path, parameters: dict[str, object], output: Path, **options) -> None:
     """Execute one training notebook; the output appears only if every cell succeeded."""
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.stem}.{os.getpid()}.ipynb")  # of this process
@@ -32,10 +36,10 @@ def train(notebook: Path, parameters: dict[str, object], output: Path) -> None:
             temporary,
             parameters=parameters,
             kernel_name="python3",
-            cwd=notebook.parent,
             progress_bar=False,
             log_output=True,
             stdout_file=sys.stdout,
+            **options,
         )
         temporary.replace(output)
     finally:
@@ -50,6 +54,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=None, help="start no run after this")
     parser.add_argument("--results", type=Path, default=ROOT / "chapters" / "results")
     parser.add_argument("--cifar", help="a folder with train/ and test/ instead of CIFAR-10")
+    parser.add_argument("--jobs", type=int, default=1, help="notebooks at a time")
     arguments = parser.parse_args()
     os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
     chosen = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if arguments.only in path.stem]
@@ -57,25 +62,38 @@ def main() -> int:
         names = ", ".join(path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")))
         print(f"error: no training notebook contains {arguments.only!r}: {names}", file=sys.stderr)
         return 1
+    results = arguments.results.resolve()
+    cifar = arguments.cifar and str(Path(arguments.cifar).resolve())
     end = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
-    for notebook in chosen:
+    options = {"kernel_manager_class": manager_class(len(chosen))} if arguments.jobs > 1 else {}
+    os.chdir(NOTEBOOKS)  # papermill's own `cwd` is for one notebook at a time
+
+    def run(notebook: Path) -> str:
+        """Train one notebook; returns the error, "" if there was none."""
         left = None if end is None else max(0.0, (end - time.monotonic()) / 60)
         parameters = {
             "budget": arguments.budget,
             "train_missing": True,
             "minutes": left,
-            "results_folder": str(arguments.results.resolve()),
+            "results_folder": str(results),
         }
-        if arguments.cifar and "cifar" in papermill.inspect_notebook(notebook):
-            parameters["cifar"] = str(Path(arguments.cifar).resolve())
+        if cifar and "cifar" in papermill.inspect_notebook(notebook):
+            parameters["cifar"] = cifar
         print(f"== {notebook.stem}, budget {arguments.budget}", flush=True)
         try:
-            train(notebook, parameters, ROOT / "_build" / "training" / notebook.name)
+            train(notebook, parameters, ROOT / "_build" / "training" / notebook.name, **options)
         except papermill.PapermillExecutionError as error:
             what = f"{error.ename}: {error.evalue}"
-            print(f"error: {notebook.stem}, cell {error.cell_index}: {what}", file=sys.stderr)
-            return 1
-    if arguments.results.resolve() == ROOT / "chapters" / "results":
+            return f"error: {notebook.stem}, cell {error.cell_index}: {what}"
+        return ""
+
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        for problem in (map if arguments.jobs == 1 else pool.map)(run, chosen):
+            if problem:
+                print(problem, file=sys.stderr)
+                pool.shutdown(cancel_futures=True)
+                return 1
+    if results == ROOT / "chapters" / "results":
         refresh = [sys.executable, str(ROOT / "tools" / "notebooks.py"), "refresh"]
         return subprocess.call([*refresh, *map(str, chosen)])
     return 0

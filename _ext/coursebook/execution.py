@@ -6,17 +6,20 @@ such as claims.yml, a quiz, the glossary or a text cell, executes nothing.
 """
 
 import hashlib
-import logging
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import JupyterCacheAbstract
-from jupyter_cache.executors import load_executor
+from jupyter_cache.executors.utils import create_cache_bundle, single_nb_execution
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
+
+from .kernels import manager_class
 
 EXECUTED = ("dlvlib", "coursekit", "chapters/results", "benchmarks/results")
 RENDERED = ("_ext",)
@@ -68,12 +71,20 @@ def execute(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     paths = [path for name in docnames if (path := str(env.doc2path(name))).endswith(".ipynb")]
     for path in paths:
         cache.add_nb_to_project(path)
-    if not cache.list_unexecuted(filter_uris=paths):
-        return
-    quiet = logging.getLogger(__name__)
-    quiet.setLevel(logging.CRITICAL)  # jupyter-book reports failures
-    executor = load_executor("local-parallel", cache, quiet)
-    executor.run_and_cache(filter_uris=paths, timeout=settings.execution_timeout)
+    found = [cache.get_project_notebook(r.pk) for r in cache.list_unexecuted(filter_uris=paths)]
+    found.sort(key=lambda notebook: -len(notebook.nb.cells))  # the longest first
+    run = partial(
+        single_nb_execution,
+        timeout=settings.execution_timeout,
+        allow_errors=False,
+        kernel_manager_class=manager_class(len(found)),
+    )
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(lambda one: run(one.nb, str(Path(one.uri).parent)), found)
+        for notebook, result in zip(found, results, strict=True):
+            if not result.err:
+                bundle = create_cache_bundle(notebook, result.cwd, None, result.time, None)
+                cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
 def setup(app: Sphinx) -> None:

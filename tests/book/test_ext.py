@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from coursebook import execution, figures, glossary, offline, site, tables
+from coursebook import execution, figures, glossary, kernels, offline, site, tables
 from docutils import nodes
+from jupyter_cache.executors.utils import single_nb_execution
 from PIL import Image
 from sphinx.errors import ExtensionError
 
@@ -282,6 +283,28 @@ def test_only_a_change_of_the_library_executes_again(small_book, tmp_path):
     assert done.returncode != 0
     assert "it was edited after the run" in done.stderr
     assert "the claim 'net.unknown' is not in claims.yml" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="forks are for Linux alone")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_forked_kernel_works_as_one_of_its_own_and_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "LOADED", ["ipykernel.kernelapp", "matplotlib.pyplot"])
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    code = "import os, matplotlib.pyplot as plt; plt.plot([1, 2]); print(os.getcwd(), os.getpid())"
+    cells = [nbformat.v4.new_code_cell(source) for source in (code, "1 / 0")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    options = {"timeout": 60, "allow_errors": False}
+    options["kernel_manager_class"] = kernels.manager_class(kernels.FEW)
+    assert options["kernel_manager_class"] is kernels.ForkedKernelManager
+    result = single_nb_execution(notebook, str(tmp_path), **options)
+    assert "ZeroDivisionError" in str(result.err)
+    outputs = notebook.cells[0].outputs
+    folder, process = "".join(o.get("text", "") for o in outputs).split()
+    assert folder == str(tmp_path)
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process), 0)
 
 
 def test_the_digest_of_the_inputs_knows_names_and_contents_and_leaves_quizzes_out(tmp_path):

@@ -75,7 +75,7 @@ def test_the_tests_kill_what_they_check(tmp_path):
     verdicts = tmp_path / "verdicts.json"
     command = [sys.executable, ROOT / "tools/mutate.py", "--root", tmp_path, "--json", verdicts]
     run = subprocess.run(
-        [*command, "--grace", "4", "--workers", "1", "--tests", "tests", "--", "dlvlib"],
+        [*command, "--grace", "2", "--workers", "1", "--tests", "tests", "--", "dlvlib"],
         capture_output=True,
         text=True,
         check=True,

@@ -1,4 +1,4 @@
-"""What the theme and the live figures offer works on the built book, from disk and server."""
+"""What the theme and the live figures offer works on the built book, from the disk."""
 
 import browsing
 import pytest
@@ -23,12 +23,9 @@ NARROW = """async () => {
 }"""
 
 
-@pytest.fixture(params=["disk", "server"])
-def address(request, book):
-    """The book's address, from the disk and from a server."""
-    if request.param == "disk":
-        return book.HTML.as_uri()
-    return request.getfixturevalue("server").address
+@pytest.fixture
+def address(book):
+    return book.HTML.as_uri()
 
 
 @pytest.fixture
