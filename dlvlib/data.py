@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.client import HTTPException
-from importlib.metadata import distribution
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -198,20 +197,12 @@ def split(dataset: ImageSet, *, fraction: float = 0.1, seed: int = 0) -> tuple[I
 
 
 def _load_digits() -> list[ImageSet]:
-<<<<<<< HEAD
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     pixels = torch.from_numpy(bunch.images)[:, None] * (255 / 16)  # the scans range from 0 to 16
     images = pixels.round().to(torch.uint8)  # (1797, 1, 8, 8)
     targets = torch.from_numpy(bunch.target).long()
-=======
-    # To import scikit-learn would take a second.
-    path = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
-    table = torch.from_numpy(np.loadtxt(str(path), delimiter=",", dtype=np.float64))
-    pixels, targets = table[:, :-1].view(-1, 1, 8, 8), table[:, -1].long()
-    images = (pixels * (255 / 16)).round().to(torch.uint8)  # the scans reach from 0 to 16
->>>>>>> book2
     whole = ImageSet(images, targets, tuple("0123456789"), "digits")
     return list(split(whole, fraction=0.2, seed=0))
 
