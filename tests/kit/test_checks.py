@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from answers import refused, without_hint
+from answers import in_process, refused, without_hint
 
 from coursekit import checks
 from coursekit.checks import check, progress
@@ -50,6 +50,7 @@ def hostile_answers():
 
 
 @pytest.mark.parametrize("name", checks.QUESTIONS)
+@in_process()
 def test_judge_answers_anything_in_one_short_line(name):
     question = checks.QUESTIONS[name]
     more = (12345,) if isinstance(question, StudentQuestion) else ()
@@ -113,6 +114,7 @@ STUDENTS = (0, 7, 12345, 2**64)
 
 
 @pytest.mark.parametrize("name", checks.QUESTIONS)
+@in_process()
 def test_three_wrong_answers_or_more_get_their_own_hint(name):
     asked = checks.QUESTIONS[name]
     per_student = isinstance(asked, StudentQuestion)
