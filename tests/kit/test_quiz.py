@@ -130,9 +130,9 @@ def test_the_hash_changes_with_any_text():
 
 
 def test_the_directive_gives_what_the_cell_gives():
+    from coursebook.quizzes import QuizDirective
     from docutils.core import publish_doctree
     from docutils.parsers.rst import directives
-    from coursebook.quizzes import QuizDirective
 
     class Alone(QuizDirective):  # outside Sphinx
         env = type("Env", (), {"note_dependency": staticmethod(lambda path: None)})
