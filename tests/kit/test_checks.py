@@ -4,6 +4,7 @@ import dataclasses
 import decimal
 import fractions
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,14 @@ def test_a_judge_that_raises_does_not_reach_the_student(monkeypatch):
 def test_what_is_no_question_is_named_with_those_that_are():
     assert "metrics.top1" in check("metrics.topp1", 1).message
     assert "There is no question" in check([], 1).message
+
+
+@pytest.mark.parametrize("topic", checks.TOPICS)
+def test_right_answers_are_right_and_mistakes_get_the_hint_that_fits(topic):
+    """The tables of answers are in the test modules of the topics."""
+    table = import_module(f"test_checks_{topic}")
+    assert not refused(topic, table.RIGHT)
+    assert not without_hint(topic, table.WRONG)
 
 
 def test_numbers_of_all_kinds_are_understood():

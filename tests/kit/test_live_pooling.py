@@ -89,10 +89,16 @@ def set_slider(stage, name: str, value: int) -> None:
     stage.get_by_role("slider", name=name).fill(str(value))
 
 
-def numbers(stage, place: int) -> torch.Tensor:
-    """The values written in picture number `place`: map, its answer, shifted map, its answer."""
-    texts = stage.get_by_role("img").nth(place).locator("text").all_text_contents()
-    return torch.tensor([float(text) for text in texts], dtype=torch.double)
+READ = """(stage) => {
+    const pictures = [...stage.querySelectorAll("[role=img]")];
+    const written = (picture) =>
+        [...picture.querySelectorAll("text")].map((text) => Number(text.textContent));
+    return [
+        pictures.map(written),
+        pictures[3].querySelectorAll("path:not([fill=none])").length,
+        stage.querySelector("[role=status]").innerText,
+    ];
+}"""
 
 
 @pytest.mark.parametrize("kind", POOLS)
@@ -104,13 +110,13 @@ def test_the_drawing_and_the_verdict(stage, kind, size):
         set_slider(stage, "stride", stride)
         set_slider(stage, "shift", shift)
         before, after = answers(kind, int(size), stride, shift)
-        torch.testing.assert_close(numbers(stage, 1), before.flatten(), atol=0.0051, rtol=0)
-        assert numbers(stage, 2).tolist() == MAP.roll(shift, dims=1).flatten().tolist()
-        torch.testing.assert_close(numbers(stage, 3), after.flatten(), atol=0.0051, rtol=0)
-        corners = stage.get_by_role("img").nth(3).locator("path:not([fill=none])").count()
+        # The pictures: the map, its answer, the shifted map, its answer.
+        numbers, corners, said = stage.evaluate(READ)
+        assert numbers[1] == pytest.approx(before.flatten().tolist(), abs=0.0051)
+        assert numbers[2] == MAP.roll(shift, dims=1).flatten().tolist()
+        assert numbers[3] == pytest.approx(after.flatten().tolist(), abs=0.0051)
         changed = int((before != after).sum())
         assert corners == changed
-        said = stage.locator("[role=status]").inner_text()
         if shift == 0:
             assert said == "Nothing is shifted yet."
             continue
