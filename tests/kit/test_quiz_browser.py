@@ -175,10 +175,11 @@ STORED += [
 
 
 def test_what_else_is_in_the_storage_does_no_harm(visit):
-    digest = quiz._hash(quiz.parse(QUIZ, where="")[0])
+    single, several = (quiz._hash(question) for question in quiz.parse(QUIZ, where=""))
+    twice = json.dumps({"net.learned": {"hash": several, "chosen": [0, 0]}})
     page = visit(figure())
-    for stored in STORED:
-        stored = stored.replace("HASH", digest)
+    for stored in [*STORED, twice]:
+        stored = stored.replace("HASH", single)
         page.evaluate("(stored) => { localStorage['dlv-quiz.test'] = stored; }", stored)
         page.reload()
         before, after = page.evaluate("""() => {
