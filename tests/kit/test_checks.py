@@ -4,12 +4,13 @@ import dataclasses
 import decimal
 import fractions
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from answers import refused, without_hint
+from answers import in_process, refused, without_hint
 
 from coursekit import checks
 from coursekit.checks import check, progress
@@ -50,6 +51,7 @@ def hostile_answers():
 
 
 @pytest.mark.parametrize("name", checks.QUESTIONS)
+@in_process()
 def test_judge_answers_anything_in_one_short_line(name):
     question = checks.QUESTIONS[name]
     more = (12345,) if isinstance(question, StudentQuestion) else ()
@@ -72,6 +74,14 @@ def test_a_judge_that_raises_does_not_reach_the_student(monkeypatch):
 def test_what_is_no_question_is_named_with_those_that_are():
     assert "metrics.top1" in check("metrics.topp1", 1).message
     assert "There is no question" in check([], 1).message
+
+
+@pytest.mark.parametrize("topic", checks.TOPICS)
+def test_right_answers_are_right_and_mistakes_get_the_hint_that_fits(topic):
+    """The tables of answers are in the test modules of the topics."""
+    table = import_module(f"test_checks_{topic}")
+    assert not refused(topic, table.RIGHT)
+    assert not without_hint(topic, table.WRONG)
 
 
 def test_numbers_of_all_kinds_are_understood():
@@ -113,6 +123,7 @@ STUDENTS = (0, 7, 12345, 2**64)
 
 
 @pytest.mark.parametrize("name", checks.QUESTIONS)
+@in_process()
 def test_three_wrong_answers_or_more_get_their_own_hint(name):
     asked = checks.QUESTIONS[name]
     per_student = isinstance(asked, StudentQuestion)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from answers import refused, without_hint
 from torch import nn
 
 from coursekit.checks import check
@@ -77,10 +76,6 @@ RIGHT = [
 ]
 
 
-def test_a_right_answer_is_right_in_any_form():
-    assert not refused("layers", RIGHT)
-
-
 WRONG = [
     ("conv_cost", changed(**{"bias": False}), "biases are missing"),
     ("conv_cost", changed(**{"macs": 1}), "1 MAC = 2 FLOPs"),
@@ -142,7 +137,3 @@ WRONG = [
     ("pool.bytes", 196, "4 bytes"),
     ("pool.bytes", 784 * 8, "bits"),
 ]
-
-
-def test_a_mistake_gets_the_hint_that_fits():
-    assert not without_hint("layers", WRONG)

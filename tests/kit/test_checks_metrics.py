@@ -3,7 +3,6 @@
 import math
 
 import torch
-from answers import refused, without_hint
 from torch import nn
 from torch.nn import functional as F
 
@@ -48,10 +47,6 @@ RIGHT = [
     ("epoch_mean", by_loop),
     ("epoch_mean", lambda means, sizes: means @ sizes.float() / sizes.sum()),
 ]
-
-
-def test_a_right_answer_is_right():
-    assert not refused("metrics", RIGHT)
 
 
 def accuracy(change):
@@ -118,7 +113,3 @@ WRONG = [
     ("epoch_mean", lambda means, sizes: by_loop(means[:-1], sizes[:-1]), "last batch"),
     ("epoch_mean", lambda means, sizes: max(means), "it gives"),
 ]
-
-
-def test_a_mistake_gets_the_hint_that_fits():
-    assert not without_hint("metrics", WRONG)

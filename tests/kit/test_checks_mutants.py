@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from answers import in_process
 from mutants import mutants
 
 from coursekit import checks
@@ -60,6 +61,7 @@ def test_the_solution_itself_is_right():
 
 
 @pytest.mark.slow
+@in_process()
 def test_mutants_of_the_solutions_are_refused(monkeypatch):
     monkeypatch.setattr(sandbox, "TIME_LIMIT_SECONDS", 1.0)  # many mutants loop forever
     counted, alive = 0, []

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, check_figure, on_page, page_fixture  # noqa: F401
+from live_helpers import call, check_figure, on_page
 
 from coursekit import live
 from dlvlib import plotting
@@ -22,12 +22,12 @@ FALLBACK = live.table("By temperature", ["class", "τ = 1"], [["candle", "78.58 
 
 
 @pytest.mark.browser
-def test_softmax_of_the_script_agrees_with_torch(browser):
+def test_softmax_of_the_script_agrees_with_torch(page):
     generator = torch.Generator().manual_seed(0)
     logits = 30 * torch.randn(200, 7, generator=generator, dtype=torch.double)
     temperatures = 10 ** (3 * torch.rand(200, generator=generator, dtype=torch.double) - 1)
     found = call(
-        browser,
+        page,
         "softmax",
         "return argument.map(([logits, tau]) => figure.softmax(logits, tau));",
         list(zip(logits.tolist(), temperatures.tolist(), strict=True)),
@@ -37,9 +37,9 @@ def test_softmax_of_the_script_agrees_with_torch(browser):
 
 
 @pytest.mark.browser
-def test_entropy_of_the_script(browser):
+def test_entropy_of_the_script(page):
     found = call(
-        browser,
+        page,
         "softmax",
         "return argument.map((probs) => figure.entropy(probs));",
         [[1.0, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25], [0.9, 0.1]],
@@ -49,8 +49,8 @@ def test_entropy_of_the_script(browser):
 
 
 @pytest.mark.browser
-def test_softmax_of_the_script_survives_large_logits(browser):
-    found = call(browser, "softmax", "return figure.softmax(argument);", [1000, 1000, -1000])
+def test_softmax_of_the_script_survives_large_logits(page):
+    found = call(page, "softmax", "return figure.softmax(argument);", [1000, 1000, -1000])
     assert found == [0.5, 0.5, 0.0]
 
 
@@ -75,10 +75,16 @@ def test_slider_moves_the_bars_by_keyboard(page):
     assert cells(page)[0] == "21.42 %"
 
 
+@pytest.fixture(scope="module")
+def plain(chromium):
+    """A page of a browser that runs no scripts."""
+    return chromium.new_context(java_script_enabled=False).new_page()
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("name", FIGURES)
-def test_the_figure_of_a_page_keeps_the_rules_of_every_figure(browser, page, name):
-    check_figure(browser, page, live.show(name, *on_page("*", name)))
+def test_the_figure_of_a_page_keeps_the_rules_of_every_figure(page, plain, name):
+    check_figure(page, plain, live.show(name, *on_page(name)))
 
 
 @pytest.mark.browser
@@ -197,10 +203,10 @@ def test_bars_can_be_seen_on_a_phone(page):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", FIGURES)
-def test_ten_thousand_events_of_a_slider_draw_the_figure_twice(browser, name):
+def test_ten_thousand_events_of_a_slider_draw_the_figure_twice(page, name):
     """At once and in the next frame; what is shown in the end belongs to the last event."""
-    page = browser.new_page()  # with frames of its own
-    page.set_content(live.show(name, *on_page("*", name)).html)
+    page.goto("about:blank")  # with real frames again
+    page.set_content(live.show(name, *on_page(name)).html)
     updates, shown, expected = page.evaluate("""async () => {
         const frame = () => new Promise((next) => requestAnimationFrame(next));
         const slider = document.querySelector("input[type=range]:not([disabled])");
@@ -223,6 +229,5 @@ def test_ten_thousand_events_of_a_slider_draw_the_figure_twice(browser, name):
         move(slider.max);
         return [updates, shown, await settled()];
     }""")
-    page.close()
     assert updates == 2
     assert shown == expected

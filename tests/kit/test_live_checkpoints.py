@@ -5,12 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from live_helpers import (  # noqa: F401
+from live_helpers import (
     CHAPTERS,
-    browser_fixture,
     call,
     on_page,
-    page_fixture,
 )
 
 from coursekit import live
@@ -19,7 +17,7 @@ from dlvlib.training import EpochRecord, History
 from dlvlib.training.history import best_epoch, is_out_of_patience
 
 pytestmark = pytest.mark.browser
-DATA, FALLBACK = on_page("15_case_study_overfitting", "checkpoints")
+DATA, FALLBACK = on_page("checkpoints", "15_case_study_overfitting")
 FIGURE = live.show("checkpoints", DATA, FALLBACK)
 
 
@@ -53,10 +51,10 @@ def expected(run, rule, patience):
 
 
 @pytest.mark.parametrize("rule", ["loss", "top1", "last", "patience"])
-def test_rules_agree_with_the_training_loop(browser, rule):
+def test_rules_agree_with_the_training_loop(page, rule):
     cases = [[run, rule, 1 + i % 7] for i, run in enumerate(random_runs(200))]
     found = call(
-        browser,
+        page,
         "checkpoints",
         "return argument.map((case_) => figure.decide(...case_)).map((d) => [d.kept, d.trained]);",
         cases,

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, on_page, page_fixture  # noqa: F401
+from live_helpers import call, on_page
 from torch.nn import functional as F
 
 from coursekit import live
@@ -29,7 +29,7 @@ def conv2d(image: torch.Tensor, kernel: torch.Tensor, **options) -> torch.Tensor
     return F.conv2d(image[None, None].double(), kernel[None, None].double(), **options)[0, 0]
 
 
-def test_maps_agree_with_torch_on_random_inputs(browser):
+def test_maps_agree_with_torch_on_random_inputs(page):
     drawn = random.Random(0)
     generator = torch.Generator().manual_seed(0)
     cases, expected = [], []
@@ -44,7 +44,7 @@ def test_maps_agree_with_torch_on_random_inputs(browser):
             continue
         cases.append([image.tolist(), kernel.tolist(), options])
     found = call(
-        browser,
+        page,
         "convolution",
         "return argument.map(([image, kernel, o]) => figure.convolve(image, kernel, o));",
         cases,
@@ -53,7 +53,7 @@ def test_maps_agree_with_torch_on_random_inputs(browser):
         torch.testing.assert_close(torch.tensor(one, dtype=torch.double), other)
 
 
-def test_sizes_agree_with_dlvlib_and_are_zero_where_nothing_fits(browser):
+def test_sizes_agree_with_dlvlib_and_are_zero_where_nothing_fits(page):
     cases, expected = [], []
     for size in range(1, 10):
         for kernel in (1, 2, 3, 5):
@@ -66,12 +66,12 @@ def test_sizes_agree_with_dlvlib_and_are_zero_where_nothing_fits(browser):
                 except ValueError:
                     expected.append(0)
     body = "return argument.map(([n, k, options]) => figure.outputSize(n, k, options));"
-    assert call(browser, "convolution", body, cases) == expected
+    assert call(page, "convolution", body, cases) == expected
     assert 0 in expected
 
 
 def test_the_page_prints_two_maps():
-    data, fallback = on_page("04_lenet", "convolution")
+    data, fallback = on_page("convolution", "04_lenet")
     kernels = {one["name"]: torch.tensor(one["weights"]) for one in data["kernels"]}
     image = torch.tensor(data["image"])
     assert image.shape == (8, 8) and image.min() >= 0 and image.max() <= 9

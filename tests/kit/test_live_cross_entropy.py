@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, page_fixture  # noqa: F401
+from live_helpers import call
 from torch.nn import functional as F
 
 from coursekit import live
@@ -13,9 +13,9 @@ DATA = {"truth": "butterfly", "rival": "candle", "limit": 6, "start": -1.3}
 FIGURE = live.show("cross_entropy", DATA, live.table("Loss", ["margin", "loss"], [["0", "0.693"]]))
 
 
-def values_of(browser, margins):
+def values_of(page, margins):
     found = call(
-        browser,
+        page,
         "cross_entropy",
         "return argument.map((m) => [figure.probability(m), figure.loss(m), figure.slope(m), "
         "figure.error(m)]);",
@@ -24,22 +24,22 @@ def values_of(browser, margins):
     return torch.tensor(found, dtype=torch.double).T
 
 
-def test_formulas_agree_with_torch_and_metrics(browser):
+def test_formulas_agree_with_torch_and_metrics(page):
     generator = torch.Generator().manual_seed(0)
     margins = 8 * torch.randn(300, generator=generator, dtype=torch.double)
     logits = torch.stack([margins + 5, torch.full_like(margins, 5)], dim=1).requires_grad_()
     targets = torch.zeros(300, dtype=torch.long)
     losses = F.cross_entropy(logits, targets, reduction="none")
     losses.sum().backward()
-    found = values_of(browser, margins)
+    found = values_of(page, margins)
     torch.testing.assert_close(found[0], torch.softmax(logits.detach(), dim=1)[:, 0])
     torch.testing.assert_close(found[1], losses.detach())
     torch.testing.assert_close(found[2], logits.grad[:, 0])
     assert 1 - found[3].mean().item() == pytest.approx(metrics.top_k_accuracy(logits, targets))
 
 
-def test_formulas_survive_large_margins(browser):
-    found = values_of(browser, torch.tensor([-2000.0, 2000.0]))
+def test_formulas_survive_large_margins(page):
+    found = values_of(page, torch.tensor([-2000.0, 2000.0]))
     assert found.T.tolist() == [[0, 2000, -1, 1], [1, 0, 0, 0]]
 
 

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from live_helpers import browser_fixture, call, on_page, page_fixture  # noqa: F401
+from live_helpers import call, on_page
 
 from coursekit import live
 from dlvlib.profile import cost
@@ -41,7 +41,7 @@ def as_dict(layer: cost.LayerCost) -> dict:
     return numbers | {"shape": list(layer.output_shape), "bytes": layer.output_bytes}
 
 
-def test_costs_are_those_of_dlvlib_on_many_layers(browser):
+def test_costs_are_those_of_dlvlib_on_many_layers(page):
     layers = random_layers(1000)
     body = """return argument.map(({ shape, kernels, kernel, ...options }) => {
         const conv = figure.convolution(shape, kernels, kernel, options);
@@ -50,7 +50,7 @@ def test_costs_are_those_of_dlvlib_on_many_layers(browser):
         return [conv, figure.separable(shape, kernels, kernel, plain),
             figure.dense(shape, outputs, options)];
     });"""
-    for layer, found in zip(layers, call(browser, "layer_cost", body, layers), strict=True):
+    for layer, found in zip(layers, call(page, "layer_cost", body, layers), strict=True):
         options = {key: layer[key] for key in ("stride", "padding", "bias")}
         asked = (tuple(layer["shape"]), layer["kernels"], layer["kernel"])
         conv = cost.conv2d(*asked, groups=layer["groups"], **options)
@@ -60,10 +60,10 @@ def test_costs_are_those_of_dlvlib_on_many_layers(browser):
         assert found == [as_dict(conv), as_dict(separable), as_dict(dense)], layer
 
 
-def test_the_ratio_is_that_of_macs_and_of_weights(browser):
+def test_the_ratio_is_that_of_macs_and_of_weights(page):
     layers = [layer for layer in random_layers(200) if layer["groups"] == 1]
     body = "return argument.map(({ kernels, kernel }) => figure.ratio(kernels, kernel));"
-    for layer, found in zip(layers, call(browser, "layer_cost", body, layers), strict=True):
+    for layer, found in zip(layers, call(page, "layer_cost", body, layers), strict=True):
         options = {"stride": layer["stride"], "padding": layer["padding"], "bias": False}
         asked = (tuple(layer["shape"]), layer["kernels"], layer["kernel"])
         separable, conv = (
@@ -75,7 +75,7 @@ def test_the_ratio_is_that_of_macs_and_of_weights(browser):
 
 
 def test_the_page_prints_four_forms():
-    data, fallback = on_page("12_depthwise_separable", "layer_cost")
+    data, fallback = on_page("layer_cost", "12_depthwise_separable")
     shape = (data["start"]["channels"], data["start"]["size"], data["start"]["size"])
     asked, options = (shape, data["start"]["kernels"], 3), {"padding": 1, "bias": False}
     forms = {

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, on_page, page_fixture  # noqa: F401
+from live_helpers import call, on_page
 from torch.nn import functional as F
 
 from coursekit import live
@@ -19,7 +19,7 @@ def pooled(kind: str, values: torch.Tensor, size: int, stride: int) -> torch.Ten
     return POOLS[kind](values[None, None].double(), size, stride)[0, 0]
 
 
-def test_pooling_agrees_with_torch_on_random_maps(browser):
+def test_pooling_agrees_with_torch_on_random_maps(page):
     generator = torch.Generator().manual_seed(0)
     cases, expected = [], []
     for kind, size, stride in itertools.product(POOLS, range(1, 5), range(1, 5)):
@@ -28,13 +28,13 @@ def test_pooling_agrees_with_torch_on_random_maps(browser):
             cases.append([values.tolist(), kind, size, stride])
             expected.append(pooled(kind, values, size, stride))
     body = "return argument.map((one) => figure.pool(...one));"
-    for one, other in zip(call(browser, "pooling", body, cases), expected, strict=True):
+    for one, other in zip(call(page, "pooling", body, cases), expected, strict=True):
         torch.testing.assert_close(torch.tensor(one, dtype=torch.double), other)
 
 
-def test_shifts_agree_with_torch(browser):
+def test_shifts_agree_with_torch(page):
     body = "return [-9, -1, 0, 1, 3, 8, 11].map((steps) => figure.roll(argument, steps));"
-    found = call(browser, "pooling", body, MAP[:3].tolist())
+    found = call(page, "pooling", body, MAP[:3].tolist())
     assert found == [MAP[:3].roll(s, dims=1).tolist() for s in (-9, -1, 0, 1, 3, 8, 11)]
 
 
@@ -54,19 +54,19 @@ def answers(kind, size, stride, shift):
     return [pooled(kind, m, size, stride) for m in (MAP, MAP.roll(shift, dims=1))]
 
 
-def test_verdicts_agree_with_the_definition(browser):
+def test_verdicts_agree_with_the_definition(page):
     pairs = [answers(*setting) for setting in SETTINGS]
     body = """return argument.map(([before, after]) => {
         const moved = figure.movedBy(before, after);
         return moved === null ? "neither" : moved ? "equivariant" : "invariant";
     });"""
-    found = call(browser, "pooling", body, [[b.tolist(), a.tolist()] for b, a in pairs])
+    found = call(page, "pooling", body, [[b.tolist(), a.tolist()] for b, a in pairs])
     assert found == [behaviour(*pair) for pair in pairs]
     assert set(found) == {"neither", "equivariant", "invariant"}
 
 
 def test_the_page_prints_its_map():
-    data, fallback = on_page("08_key_ingredients", "pooling")
+    data, fallback = on_page("pooling", "08_key_ingredients")
     for row in data["map"]:
         assert f">{''.join(map(str, row))}</th></tr>" in fallback
     values = torch.tensor(data["map"])
@@ -89,10 +89,16 @@ def set_slider(stage, name: str, value: int) -> None:
     stage.get_by_role("slider", name=name).fill(str(value))
 
 
-def numbers(stage, place: int) -> torch.Tensor:
-    """The values written in picture number `place`: map, its answer, shifted map, its answer."""
-    texts = stage.get_by_role("img").nth(place).locator("text").all_text_contents()
-    return torch.tensor([float(text) for text in texts], dtype=torch.double)
+READ = """(stage) => {
+    const pictures = [...stage.querySelectorAll("[role=img]")];
+    const written = (picture) =>
+        [...picture.querySelectorAll("text")].map((text) => Number(text.textContent));
+    return [
+        pictures.map(written),
+        pictures[3].querySelectorAll("path:not([fill=none])").length,
+        stage.querySelector("[role=status]").innerText,
+    ];
+}"""
 
 
 @pytest.mark.parametrize("kind", POOLS)
@@ -104,13 +110,13 @@ def test_the_drawing_and_the_verdict(stage, kind, size):
         set_slider(stage, "stride", stride)
         set_slider(stage, "shift", shift)
         before, after = answers(kind, int(size), stride, shift)
-        torch.testing.assert_close(numbers(stage, 1), before.flatten(), atol=0.0051, rtol=0)
-        assert numbers(stage, 2).tolist() == MAP.roll(shift, dims=1).flatten().tolist()
-        torch.testing.assert_close(numbers(stage, 3), after.flatten(), atol=0.0051, rtol=0)
-        corners = stage.get_by_role("img").nth(3).locator("path:not([fill=none])").count()
+        # The pictures: the map, its answer, the shifted map, its answer.
+        numbers, corners, said = stage.evaluate(READ)
+        assert numbers[1] == pytest.approx(before.flatten().tolist(), abs=0.0051)
+        assert numbers[2] == MAP.roll(shift, dims=1).flatten().tolist()
+        assert numbers[3] == pytest.approx(after.flatten().tolist(), abs=0.0051)
         changed = int((before != after).sum())
         assert corners == changed
-        said = stage.locator("[role=status]").inner_text()
         if shift == 0:
             assert said == "Nothing is shifted yet."
             continue

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, on_page, page_fixture  # noqa: F401
+from live_helpers import call, on_page
 from torch import nn
 
 from coursekit import live
@@ -10,7 +10,7 @@ from dlvlib.models import build
 from dlvlib.profile import receptive_field
 
 pytestmark = pytest.mark.browser
-DATA, FALLBACK = on_page("10_vgg_receptive_field", "receptive_field")
+DATA, FALLBACK = on_page("receptive_field", "10_vgg_receptive_field")
 FIGURE = live.show("receptive_field", DATA, FALLBACK)
 
 
@@ -21,25 +21,25 @@ def random_windows(generator, num_layers):
     return list(zip(draw(1, 8), draw(1, 4), draw(0, 4), draw(1, 4), strict=True))
 
 
-def grown(browser, stacks):
-    found = call(browser, "receptive_field", "return argument.map(figure.grow);", stacks)
+def grown(page, stacks):
+    found = call(page, "receptive_field", "return argument.map(figure.grow);", stacks)
     return [[(f["size"], f["jump"], f["start"]) for f in fields] for fields in found]
 
 
-def test_recurrence_agrees_with_dlvlib_on_random_stacks(browser):
+def test_recurrence_agrees_with_dlvlib_on_random_stacks(page):
     generator = torch.Generator().manual_seed(0)
     stacks = [random_windows(generator, 1 + i % 12) for i in range(300)]
     expected = [
         [(f.size, f.stride, f.start) for f in receptive_field.grow(windows)] for windows in stacks
     ]
-    assert grown(browser, stacks) == expected
+    assert grown(page, stacks) == expected
 
 
-def test_map_sizes_agree_with_torch(browser):
+def test_map_sizes_agree_with_torch(page):
     generator = torch.Generator().manual_seed(1)
     windows = [window for window in random_windows(generator, 200) if window[2] < 40]
     found = call(
-        browser,
+        page,
         "receptive_field",
         "return argument.map((window) => figure.mapSizes(40, [window])[0]);",
         windows,
@@ -52,13 +52,13 @@ def test_map_sizes_agree_with_torch(browser):
 @pytest.mark.parametrize(
     ("position", "model", "channels"), [(0, "lenet5", 1), (1, "alexnet", 3), (2, "vgg16", 3)]
 )
-def test_page_draws_the_fields_of_the_models(browser, position, model, channels):
+def test_page_draws_the_fields_of_the_models(page, position, model, channels):
     network = DATA["networks"][position]
     with torch.device("meta"):
         net = build(model)
     shape = (channels, network["image"], network["image"])
     expected = [field.size for field in receptive_field.of(net, shape)]
-    (found,) = grown(browser, [[layer[1:] for layer in network["layers"]]])
+    (found,) = grown(page, [[layer[1:] for layer in network["layers"]]])
     sizes = [size for size, _, _ in found]
     assert list(dict.fromkeys(expected)) == sizes  # the others do not grow
     assert len(set(sizes)) == len(sizes)

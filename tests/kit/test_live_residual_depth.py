@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from live_helpers import browser_fixture, call, on_page, page_fixture  # noqa: F401
+from live_helpers import call, on_page
 from torch import nn
 from torch.nn import functional as F
 
@@ -13,36 +13,40 @@ from dlvlib.models.resnet import CifarResNet
 from dlvlib.runtime import set_seed
 
 pytestmark = pytest.mark.browser
-DATA, FALLBACK = on_page("13_degradation_and_residuals", "residual_depth")
+DATA, FALLBACK = on_page("residual_depth", "13_degradation_and_residuals")
 FIGURE = live.show("residual_depth", DATA, FALLBACK)
 CASES = [(0.8, None), (1.0, None), (1.2, None), (1.0, 1.0), (1.2, 0.5), (1.0, 0.1), (0.8, 0.0)]
 
 
-def simulated(gain, scale, *, depth=10, width=768, num_nets=12):
-    """Root mean square factor (signal, gradient) of `depth` random layers; scale None: plain."""
+def simulated(depth=10, width=768, num_nets=12):
+    """Root mean square factors (signal, gradient) of `depth` random layers, for each case.
+
+    In a plain network (scale None) a layer is its branch alone.
+    """
     draw = torch.Generator().manual_seed(0)
-    squares = torch.zeros(2, dtype=torch.double)
+    gains = torch.tensor([[gain] for gain, _ in CASES])
+    scales = torch.tensor([[1.0 if scale is None else scale] for _, scale in CASES])
+    keeps = torch.tensor([[float(scale is not None)] for _, scale in CASES])
+    squares = torch.zeros(2, len(CASES), dtype=torch.double)
     for _ in range(num_nets):
-        start = torch.randn(width, generator=draw).requires_grad_()
+        start = torch.randn(width, generator=draw).repeat(len(CASES), 1).requires_grad_()
         values = start
         for _ in range(depth):
-            weight = gain * math.sqrt(2 / width) * torch.randn(width, width, generator=draw)
-            branch = weight @ torch.relu(values)
-            values = branch if scale is None else values + scale * branch
+            weight = math.sqrt(2 / width) * torch.randn(width, width, generator=draw)
+            values = keeps * values + scales * gains * (torch.relu(values) @ weight)
         direction = torch.randn(width, generator=draw)
-        (gradient,) = torch.autograd.grad(values @ direction, start)
-        ratios = values.detach().norm() / start.detach().norm(), gradient.norm() / direction.norm()
-        squares += torch.stack(ratios).double() ** 2 / num_nets
+        (gradient,) = torch.autograd.grad((values @ direction).sum(), start)
+        ratios = values.norm(dim=1) / start.norm(dim=1), gradient.norm(dim=1) / direction.norm()
+        squares += torch.stack(ratios).detach().double() ** 2 / num_nets
     return squares.sqrt()
 
 
-@pytest.mark.parametrize(("gain", "scale"), CASES)
-def test_factors_agree_with_wide_random_networks(browser, gain, scale):
-    formula = "plainFactor(argument[0])" if scale is None else "residualFactor(...argument)"
-    factor = call(browser, "residual_depth", f"return figure.{formula};", [gain, scale])
-    found = simulated(gain, scale)
+def test_factors_agree_with_wide_random_networks(page):
+    body = """return argument.map(([gain, scale]) =>
+        scale === null ? figure.plainFactor(gain) : figure.residualFactor(gain, scale));"""
+    factors = torch.tensor(call(page, "residual_depth", body, CASES), dtype=torch.double)
     # Ten layers multiply a mistake in the factor by ten: 8 % here is less than 1 % per layer.
-    torch.testing.assert_close(found, torch.full_like(found, factor**10), rtol=0.08, atol=0)
+    torch.testing.assert_close(simulated(), (factors**10).expand(2, -1), rtol=0.08, atol=0)
 
 
 def test_most_of_the_fading_in_the_convolutional_nets_comes_from_the_padding():
@@ -99,8 +103,8 @@ def test_keyboard_changes_the_words(page):
     assert "gradient back through 110 layers" in label
 
 
-def test_fallback_holds_the_numbers_of_the_script(browser):
+def test_fallback_holds_the_numbers_of_the_script(page):
     least, most, depth = DATA["depth"]
     assert least < depth < most
-    factor = call(browser, "residual_depth", "return figure.residualFactor(1, 1);", None)
+    factor = call(page, "residual_depth", "return figure.residualFactor(1, 1);", None)
     assert f"<td>{factor**depth:.1e}</td>" in FALLBACK

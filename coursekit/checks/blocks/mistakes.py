@@ -3,7 +3,8 @@
 Every option left at its default gives the right block.
 """
 
-from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -123,73 +124,51 @@ class PerChannel(nn.Module):
         return mixed
 
 
-INCEPTION_MISTAKES: dict[str, Callable[..., nn.Module]] = {
+Changes = dict[str, dict[str, Any]]  # hint: the options of the wrong block
+
+_INCEPTION: Changes = {
     "The 5×5 convolution needs a padding of 2: with 1, as on the slide, its maps are "
-    "smaller than the others.": lambda *a: WrongInception(*a, padding=1),
-    "There is no ReLU after any convolution: the whole block is linear but for the "
-    "pooling.": lambda *a: WrongInception(*a, inner=False, outer=False),
-    "There is no ReLU between the 1×1 and the convolution after it: the two are one "
-    "linear map.": lambda *a: WrongInception(*a, inner=False),
-    "The last convolution of each branch needs a ReLU too.": lambda *a: WrongInception(
-        *a, outer=False
-    ),
-    "Axis 0 is the batch; the branches are joined along the channels.": (
-        lambda *a: WrongInception(*a, dim=0)
-    ),
-    "Axis 2 is the height; the branches are joined along the channels.": (
-        lambda *a: WrongInception(*a, dim=2)
-    ),
-    "The last axis is the width; the branches are joined along the channels.": (
-        lambda *a: WrongInception(*a, dim=3)
-    ),
-    "The branches are added; Inception lays their channels one after the other.": (
-        lambda *a: WrongInception(*a, dim=None)
-    ),
-    "The pooling needs a padding of 1 to keep height and width.": (
-        lambda *a: WrongInception(*a, pool=nn.MaxPool2d(3, stride=1))
-    ),
-    "A pooling strides by its window unless you pass stride=1.": (
-        lambda *a: WrongInception(*a, pool=nn.MaxPool2d(3, padding=1))
-    ),
-    "The fourth branch takes the mean of its window; the block takes the largest value.": (
-        lambda *a: WrongInception(*a, pool=nn.AvgPool2d(3, stride=1, padding=1))
-    ),
-    "The fourth branch has no pooling.": lambda *a: WrongInception(*a, pool=nn.Identity()),
-    "The third branch has a 3×3 window; it should see 5×5.": lambda *a: WrongInception(
-        *a, window=3, padding=1
-    ),
-    "The large windows read all channels; let them read the reduced ones.": (
-        lambda *a: WrongInception(*a, reduce=False)
-    ),
-    "The branches are joined in another order: 1×1, 3×3, 5×5, pooling.": (
-        lambda *a: WrongInception(*a, order=(3, 2, 1, 0))
-    ),
+    "smaller than the others.": {"padding": 1},
+    "There is no ReLU after any convolution: the whole block is linear but for the pooling.": {
+        "inner": False,
+        "outer": False,
+    },
+    "There is no ReLU between the 1×1 and the convolution after it: the two are one linear map.": {
+        "inner": False
+    },
+    "The last convolution of each branch needs a ReLU too.": {"outer": False},
+    "Axis 0 is the batch; the branches are joined along the channels.": {"dim": 0},
+    "Axis 2 is the height; the branches are joined along the channels.": {"dim": 2},
+    "The last axis is the width; the branches are joined along the channels.": {"dim": 3},
+    "The branches are added; Inception lays their channels one after the other.": {"dim": None},
+    "The pooling needs a padding of 1 to keep height and width.": {
+        "pool": nn.MaxPool2d(3, stride=1)
+    },
+    "A pooling strides by its window unless you pass stride=1.": {
+        "pool": nn.MaxPool2d(3, padding=1)
+    },
+    "The fourth branch takes the mean of its window; the block takes the largest value.": {
+        "pool": nn.AvgPool2d(3, stride=1, padding=1)
+    },
+    "The fourth branch has no pooling.": {"pool": nn.Identity()},
+    "The third branch has a 3×3 window; it should see 5×5.": {"window": 3, "padding": 1},
+    "The large windows read all channels; let them read the reduced ones.": {"reduce": False},
+    "The branches are joined in another order: 1×1, 3×3, 5×5, pooling.": {"order": (3, 2, 1, 0)},
 }
-SEPARABLE_MISTAKES: dict[str, Callable[..., nn.Module]] = {
-    "The first step mixes channels: it needs groups=in_channels.": (
-        lambda *a: WrongSeparable(*a, groups=1)
-    ),
+_SEPARABLE: Changes = {
+    "The first step mixes channels: it needs groups=in_channels.": {"groups": 1},
     "The first step gives out_channels maps; depthwise means one map for each channel "
-    "that comes in.": lambda *a: WrongSeparable(*a, early=True),
-    "The 1×1 step comes first; look around first, then mix.": (
-        lambda *a: WrongSeparable(*a, swapped=True)
-    ),
-    "There is a ReLU between the two steps; Xception has none.": (
-        lambda *a: WrongSeparable(*a, between=nn.ReLU())
-    ),
-    "Both convolutions have biases; leave them out here.": (
-        lambda *a: WrongSeparable(*a, bias=(True, True))
-    ),
-    "The second convolution has biases; leave them out here.": (
-        lambda *a: WrongSeparable(*a, bias=(False, True))
-    ),
-    "The padding is missing, so height and width shrink.": (
-        lambda *a: WrongSeparable(*a, padding=0)
-    ),
-    "A padding of 1 keeps the size for a 3×3 window only; it should follow the window.": (
-        lambda *a: WrongSeparable(*a, padding=1)
-    ),
-    "The second step has a window too; mixing takes 1×1.": (
-        lambda *a: WrongSeparable(*a, wide=True)
-    ),
+    "that comes in.": {"early": True},
+    "The 1×1 step comes first; look around first, then mix.": {"swapped": True},
+    "There is a ReLU between the two steps; Xception has none.": {"between": nn.ReLU()},
+    "Both convolutions have biases; leave them out here.": {"bias": (True, True)},
+    "The second convolution has biases; leave them out here.": {"bias": (False, True)},
+    "The padding is missing, so height and width shrink.": {"padding": 0},
+    "A padding of 1 keeps the size for a 3×3 window only; it should follow the window.": {
+        "padding": 1
+    },
+    "The second step has a window too; mixing takes 1×1.": {"wide": True},
 }
+
+INCEPTION_MISTAKES = {h: partial(WrongInception, **change) for h, change in _INCEPTION.items()}
+SEPARABLE_MISTAKES = {h: partial(WrongSeparable, **change) for h, change in _SEPARABLE.items()}

@@ -7,6 +7,7 @@ systems, and code that needs CUDA, use a thread, which can only be asked to stop
 
 import contextlib
 import ctypes
+import gc
 import io
 import os
 import pickle
@@ -134,6 +135,7 @@ def _be_the_child(steps: Sequence[Step], writer: int) -> None:
     """Send the values of the steps and what they printed, then end without any cleaning up."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the kernel, our parent
+        gc.freeze()  # a collection would copy every page of the kernel's objects
         _limit_memory()
         torch.set_num_threads(1)  # the pool of threads was not forked
         torch.cuda.is_available = lambda: False  # a forked process cannot use it
