@@ -27,52 +27,62 @@ RECIPE = {
 }
 
 
-def command(tmp_path, model, recipe, name):
-    (tmp_path / "c.yaml").write_text(yaml.safe_dump(recipe))
-    arguments = ["--model", model, "--data", "digits", "--config", str(tmp_path / "c.yaml")]
-    return [*arguments, "--output", str(tmp_path / f"{name}.json")]
+def command(folder, model, name, **settings):
+    (folder / f"{model}.yaml").write_text(yaml.safe_dump(RECIPE | settings))
+    config, output = folder / f"{model}.yaml", folder / f"{name}-{model}.json"
+    return f"--model {model} --data digits --config {config} --output {output}".split()
 
 
-def torchrun(arguments):
+def lenet5(folder, name):
+    return [*command(folder, "lenet5", name, accumulate=3), "--image-size", "32"]
+
+
+def resnet20(folder, name):
+    return command(folder, "resnet20", name, weight_decay=1e-4, schedule="cosine")
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """What two processes have written, and what they printed; one start for all tests."""
+    folder = tmp_path_factory.mktemp("together")
+    saving = ["--checkpoint", str(folder / "saved.pt"), "--checkpoint-every", "5"]
+    commands = [[*lenet5(folder, "two"), *saving], resnet20(folder, "two")]
+    (folder / "commands.json").write_text(json.dumps(commands))
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(TESTS)])
-    line = [sys.executable, *launcher, *arguments]
-    return subprocess.run(line, capture_output=True, text=True, env=environment)
+    line = [sys.executable, *launcher, str(TESTS / "train_together.py"), str(folder)]
+    done = subprocess.run(line, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
 
 
-def read(tmp_path, name):
-    return json.loads((tmp_path / f"{name}.json").read_text())
+def one_and_two(folder, make_command):
+    """The records of one process, and of two that should follow it."""
+    assert main(make_command(folder, "one")) == 0
+    return [
+        json.loads(p.read_text()) for p in sorted(folder.glob(f"*-{make_command.__name__}.json"))
+    ]
 
 
 @pytest.mark.slow
-def test_two_processes_follow_the_run_of_one(tmp_path):
-    recipe = RECIPE | {"accumulate": 3}
-    alone = [*command(tmp_path, "lenet5", recipe, "alone"), "--image-size", "32"]
-    together = [*command(tmp_path, "lenet5", recipe, "together"), "--image-size", "32"]
-    together += ["--checkpoint", str(tmp_path / "run.pt"), "--checkpoint-every", "5"]
-    assert main(alone) == 0
-    done = torchrun(["-m", "dlvlib.training", *together])
-    assert done.returncode == 0, done.stderr
-    one, two = read(tmp_path, "alone"), read(tmp_path, "together")
+def test_two_processes_follow_the_run_of_one(together):
+    folder, printed = together
+    one, two = one_and_two(folder, lenet5)
     assert len(one["weights"]) == 1 and len(set(two["weights"])) == 1 < len(two["weights"])
     for a, b in zip(one["history"], two["history"], strict=True):
         for name in ("train_loss", "train_top1", "val_loss", "val_top1", "lr"):
             assert b[name] == pytest.approx(a[name], rel=1e-4, abs=2e-3 * ("top1" in name))
     assert two["test"]["loss"] == pytest.approx(one["test"]["loss"], rel=1e-3)
-    assert done.stdout.count("epoch 1: train loss") == 1  # only the first process prints
-    saved = torch.load(tmp_path / "run.pt", weights_only=True)
+    lenet5_printed = printed.partition("resnet20 on")[0]
+    assert lenet5_printed.count("epoch 1: train loss") == 1  # only the first process prints
+    saved = torch.load(folder / "saved.pt", weights_only=True)
     assert saved["epoch"] == 3 and saved["identity"]["processes"] == 2
 
 
 @pytest.mark.slow
-def test_two_processes_with_batch_norm_end_with_the_same_weights(tmp_path):
-    recipe = RECIPE | {"weight_decay": 1e-4, "schedule": "cosine"}
-    assert main(command(tmp_path, "resnet20", recipe, "alone")) == 0
-    together = command(tmp_path, "resnet20", recipe, "together")
-    done = torchrun(["-m", "dlvlib.training", *together])
-    assert done.returncode == 0, done.stderr
-    one, two = read(tmp_path, "alone"), read(tmp_path, "together")
+def test_two_processes_with_batch_norm_end_with_the_same_weights(together):
+    one, two = one_and_two(together[0], resnet20)
     assert len(two["weights"]) == 2 and len(set(two["weights"])) == 1
     for a, b in zip(one["history"], two["history"], strict=True):
         assert b["train_loss"] == pytest.approx(a["train_loss"], rel=0.1)
@@ -80,10 +90,8 @@ def test_two_processes_with_batch_norm_end_with_the_same_weights(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_stopped_in_mid_epoch_go_on_with_the_same_bits(tmp_path):
-    done = torchrun([str(TESTS / "resume_processes.py"), str(tmp_path)])
-    assert done.returncode == 0, done.stderr
-    first, second = json.loads((tmp_path / "found.json").read_text())
+def test_two_processes_stopped_in_mid_epoch_go_on_with_the_same_bits(together):
+    first, second = json.loads((together[0] / "found.json").read_text())
     assert first == second  # in both processes
     plain, saving, resumed, (share_right, val_loss, whole_loss) = first
     assert plain == saving == resumed

@@ -1,6 +1,10 @@
-"""Run by test_training_processes under torchrun: stop two processes mid-epoch, and go on."""
+"""Run by test_training_processes under torchrun, in each of two processes.
+
+They train by the command lines of a JSON file; then they stop in mid-epoch, and go on.
+"""
 
 import json
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -8,11 +12,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
+import torch.distributed as dist
 from torch import nn
 from training_helpers import config, digits, small_net, without_time
 
 from dlvlib.training import checkpoint, evaluate, fit, predict
-from dlvlib.training.distributed import joined
+from dlvlib.training.__main__ import main as train_command
+from dlvlib.training.distributed import current
 
 SETTINGS = config(batch_size=32, lr=0.05, momentum=0.9, num_epochs=3, precision="bf16")
 
@@ -43,23 +49,28 @@ def measure_shares(data) -> tuple[float, float, float]:
 def main() -> None:
     """Write what each process found: uninterrupted, while saving, resumed; and the shares."""
     folder, data = Path(sys.argv[1]), digits(97)  # the last batch has one image for two
-    with joined(torch.device("cpu")) as processes:
-        plain = train(data)
-        write = checkpoint.write_atomically
+    leave, dist.destroy_process_group = dist.destroy_process_group, lambda: None
+    for arguments in json.loads((folder / "commands.json").read_text()):
+        if train_command(arguments):
+            sys.exit(1)
+        os.environ.pop("TORCHELASTIC_RUN_ID", None)  # processes can join once only
+    plain = train(data)
+    write = checkpoint.write_atomically
 
-        def write_and_keep(path, content):
-            write(path, content)
-            values = torch.load(path, weights_only=True)
-            if (values["epoch"], values["step"]) == (2, 3):
-                shutil.copy(path, folder / "middle.pt")
+    def write_and_keep(path, content):
+        write(path, content)
+        values = torch.load(path, weights_only=True)
+        if (values["epoch"], values["step"]) == (2, 3):
+            shutil.copy(path, folder / "middle.pt")
 
-        checkpoint.write_atomically = write_and_keep
-        saving = train(data, checkpoint=folder / "run.pt", checkpoint_every=1)
-        checkpoint.write_atomically = write
-        resumed = train(data, checkpoint=folder / "middle.pt")
-        found = processes.gather([plain, saving, resumed, measure_shares(data)])
-    if processes.rank == 0:
+    checkpoint.write_atomically = write_and_keep
+    saving = train(data, checkpoint=folder / "run.pt", checkpoint_every=1)
+    checkpoint.write_atomically = write
+    resumed = train(data, checkpoint=folder / "middle.pt")
+    found = current().gather([plain, saving, resumed, measure_shares(data)])
+    if current().rank == 0:
         (folder / "found.json").write_text(json.dumps(found))
+    leave()
 
 
 if __name__ == "__main__":
