@@ -16,8 +16,8 @@ from .claims import Claim, add_anchor, anchor_of, format_claim, read_claims, val
 from .tables import in_reading_order, list_table
 
 KINDS = {
-    "computed": "An expression gives the value again, to the last digit. A value one unit off "
-    "fails a test.",
+    "computed": "An expression gives the value again, to the last digit, and every part of it "
+    "matters.",
     "cited": "The value is in the source that is named, at the place that is named.",
     "recorded": "The value is the lecture's. The mean of our recorded runs must lie in a band.",
     "corrected": "The lecture says one thing, and another is right.",
