@@ -224,3 +224,8 @@ def test_a_description_names_the_data_and_its_sizes():
         "image_size": 16,
     }
     assert train.checksum != test.checksum
+
+
+def test_a_tenth_is_split_off_unless_told_otherwise():
+    train, val = split(image_set([0] * 60 + [1] * 40, 2))
+    assert (len(train), len(val)) == (90, 10)

@@ -97,6 +97,12 @@ def test_a_confidence_on_an_edge_is_in_the_bin_below(dtype):
     assert error == pytest.approx(0.175, abs=3e-3)
 
 
+def test_a_confidence_on_an_edge_is_compared_in_its_own_type():
+    probs = torch.tensor([[0.6, 0.4], [0.55, 0.45]])  # 0.6 as float32 exceeds 0.6 as float64
+    error = metrics.expected_calibration_error(probs, torch.tensor([0, 1]), 10)
+    assert error == pytest.approx(0.575 - 0.5)  # both are in (0.5, 0.6]
+
+
 def test_a_perfectly_calibrated_guess_has_no_calibration_error():
     probs = torch.tensor([[0.75, 0.25]]).repeat(4, 1)
     targets = torch.tensor([0, 0, 0, 1])

@@ -280,6 +280,7 @@ def test_grow_agrees_with_the_same_model():
         (Forward(lambda x, a: a(x).flatten(1), conv(3, stride=2, padding=1)), 17, 2, -1),
         (Forward(lambda x, a: x + a(x)[:, 0], conv(5, padding=2)), 5, 1, -2),  # (1, H, W) is added
         (Forward(lambda x, a: a(x.mT).mT, conv((3, 5), padding=(1, 2))), 5, 1, -2),
+        (nn.Sequential(conv(3), nn.Linear(14, 5)), 3, 1, 0),  # at each row of the map
     ],
 )
 def test_operations_in_a_forward(model, size, stride, start):

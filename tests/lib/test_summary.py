@@ -182,6 +182,14 @@ def test_params_and_macs_are_pytorch_s(make):
     assert summary.macs == macs
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_bias_is_one_flop_for_each_value(bias):
+    rows = summarize(nn.Linear(8, 3, bias=bias), (4, 8, 8))  # at each of 32 rows
+    assert rows.flops == 2 * rows.macs + bias * 32 * 3 and rows.macs == 32 * 8 * 3
+    maps = summarize(nn.Conv2d(4, 2, 3, bias=bias), (4, 8, 8))
+    assert maps.flops == 2 * maps.macs + bias * 36 * 2 and maps.macs == 36 * 4 * 9 * 2
+
+
 def test_lazy_layers_stay_lazy():
     model = nn.Sequential(
         nn.LazyConv2d(8, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(10)
@@ -213,6 +221,8 @@ N = 4 * 8 * 8
         (lambda x: x.sum((2, 3)), N - 4, 0),
         (lambda x: x.amax((2, 3)), 0, N - 4),
         (lambda x: x.softmax(1), 64 * 15, 64 * 3),
+        (lambda x: x.softmax(2), 32 * 31, 32 * 7),
+        (lambda x: F.softmax(x.flatten(1), dim=None, _stacklevel=4), 4 * N - 1, N - 1),
         (lambda x: F.log_softmax(x.flatten(1), dim=1), 4 * N, N - 1),
         (lambda x: F.hardsigmoid(x), 2 * N, 2 * N),
         (lambda x: F.adaptive_max_pool2d(x, 1), 0, N - 4),
@@ -228,6 +238,7 @@ N = 4 * 8 * 8
         (nn.BatchNorm2d(4, affine=False, track_running_stats=False), 5 * N + 2 * 4, 0),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Implicit dimension choice for softmax")
 def test_operations_without_dot_products(forward, flops, comparisons):
     summary = summarize(Forward(forward), (4, 8, 8))
     assert (summary.macs, summary.flops, summary.comparisons) == (0, flops, comparisons)
