@@ -7,15 +7,16 @@ power, exp or tanh is 1 FLOP; a comparison is not a FLOP and is counted apart. A
 full where it reaches over the border.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Literal
 
 from dlvlib._common import check_int
-
-Shape = tuple[int, ...]
-Pair = int | tuple[int, int]  # one number for both axes, or (height, width)
+from dlvlib.profile import _layer
+from dlvlib.profile._layer import LayerCost as LayerCost
+from dlvlib.profile._layer import Pair, check_map, check_shape, check_shapes
+from dlvlib.profile._layer import Shape as Shape
 
 ACTIVATIONS = {  # (FLOPs, comparisons) per value; a smooth function is one evaluation
     "relu": (0, 1),
@@ -27,31 +28,6 @@ ACTIVATIONS = {  # (FLOPs, comparisons) per value; a smooth function is one eval
 }
 
 
-@dataclass(frozen=True)
-class LayerCost:
-    """What one layer costs for one image.
-
-    Shapes leave the batch axis out. `macs` counts the dot products of dense and convolutional
-    layers only; `flops` counts everything, 1 MAC = 2 FLOPs and a bias = 1 FLOP.
-    """
-
-    output_shape: Shape
-    params: int = 0
-    macs: int = 0
-    flops: int = 0
-    comparisons: int = 0
-    input_constraint: str = "any shape"
-    bytes_per_value: int = 4  # float32
-
-    @property
-    def output_bytes(self) -> int:
-        return prod(self.output_shape) * self.bytes_per_value
-
-    @property
-    def param_bytes(self) -> int:
-        return self.params * self.bytes_per_value
-
-
 def linear(input_shape: Shape, out_features: int, *, bias: bool = True) -> LayerCost:
     """Dense layer that reads every value of its (flattened) input.
 
@@ -61,7 +37,7 @@ def linear(input_shape: Shape, out_features: int, *, bias: bool = True) -> Layer
     >>> cost.params, cost.flops, cost.output_bytes
     (200960, 401664, 1024)
     """
-    num_inputs = prod(_check_shape(input_shape))
+    num_inputs = prod(check_shape(input_shape))
     out_features = check_int("out_features", out_features, 1)
     macs = num_inputs * out_features
     return LayerCost(
@@ -92,7 +68,7 @@ def conv2d(
     >>> cost.output_shape, cost.params, cost.flops, cost.output_bytes
     ((256, 26, 26), 2560, 3288064, 692224)
     """
-    in_channels, height, width = _check_map(input_shape)
+    in_channels, *sizes = check_map(input_shape)
     out_channels = check_int("out_channels", out_channels, 1)
     groups = check_int("groups", groups, 1)
     if in_channels % groups or out_channels % groups:
@@ -100,15 +76,14 @@ def conv2d(
             f"groups must divide the channels, got {groups} groups for "
             f"{in_channels} input and {out_channels} output channels"
         )
-    kernel = _pair("kernel_size", kernel_size, 1)
+    kernel = _layer.pair("kernel_size", kernel_size, 1)
     if padding == "same":
-        if _pair("stride", stride, 1) != (1, 1):
+        if _layer.pair("stride", stride, 1) != (1, 1):
             raise ValueError(f"stride must be 1 where padding is 'same', got {stride}")
-        size: tuple[int, ...] = (height, width)
-        least: tuple[int, ...] = (1, 1)
+        size, least = sizes, [1, 1]
     else:
         padding = 0 if padding == "valid" else padding
-        size, least = _slide((height, width), kernel, stride, padding, dilation)
+        size, least = _layer.slide(sizes, kernel, stride, padding, dilation)
     macs_per_value = in_channels // groups * prod(kernel)
     num_values = out_channels * prod(size)
     return LayerCost(
@@ -127,7 +102,6 @@ def depthwise_separable(
     *,
     stride: Pair = 1,
     padding: Pair = 0,
-    dilation: Pair = 1,
     bias: bool = True,
 ) -> LayerCost:
     """One kernel per channel, then a 1x1 convolution; with `bias`, both have one.
@@ -139,20 +113,19 @@ def depthwise_separable(
     >>> conv2d((1024, 7, 7), 1024, 3, padding=1, bias=False).params
     9437184
     """
-    channels = _check_map(input_shape)[0]
+    channels = check_map(input_shape)[0]
     depthwise = conv2d(
         input_shape,
         channels,
         kernel_size,
         stride=stride,
         padding=padding,
-        dilation=dilation,
         groups=channels,
         bias=bias,
     )
     pointwise = conv2d(depthwise.output_shape, out_channels, 1, bias=bias)
-    return LayerCost(
-        output_shape=pointwise.output_shape,
+    return replace(
+        pointwise,
         params=depthwise.params + pointwise.params,
         macs=depthwise.macs + pointwise.macs,
         flops=depthwise.flops + pointwise.flops,
@@ -175,11 +148,8 @@ def max_pool2d(
     >>> cost.output_shape, cost.params, cost.flops, cost.comparisons, cost.output_bytes
     ((1, 14, 14), 0, 0, 588, 784)
     """
-    output_shape, num_taps, least = _pool(
-        input_shape, kernel_size, stride, padding, dilation, ceil_mode
-    )
-    comparisons = prod(output_shape) * (num_taps - 1)
-    return LayerCost(output_shape=output_shape, comparisons=comparisons, input_constraint=least)
+    layer, num_taps = _layer.pool(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
+    return replace(layer, comparisons=prod(layer.output_shape) * (num_taps - 1))
 
 
 def avg_pool2d(
@@ -195,43 +165,27 @@ def avg_pool2d(
     >>> avg_pool2d((6, 28, 28), 2).flops
     4704
     """
-    output_shape, num_taps, least = _pool(input_shape, kernel_size, stride, padding, 1, ceil_mode)
-    flops = prod(output_shape) * num_taps
-    return LayerCost(output_shape=output_shape, flops=flops, input_constraint=least)
+    layer, num_taps = _layer.pool(input_shape, kernel_size, stride, padding, 1, ceil_mode)
+    return replace(layer, flops=prod(layer.output_shape) * num_taps)
 
 
 def adaptive_avg_pool2d(input_shape: Shape, output_size: Pair) -> LayerCost:
     """Mean over windows that cut any map into `output_size`; n FLOPs for n values.
 
     Window i of o on an axis of n pixels is [floor(i n / o), ceil((i + 1) n / o)).
-
-    >>> adaptive_avg_pool2d((256, 6, 6), 6).output_shape
-    (256, 6, 6)
     """
-    output_shape, num_taps = _adaptive_pool(input_shape, output_size)
-    return LayerCost(output_shape, flops=num_taps, input_constraint="any height and width")
+    layer, num_taps = _layer.adaptive_pool(input_shape, output_size)
+    return replace(layer, flops=num_taps)
 
 
 def adaptive_max_pool2d(input_shape: Shape, output_size: Pair) -> LayerCost:
-    """Largest of each window of `adaptive_avg_pool2d`: comparisons only.
-
-    >>> adaptive_max_pool2d((512, 7, 7), 1).comparisons
-    24576
-    """
-    output_shape, num_taps = _adaptive_pool(input_shape, output_size)
-    comparisons = num_taps - prod(output_shape)
-    return LayerCost(
-        output_shape, comparisons=comparisons, input_constraint="any height and width"
-    )
+    """Largest of each window of `adaptive_avg_pool2d`: comparisons only."""
+    layer, num_taps = _layer.adaptive_pool(input_shape, output_size)
+    return replace(layer, comparisons=num_taps - prod(layer.output_shape))
 
 
 def global_avg_pool2d(input_shape: Shape) -> LayerCost:
-    """Mean of each channel, which frees what follows from the image size.
-
-    >>> cost = global_avg_pool2d((512, 7, 7))
-    >>> cost.output_shape, cost.flops
-    ((512, 1, 1), 25088)
-    """
+    """Mean of each channel, which frees what follows from the image size."""
     return adaptive_avg_pool2d(input_shape, 1)
 
 
@@ -244,13 +198,9 @@ def batch_norm(input_shape: Shape, *, affine: bool = True) -> LayerCost:
     >>> batch_norm((64, 8, 8)).params, batch_norm((64, 8, 8)).flops
     (128, 8192)
     """
-    shape = _check_shape(input_shape)
-    return LayerCost(
-        shape,
-        params=2 * shape[0] * affine,
-        flops=2 * prod(shape),
-        input_constraint=f"{shape[0]} channels",
-    )
+    shape = check_shape(input_shape)
+    params, constraint = 2 * shape[0] * affine, f"{shape[0]} channels"
+    return LayerCost(shape, params, flops=2 * prod(shape), input_constraint=constraint)
 
 
 def group_norm(input_shape: Shape, num_groups: int, *, affine: bool = True) -> LayerCost:
@@ -258,20 +208,14 @@ def group_norm(input_shape: Shape, num_groups: int, *, affine: bool = True) -> L
 
     Per value a sum for the mean, a difference, a square, a sum for the variance and a quotient;
     per group 2 more for epsilon and root; then gamma and beta, 2 per value.
-
-    >>> group_norm((64, 8, 8), 32).params, group_norm((64, 8, 8), 32).flops
-    (128, 28736)
     """
-    shape = _check_shape(input_shape)
+    shape = check_shape(input_shape)
     num_groups = check_int("num_groups", num_groups, 1)
     if shape[0] % num_groups:
         raise ValueError(f"num_groups must divide the {shape[0]} channels, got {num_groups}")
-    return LayerCost(
-        shape,
-        params=2 * shape[0] * affine,
-        flops=(5 + 2 * affine) * prod(shape) + 2 * num_groups,
-        input_constraint=f"{shape[0]} channels",
-    )
+    params, constraint = 2 * shape[0] * affine, f"{shape[0]} channels"
+    flops = (5 + 2 * affine) * prod(shape) + 2 * num_groups
+    return LayerCost(shape, params, flops=flops, input_constraint=constraint)
 
 
 def layer_norm(input_shape: Shape, normalized_shape: Shape, *, affine: bool = True) -> LayerCost:
@@ -280,24 +224,17 @@ def layer_norm(input_shape: Shape, normalized_shape: Shape, *, affine: bool = Tr
     >>> layer_norm((7, 7, 96), (96,)).params
     192
     """
-    shape, last = _check_shape(input_shape), _check_shape(normalized_shape)
+    shape, last = check_shape(input_shape), check_shape(normalized_shape)
     if shape[-len(last) :] != last:
         raise ValueError(f"normalized_shape must end the input shape {shape}, got {last}")
+    params, constraint = 2 * prod(last) * affine, f"ends in {last}"
     flops = (5 + 2 * affine) * prod(shape) + 2 * (prod(shape) // prod(last))
-    return LayerCost(
-        shape, params=2 * prod(last) * affine, flops=flops, input_constraint=f"ends in {last}"
-    )
+    return LayerCost(shape, params, flops=flops, input_constraint=constraint)
 
 
 def local_response_norm(input_shape: Shape, size: int) -> LayerCost:
-    """Local response normalisation: per value a sum of `size` squares and 4 more operations.
-
-    The 4 are scale, shift, power and quotient.
-
-    >>> local_response_norm((96, 55, 55), 5).flops
-    4065600
-    """
-    shape = _check_map(input_shape)
+    """Per value a sum of `size` squares, and 4 more: scale, shift, power and quotient."""
+    shape = check_map(input_shape)
     flops = prod(shape) * (2 * check_int("size", size, 1) + 4)
     return LayerCost(shape, flops=flops, input_constraint="a (C, H, W) map")
 
@@ -308,7 +245,7 @@ def activation(input_shape: Shape, kind: str = "relu") -> LayerCost:
     >>> activation((6, 28, 28)).comparisons, activation((6, 28, 28), "tanh").flops
     (4704, 4704)
     """
-    shape = _check_shape(input_shape)
+    shape = check_shape(input_shape)
     if kind not in ACTIVATIONS:
         raise ValueError(f"kind must be one of {', '.join(ACTIVATIONS)}, got {kind!r}")
     flops, comparisons = (count * prod(shape) for count in ACTIVATIONS[kind])
@@ -316,12 +253,8 @@ def activation(input_shape: Shape, kind: str = "relu") -> LayerCost:
 
 
 def dropout(input_shape: Shape) -> LayerCost:
-    """Nothing: at inference dropout passes its input on.
-
-    >>> dropout((4096,)).flops
-    0
-    """
-    return LayerCost(output_shape=_check_shape(input_shape))
+    """Nothing: at inference dropout passes its input on."""
+    return LayerCost(check_shape(input_shape))
 
 
 def softmax(input_shape: Shape, *, log: bool = False) -> LayerCost:
@@ -333,147 +266,36 @@ def softmax(input_shape: Shape, *, log: bool = False) -> LayerCost:
     >>> softmax((10,)).flops
     39
     """
-    shape = _check_shape(input_shape)
+    shape = check_shape(input_shape)
     if len(shape) != 1:
         raise ValueError(f"input_shape of a softmax must be (K,), got {shape}")
     return LayerCost(shape, flops=4 * shape[0] - 1 + log, comparisons=shape[0] - 1)
 
 
 def flatten(input_shape: Shape) -> LayerCost:
-    """A vector with the same values, at no cost.
-
-    >>> flatten((16, 5, 5)).output_shape
-    (400,)
-    """
-    return LayerCost(output_shape=(prod(_check_shape(input_shape)),))
+    """A vector with the same values, at no cost."""
+    return LayerCost((prod(check_shape(input_shape)),))
 
 
 def add(input_shapes: Sequence[Shape]) -> LayerCost:
-    """Sum of maps of one shape, as at the end of a residual block.
-
-    >>> add([(64, 8, 8), (64, 8, 8)]).flops
-    4096
-    """
-    first, *others = [_check_shape(shape) for shape in _check_several(input_shapes, 2)]
-    if any(shape != first for shape in others):
-        raise ValueError(f"input_shapes of a sum must be equal, got {[first, *others]}")
-    flops = len(others) * prod(first)
-    return LayerCost(output_shape=first, flops=flops, input_constraint="equal shapes")
+    """Sum of maps of one shape, as at the end of a residual block."""
+    shapes = check_shapes(input_shapes, 2)
+    if len(set(shapes)) > 1:
+        raise ValueError(f"input_shapes of a sum must be equal, got {shapes}")
+    flops = (len(shapes) - 1) * prod(shapes[0])
+    return LayerCost(shapes[0], flops=flops, input_constraint="equal shapes")
 
 
 def elementwise(output_shape: Shape) -> LayerCost:
-    """A sum, difference, product or quotient of maps, or of a map and a number: 1 FLOP a value.
-
-    >>> elementwise((64, 8, 8)).flops  # a map times one factor a channel
-    4096
-    """
+    """A sum, difference, product or quotient of maps, or of a map and a number: 1 FLOP a value."""
     shape = tuple(check_int("each size in output_shape", size, 1) for size in output_shape)
     return LayerCost(shape, flops=prod(shape))
 
 
 def concatenate(input_shapes: Sequence[Shape]) -> LayerCost:
-    """The channels of all maps in one, as at the end of an Inception block. No arithmetic.
-
-    >>> concatenate([(64, 8, 8), (32, 8, 8)]).output_shape
-    (96, 8, 8)
-    """
-    first, *others = [_check_shape(shape) for shape in _check_several(input_shapes, 1)]
-    if any(shape[1:] != first[1:] for shape in others):
-        raise ValueError(
-            f"input_shapes must agree in all but the channels, got {[first, *others]}"
-        )
-    channels = sum(shape[0] for shape in [first, *others])
-    return LayerCost(
-        output_shape=(channels, *first[1:]), input_constraint="equal height and width"
-    )
-
-
-def _pool(
-    input_shape: Shape,
-    kernel_size: Pair,
-    stride: Pair | None,
-    padding: Pair,
-    dilation: Pair,
-    ceil_mode: bool,
-) -> tuple[Shape, int, str]:
-    """Return the output shape, the number of values in a window, and the input constraint."""
-    channels, *sizes = _check_map(input_shape)
-    kernel = _pair("kernel_size", kernel_size, 1)
-    if any(2 * p > k for p, k in zip(_pair("padding", padding, 0), kernel, strict=True)):
-        raise ValueError(
-            f"padding of a pooling window must be at most half its size, "
-            f"got {padding} for {kernel_size}"
-        )
-    stride = kernel if stride is None else stride
-    size, least = _slide(sizes, kernel, stride, padding, dilation, ceil_mode)
-    return (channels, *size), prod(kernel), f"at least {least[0]}x{least[1]} pixels"
-
-
-def _adaptive_pool(input_shape: Shape, output_size: Pair) -> tuple[Shape, int]:
-    """Return the output shape and the number of values in all windows together."""
-    channels, *sizes = _check_map(input_shape)
-    outputs = _pair("output_size", output_size, 1)
-    taps = [  # on one axis, over all windows
-        sum(-(-(i + 1) * n // o) - i * n // o for i in range(o))
-        for n, o in zip(sizes, outputs, strict=True)
-    ]
-    return (channels, *outputs), channels * prod(taps)
-
-
-def _slide(
-    sizes: Sequence[int],
-    kernel: tuple[int, int],
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-    ceil_mode: bool = False,
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return how often a window fits in height and width, and the least size it fits."""
-    outputs, least = [], []
-    for axis, n, k, s, p, d in zip(
-        ("height", "width"),
-        sizes,
-        kernel,
-        _pair("stride", stride, 1),
-        _pair("padding", padding, 0),
-        _pair("dilation", dilation, 1),
-        strict=True,
-    ):
-        reach = d * (k - 1) + 1
-        slack = s - 1 if ceil_mode else 0  # how far the last window may hang over
-        count = (n + 2 * p - reach + slack) // s + 1
-        if count < 1:
-            raise ValueError(
-                f"the window must fit the padded input, got {reach} > {n + 2 * p} in {axis}"
-            )
-        if ceil_mode and (count - 1) * s >= n + p:  # PyTorch: no window begins in the padding
-            count -= 1
-        outputs.append(count)
-        least.append(max(1, reach - 2 * p - slack))
-    return tuple(outputs), tuple(least)
-
-
-def _pair(name: str, value: Pair, least: int) -> tuple[int, int]:
-    pair = tuple(value) if isinstance(value, Iterable) else (value, value)
-    if len(pair) != 2:
-        raise ValueError(f"{name} must be one integer or (height, width), got {value!r}")
-    height, width = (check_int(name, number, least) for number in pair)
-    return height, width
-
-
-def _check_shape(shape: Shape) -> Shape:
-    if not len(shape):
-        raise ValueError(f"input_shape must have at least one axis, got {shape!r}")
-    return tuple(check_int(f"each size in input_shape {tuple(shape)}", n, 1) for n in shape)
-
-
-def _check_map(shape: Shape) -> Shape:
-    if len(shape) != 3:
-        raise ValueError(f"input_shape must be (C, H, W), got {tuple(shape)}")
-    return _check_shape(shape)
-
-
-def _check_several(shapes: Sequence[Shape], least: int) -> Sequence[Shape]:
-    if len(shapes) < least:
-        raise ValueError(f"input_shapes must hold at least {least}, got {list(shapes)}")
-    return shapes
+    """The channels of all maps in one, as at the end of an Inception block. No arithmetic."""
+    shapes = check_shapes(input_shapes, 1)
+    if len({shape[1:] for shape in shapes}) > 1:
+        raise ValueError(f"input_shapes must agree in all but the channels, got {shapes}")
+    channels = sum(shape[0] for shape in shapes)
+    return LayerCost((channels, *shapes[0][1:]), input_constraint="equal height and width")

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from dlvlib.profile.rules import Window, effect_of
+from dlvlib.profile._registry import Window
+from dlvlib.profile.rules import effect_of
 
 if TYPE_CHECKING:  # `grow` is plain arithmetic: torch is imported only where a model comes in
     from torch import Tensor, nn

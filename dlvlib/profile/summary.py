@@ -16,6 +16,7 @@ from dlvlib.profile.rules import effect_of
 from dlvlib.profile.trace import trace
 
 HEADER = ("layer", "kind", "output shape", "params", "MACs", "FLOPs", "bytes", "receptive field")
+SUMS = ("params", "param_bytes", "macs", "flops", "comparisons", "output_bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,55 +34,30 @@ class LayerSummary(LayerCost):
         field: Shape | None = self.receptive_field
         if field is not None and field[0] == field[1]:
             field = field[:1]
-        counts = (self.params, self.macs, self.flops, self.output_bytes)
-        return (
-            self.name,
-            self.kind,
-            _times(self.output_shape),
-            *(f"{count:,}" for count in counts),
-            "-" if field is None else _times(field),
-        )
+        sees = "-" if field is None else _times(field)
+        return (self.name, self.kind, _times(self.output_shape), *_counts(self), sees)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The layers of a network in the order they ran, and their totals.
+    """The layers of a network in the order they ran, and the sums over them.
 
     It prints as a table. `unused_params` are those that the forward pass never touched, such as
-    auxiliary heads; they are in no total.
+    auxiliary heads; they are in no sum.
     """
 
     title: str
     layers: tuple[LayerSummary, ...]
     unused_params: int
-
-    @property
-    def params(self) -> int:
-        return sum(layer.params for layer in self.layers)
-
-    @property
-    def param_bytes(self) -> int:
-        return sum(layer.param_bytes for layer in self.layers)
-
-    @property
-    def macs(self) -> int:
-        return sum(layer.macs for layer in self.layers)
-
-    @property
-    def flops(self) -> int:
-        return sum(layer.flops for layer in self.layers)
-
-    @property
-    def comparisons(self) -> int:
-        return sum(layer.comparisons for layer in self.layers)
-
-    @property
-    def output_bytes(self) -> int:
-        return sum(layer.output_bytes for layer in self.layers)
+    params: int
+    param_bytes: int
+    macs: int
+    flops: int
+    comparisons: int
+    output_bytes: int
 
     def _totals(self) -> tuple[str, ...]:
-        counts = (self.params, self.macs, self.flops, self.output_bytes)
-        return ("total", "", "", *(f"{count:,}" for count in counts), "")
+        return ("total", "", "", *_counts(self), "")
 
     def _note(self) -> str:
         unused = f"; {self.unused_params:,} more parameters unused" if self.unused_params else ""
@@ -154,7 +130,12 @@ def summarize(model: nn.Module, input_shape: tuple[int, int, int]) -> Summary:
         title=f"{type(model).__name__} on a {_times(input_shape)} image",
         layers=tuple(layers),
         unused_params=sum(parameter.numel() for parameter in unused),
+        **{name: sum(getattr(layer, name) for layer in layers) for name in SUMS},
     )
+
+
+def _counts(row: LayerSummary | Summary) -> list[str]:
+    return [f"{n:,}" for n in (row.params, row.macs, row.flops, row.output_bytes)]
 
 
 def _times(sizes: Shape) -> str:
