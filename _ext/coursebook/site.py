@@ -12,7 +12,6 @@ from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
 STEP = 5  # seconds; the time of a page is rounded up to it, so that most builds print the same
@@ -44,27 +43,18 @@ def configure(app: Sphinx, config: Config) -> None:
     config.notfound_urls_prefix = urlsplit(config.html_baseurl).path
 
 
-def page_time(env: BuildEnvironment, page: str) -> str:
-    """Return how long the execution of a notebook took, "" for a page that was not executed."""
-    data = NbMetadataCollector.get_doc_data(env).get(page, {}).get("exec_data")
-    if not data:
-        return ""
-    if not data["succeeded"]:
-        return "stopped with an error"
-    return f"under {STEP * (math.floor((data['runtime'] or 0) / STEP) + 1)} s"
-
-
 def add_last_run(
     app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
     """Add to an executed page when it ran, how long, and with which torch."""
-    time = page_time(app.env, pagename)
-    if not time or "body" not in context:
+    run = NbMetadataCollector.get_doc_data(app.env).get(pagename, {}).get("exec_data")
+    if not run or "body" not in context:
         return
-    modified = NbMetadataCollector.get_doc_data(app.env)[pagename]["exec_data"]["mtime"]
-    day = datetime.fromtimestamp(modified, UTC)
+    seconds = STEP * (math.floor((run["runtime"] or 0) / STEP) + 1)
+    time = f"in under {seconds} s" if run["succeeded"] else "until an error stopped it"
+    day = datetime.fromtimestamp(run["mtime"], UTC)
     torch = version("torch").partition("+")[0]
-    text = f"Last run on {day.day} {day:%B %Y} in {time}, with torch {torch}, on a CPU."
+    text = f"Last run on {day.day} {day:%B %Y} {time}, with torch {torch}, on a CPU."
     context["body"] += f'<p class="last-run">{escape(text)}</p>'
 
 

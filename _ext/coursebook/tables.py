@@ -1,4 +1,4 @@
-"""Three directives that make tables: `page-times`, `recorded-runs` and `lecture-map`."""
+"""Two directives that make tables: `recorded-runs` and `lecture-map`."""
 
 import statistics
 from collections import defaultdict
@@ -13,16 +13,13 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.docutils import SphinxDirective
 
 from dlvlib import results
-
-from .site import page_time
 
 LOG = logging.getLogger(__name__)
 RECORDS = "chapters/results"
 MAP = "teaching/lecture_map.yml"
-Record = dict[str, Any]
 
 
 def list_table(header: Iterable[str], rows: Iterable[Iterable[str]], classes: str = "") -> str:
@@ -52,21 +49,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
-def device(record: Record) -> str:
-    """Return what a run was trained on: the accelerator, or the CPU and its threads."""
-    machine = record["machine"]
-    if machine["accelerator"] != "none":
-        return str(machine["accelerator"])
-    threads = machine["torch_threads"]
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
-
-
-def variant(record: Record) -> str:
-    """Return the name of a run without budget and seed."""
-    name = record["run"].rpartition("-seed")[0] or record["run"]
-    return str(name.removesuffix(f"-{record['budget']}"))
-
-
 def seed_list(seeds: Iterable[int]) -> str:
     """Return seeds in short form.
 
@@ -79,7 +61,7 @@ def seed_list(seeds: Iterable[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
-def read_groups(paths: Iterable[Path]) -> list[list[Record]]:
+def read_groups(paths: Iterable[Path]) -> list[list[results.Record]]:
     """Return the records in groups that share experiment, budget, data, device and torch.
 
     A smoke run is left out; so is, with a warning, a record that does not load.
@@ -92,13 +74,13 @@ def read_groups(paths: Iterable[Path]) -> list[list[Record]]:
             LOG.warning(f"recorded runs: {error}")
             continue
         if record["budget"] != "smoke":
-            data, torch = results.dataset_name(record), record["machine"]["torch"]
-            key = (record["experiment"], record["budget"], data, device(record), torch)
+            origin = (results.dataset_name(record), results.device_name(record))
+            key = (record["experiment"], record["budget"], *origin, record["machine"]["torch"])
             groups[key].append(record)
     return [groups[key] for key in sorted(groups)]
 
 
-def machine_row(records: list[Record]) -> list[str]:
+def machine_row(records: list[results.Record]) -> list[str]:
     """Return where, when and how long the runs of one group were made."""
     first = records[0]
     seconds = [record["wall_seconds"] for record in records]
@@ -107,18 +89,18 @@ def machine_row(records: list[Record]) -> list[str]:
         f"{first['experiment']}\n\nbudget {first['budget']}",
         str(len(records)),
         results.dataset_title(results.dataset_name(first)),
-        f"{device(first)}\n\ntorch {first['machine']['torch'].partition('+')[0]}",
+        f"{results.device_name(first)}\n\ntorch {first['machine']['torch'].partition('+')[0]}",
         duration(statistics.median_high(seconds)),
         duration(sum(seconds)),
         "\n\n".join([results.date_range(records), *(f"`{commit}`" for commit in commits)]),
     ]
 
 
-def seed_rows(records: list[Record]) -> list[list[str]]:
+def seed_rows(records: list[results.Record]) -> list[list[str]]:
     """Return the seeds of each variant of one group."""
     seeds = defaultdict(list)
     for record in records:
-        seeds[variant(record)].append(record["seed"])
+        seeds[results.variant_of(record)].append(record["seed"])
     experiment, budget = records[0]["experiment"], records[0]["budget"]
     return [[experiment, budget, name, seed_list(seeds[name])] for name in sorted(seeds)]
 
@@ -138,30 +120,6 @@ class RecordedRunsDirective(SphinxDirective):
         rows = [row for group in groups for row in seed_rows(group)]
         seeds = list_table(["Experiment", "Budget", "Variant", "Seeds"], rows, "runs")
         return self.parse_text_to_nodes(f"{made}\n\n{seeds}")
-
-
-class PageTimeRole(SphinxRole):
-    """{page-time}`page`: how long the execution of a page took, known once all are read."""
-
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        return [nodes.inline("", self.text, page=self.text)], []
-
-
-def insert_times(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Replace the name of each page with its time, when the table is written."""
-    for node in doctree.findall(nodes.inline):
-        if "page" in node:
-            node.children = [nodes.Text(page_time(app.env, node["page"]))]
-
-
-class PageTimesDirective(SphinxDirective):
-    """A table of the notebooks and their times, in reading order."""
-
-    def run(self) -> list[nodes.Node]:
-        pages = in_reading_order(self.env, self.env.found_docs)
-        notebooks = [page for page in pages if str(self.env.doc2path(page)).endswith(".ipynb")]
-        rows = [[f"{{doc}}`/{page}`", f"{{page-time}}`{page}`"] for page in notebooks]
-        return self.parse_text_to_nodes(list_table(["Page", "Time to execute"], rows))
 
 
 def read_map(path: Path) -> list[dict[str, Any]]:
@@ -202,9 +160,6 @@ class LectureMapDirective(SphinxDirective):
 
 
 def setup(app: Sphinx) -> None:
-    """Register the directives and the role."""
-    app.add_directive("page-times", PageTimesDirective)
-    app.add_role("page-time", PageTimeRole())
-    app.connect("doctree-resolved", insert_times)
+    """Register the directives."""
     app.add_directive("recorded-runs", RecordedRunsDirective)
     app.add_directive("lecture-map", LectureMapDirective)

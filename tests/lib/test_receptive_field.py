@@ -1,16 +1,15 @@
-import random
 import subprocess
 import sys
 
 import hypothesis.strategies as st
 import pytest
 import torch
-import torch.nn.functional as F
 import torchvision
 from hypothesis import given, settings
+from models_helpers import Forward, on_meta
 from torch import nn
 
-from dlvlib.models import MODELS, build
+from dlvlib.models import build
 from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import receptive_field
 from dlvlib.profile.receptive_field import ReceptiveField, effective_receptive_field, grow
@@ -21,11 +20,6 @@ def sizes(model, input_shape, kinds):
     steps = trace(model, input_shape)
     fields = receptive_field.follow(steps)
     return [f[0].size for step, f in zip(steps, fields, strict=True) if step.kind in kinds]
-
-
-def on_meta(build, *args, **options):
-    with torch.device("meta"):
-        return build(*args, **options)
 
 
 WINDOWS = {"Conv2d", "MaxPool2d", "Linear"}
@@ -39,22 +33,21 @@ def test_lenet():
     assert names == [f"features.{i}" for i in range(6)] + [f"head.{i}" for i in range(6)]
 
 
-@pytest.mark.parametrize(
-    "model", [on_meta(build, "alexnet"), on_meta(torchvision.models.alexnet)], ids=["our", "its"]
-)
-def test_alexnet(model):
-    assert sizes(model, (3, 224, 224), WINDOWS) == [*ALEXNET, 355, 355, 355]
+def ours_and_torchvisions(name, **options):
+    with torch.device("meta"):
+        return build(name), getattr(torchvision.models, name)(**options)
+
+
+def test_alexnet():
+    for model in ours_and_torchvisions("alexnet"):
+        assert sizes(model, (3, 224, 224), WINDOWS) == [*ALEXNET, 355, 355, 355]
 
 
 @pytest.mark.parametrize("depth", VGG)
 def test_vgg(depth):
-    shape = (3, 224, 224)
-    for model in (
-        on_meta(build, f"vgg{depth}"),
-        on_meta(getattr(torchvision.models, f"vgg{depth}"), init_weights=False),
-    ):
-        pool5 = sizes(model, shape, {"MaxPool2d"})[-1]
-        assert (pool5, sizes(model, shape, {"Linear"})[0]) == VGG[depth]
+    for model in ours_and_torchvisions(f"vgg{depth}", init_weights=False):
+        pool5 = sizes(model, (3, 224, 224), {"MaxPool2d"})[-1]
+        assert (pool5, sizes(model, (3, 224, 224), {"Linear"})[0]) == VGG[depth]
 
 
 @pytest.mark.parametrize(
@@ -63,137 +56,12 @@ def test_vgg(depth):
 )
 def test_published_fields_of_the_last_maps(name, size):
     """Araujo et al. (2019): github.com/google-research/receptive_field, RECEPTIVE_FIELD_TABLE."""
-    model = on_meta(build, name).features
+    model = on_meta(name).features
     assert receptive_field.of(model, (3, 224, 224))[-1].size == size
-
-
-class Forward(nn.Module):
-    """A model of one `forward`; `layers` are its modules."""
-
-    def __init__(self, forward, *layers):
-        super().__init__()
-        self.layers, self.run = nn.ModuleList(layers), forward
-
-    def forward(self, images):
-        return self.run(images, *self.layers)
 
 
 def conv(kernel, channels=2, **options):
     return nn.Conv2d(channels, channels, kernel, **options)
-
-
-def rows_seen(model, height, width):
-    """For each row of the output, the rows of the image that it depends on.
-
-    Each image of the batch has one row of ones. All weights are positive, so that every path
-    counts, through maxima as well: an output is positive where, and only where, it sees the row.
-    """
-    channels = next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), 1)
-    for parameter in model.parameters():
-        nn.init.constant_(parameter, parameter.ndim > 1 and 1 / parameter.numel())
-    rows = torch.eye(height, dtype=torch.double)[:, None, :, None]
-    rows = rows.expand(height, channels, height, width).clone()
-    with torch.no_grad():
-        lit = model.double().eval()(rows).amax((1, 3)) > 0  # (row of the image, row of the output)
-    return [row.nonzero().flatten().tolist() for row in lit.T]
-
-
-def not_empty(maps):
-    return F.max_pool2d(maps, 1)  # raises if there is nothing to pool
-
-
-def random_layer(draw):
-    """A layer of one channel with a geometry of its own in height and width."""
-
-    def pair(least, most):
-        return draw.randint(least, most), draw.randint(least, most)
-
-    kind = draw.choice(["conv", "same", "max", "avg", "slice", "pad", "assign", "turn", "branch"])
-    if kind == "conv":
-        return conv(pair(1, 4), 1, stride=pair(1, 3), padding=pair(0, 3), dilation=pair(1, 3))
-    if kind == "same":
-        return conv(pair(1, 4), 1, padding="same", dilation=pair(1, 3))
-    if kind in ("max", "avg"):
-        kernel = pair(1, 4)
-        padding = tuple(draw.randint(0, k // 2) for k in kernel)
-        options = {"stride": pair(1, 3), "padding": padding, "ceil_mode": draw.random() < 0.5}
-        if kind == "avg":
-            return nn.AvgPool2d(kernel, **options)
-        return nn.MaxPool2d(kernel, **options, dilation=pair(1, 2))
-    (top, left), (down, right) = pair(0, 2), pair(1, 2)
-    if kind == "slice":
-        return Forward(lambda x: not_empty(x[:, :, top : -1 - left : down, left::right]))
-    if kind == "pad":
-        return Forward(lambda x: F.pad(x, (left, right, top - 1, down)))
-    if kind == "turn":
-        return Forward(lambda x: x.transpose(2, 3).permute(0, 3, 1, 2).transpose(1, 2) * 2)
-    if kind == "branch":
-        kernel, shift = pair(1, 5), draw.randint(1, 2)
-        one = conv(kernel, 1, padding="same", dilation=pair(1, 3))
-
-        def branches(x, layer):
-            both = torch.cat([layer(x)[:, :, shift:], x[:, :, :-shift]], 1)
-            return not_empty(both).sum(1, keepdim=True)
-
-        return Forward(branches, one)
-
-    def assign(x):
-        frame = x.new_zeros(*x.shape[:2], x.shape[2] + 3, x.shape[3] + 1)
-        frame[..., top : top + x.shape[2], 1:] = x
-        return frame
-
-    return Forward(assign)
-
-
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
-def test_pixels_are_those_that_reach_each_output():
-    draw, networks = random.Random(0), 0
-    while networks < 200:
-        model = nn.Sequential(*[random_layer(draw) for _ in range(draw.randint(1, 4))])
-        height, width = draw.randint(9, 24), draw.randint(9, 24)
-        try:
-            expected = rows_seen(model, height, width)
-        except (RuntimeError, IndexError):
-            continue  # a window does not fit
-        if not any(expected):
-            continue  # the width of the output lies in padding: nothing reaches it
-        networks += 1
-        field = receptive_field.of(model, (1, height, width))[-1]
-        pixels = [list(field.pixels(i, height)) for i in range(len(expected))]
-        assert pixels == expected, f"network {networks}: {model}"
-        for i, rows in enumerate(expected):  # the plain numbers hold them all
-            first = field.start + i * field.stride
-            assert set(rows) <= set(range(first, first + field.size))
-
-
-def one_channel(model):
-    """The same geometry with one channel: their number plays no part in what is seen."""
-    for name, child in model.named_children():
-        if isinstance(child, nn.Conv2d):
-            geometry = child.kernel_size, child.stride, child.padding, child.dilation
-            layer = nn.Conv2d(1, 1, *geometry, bias=False)
-            setattr(model, name, Forward(lambda x, a: a(x.mean(1, keepdim=True)), layer))
-        elif isinstance(child, nn.BatchNorm2d | nn.LocalResponseNorm):
-            setattr(model, name, nn.Identity())
-        else:
-            one_channel(child)
-    return model
-
-
-# Depths 20 and 110 stand for the CIFAR family: the same code, and the tests stay quick.
-DISTINCT = [name for name in MODELS if not name.endswith(("32", "44", "56"))]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", DISTINCT)
-def test_the_course_s_networks_see_what_reaches_them(name):
-    model = on_meta(build, name)
-    width = getattr(model, "min_size", 32)
-    height = 2 * width + 3
-    channels = next(model.parameters()).shape[1]
-    field = receptive_field.of(model.features, (channels, height, width))[-1]
-    expected = rows_seen(one_channel(model.features).to_empty(device="cpu"), height, width)
-    assert [list(field.pixels(i, height)) for i in range(len(expected))] == expected
 
 
 @given(
@@ -221,7 +89,8 @@ def test_chains_of_plain_numbers(windows):
 
 def test_a_pixel_that_no_stride_reaches_is_not_seen():
     """squeezenet1_1 at 200 pixels: its first window stops at pixel 198."""
-    squeezenet = on_meta(torchvision.models.squeezenet1_1)
+    with torch.device("meta"):
+        squeezenet = torchvision.models.squeezenet1_1()
     assert list(receptive_field.of(squeezenet, (3, 200, 200))[-1].pixels(0, 200))[-1] == 198
     assert grow([(3, 2), (3, 1, 1)])[-1].pixels(98, 200) == range(194, 199)
 

@@ -1,0 +1,87 @@
+"""The links to the glossary, and the map from the lecture's slides to pages."""
+
+from pathlib import Path
+
+import pytest
+from coursebook import glossary, tables
+from docutils import nodes
+from sphinx.errors import ExtensionError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "expected"),
+    [
+        (
+            "A dense layer, Layers, two dense layers; overlayer.",  # the longest wins, each once
+            ["layer", "dense layer"],
+            ["dense layer -> #dense layer", "Layers -> #layer"],
+        ),
+        ("Batch normalisation.", ["batch", "(linked) batch normalisation"], []),
+        ("On a Mac.", ["MAC"], []),
+        ("Two MACs.", ["MAC"], ["MACs -> #MAC"]),
+        ("batch-size, minibatch and batching", ["batch"], []),
+    ],
+)
+def test_terms_are_linked(text, names, expected):
+    left = {name: (name, "") for name in names if not name.startswith("(linked)")}
+    parts = glossary.with_links(text, [n.removeprefix("(linked) ") for n in names], left, "")
+    links = [part for part in parts if isinstance(part, nodes.reference)]
+    assert [f"{link.astext()} -> {link['refuri']}" for link in links] == expected
+    assert "".join(part.astext() for part in parts) == text
+
+
+def test_tables_and_footnotes_hold_no_links():
+    for outer in (nodes.paragraph, nodes.table, nodes.footnote):
+        text = nodes.Text("a layer")
+        outer("", nodes.entry("", nodes.paragraph("", "", text)))
+        assert glossary.is_open(text) == (outer is nodes.paragraph)
+
+
+def test_the_glossary_is_sorted_short_bilingual_and_linked():
+    text = (ROOT / "chapters" / "glossary.md").read_text(encoding="utf8")
+    body = text.partition("```{glossary}\n")[2].removesuffix("```\n")
+    entries = [entry.splitlines() for entry in body.strip().split("\n\n")]
+    assert len(entries) >= 90
+    names = [entry[0].lower() for entry in entries]
+    assert names == sorted(set(names))
+    for entry in entries:
+        text = " ".join(line.strip() for line in entry if line.startswith("  "))
+        assert text.startswith("{fr}`"), entry[0]
+        assert text.rstrip(".").split("See ")[-1].startswith("{ref}`sec-"), entry[0]
+        assert len(text.split()) <= 60, entry[0]
+
+
+ENTRIES = tables.read_map(ROOT / tables.MAP)
+
+
+def test_the_map_names_every_chapter_experiment_and_exercise():
+    pages = {page for entry in ENTRIES for page in entry["pages"]}
+    for folder in ("chapters", "chapters/training", "exercises"):
+        files = [*(ROOT / folder).glob("*.ipynb"), *(ROOT / folder).glob("[0-9]*.md")]
+        names = {file.relative_to(ROOT).with_suffix("").as_posix() for file in files}
+        assert names and names <= pages, names - pages
+
+
+def test_the_slides_are_in_the_order_of_the_chapters():
+    first = [entry["pages"][0] for entry in ENTRIES]
+    chapters = [page for page in first if page.startswith("chapters/")]
+    reminders = {"chapters/08_key_ingredients"}  # whose quizzes the lecture has near its end
+    in_order = [page for page in chapters if page not in reminders]
+    assert in_order == sorted(in_order)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- {slide: A}",
+        "- {slide: A, pages: []}",
+        "- {slide: A, pages: [x]}\n- {slide: A, pages: [y]}",
+    ],
+)
+def test_a_map_with_a_mistake_is_refused(tmp_path, text):
+    path = tmp_path / "map.yml"
+    path.write_text(text)
+    with pytest.raises(ExtensionError, match="must"):
+        tables.read_map(path)
