@@ -17,7 +17,7 @@ def predictions(draw):
     num_classes = draw(st.integers(2, 8))
     num_images = draw(st.integers(1, 30))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
-    scale = draw(st.sampled_from([0.1, 1.0, 30.0]))
+    scale = draw(st.sampled_from([0.1, 1.0, 1000.0]))
     logits = scale * torch.randn(num_images, num_classes, generator=generator)
     return logits, torch.randint(0, num_classes, (num_images,), generator=generator)
 
@@ -64,10 +64,6 @@ def test_confusion_matrix_agrees_with_scikit_learn(case):
     assert metrics.confusion_matrix(guesses, targets, num_classes).tolist() == expected.tolist()
 
 
-def test_cross_entropy_does_not_overflow():
-    assert metrics.cross_entropy(torch.tensor([[1000.0, 0.0]]), torch.tensor([1])) == 1000
-
-
 @given(predictions(), st.integers(1, 20))
 @settings(deadline=None)
 def test_calibration_error_agrees_with_its_definition(case, num_bins):
@@ -101,12 +97,8 @@ def test_a_confidence_on_an_edge_is_compared_in_its_own_type():
     probs = torch.tensor([[0.6, 0.4], [0.55, 0.45]])  # 0.6 as float32 exceeds 0.6 as float64
     error = metrics.expected_calibration_error(probs, torch.tensor([0, 1]), 10)
     assert error == pytest.approx(0.575 - 0.5)  # both are in (0.5, 0.6]
-
-
-def test_a_perfectly_calibrated_guess_has_no_calibration_error():
-    probs = torch.tensor([[0.75, 0.25]]).repeat(4, 1)
-    targets = torch.tensor([0, 0, 0, 1])
-    assert metrics.expected_calibration_error(probs, targets) == pytest.approx(0)
+    one_hot = torch.eye(4, dtype=torch.int64)  # integers are exact
+    assert metrics.expected_calibration_error(one_hot, torch.tensor([0, 1, 2, 0])) == 1 / 4
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
@@ -193,11 +185,6 @@ def test_a_default_device_changes_nothing():
     expected = [call(logits, targets) for call in calls]
     with torch.device("meta"):  # stands for a GPU: what is created there has no values
         assert [call(logits.numpy(), targets.numpy()) for call in calls] == expected
-
-
-def test_a_one_hot_row_of_integers_is_a_row_of_probabilities():
-    probs, targets = torch.eye(4, dtype=torch.int64), torch.tensor([0, 1, 2, 0])
-    assert metrics.expected_calibration_error(probs, targets) == 1 / 4
 
 
 def test_neighbours_at_one_distance_are_taken_in_order():

@@ -1,0 +1,36 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_a_wheel_carries_the_records_and_finds_them_from_anywhere(tmp_path):
+    source, installed = tmp_path / "source", tmp_path / "installed"
+    for name in ("dlvlib", "coursekit", "chapters/results", "benchmarks/results"):
+        shutil.copytree(ROOT / name, source / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(source)]
+    subprocess.run(command, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with ZipFile(wheel) as files:
+        files.extractall(installed)
+    code = (
+        "from dlvlib import results; features = results.load('features');"
+        "print(results.__file__, len(results.load('degradation', None)),"
+        " len(features.weights(features[0])), len(list(results.timings_folder().iterdir())))"
+    )
+    command, environment = [sys.executable, "-P", "-c", code], {"PYTHONPATH": str(installed)}
+    printed = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+    file, runs, tensors, timings = printed.split()
+    assert file == str(installed / "dlvlib" / "results.py")
+    assert int(runs) == len(list((ROOT / "chapters/results/degradation").glob("*.json")))
+    assert int(tensors) > 10
+    assert int(timings) == len(list((ROOT / "benchmarks/results").glob("*.json")))
