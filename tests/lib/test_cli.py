@@ -223,10 +223,7 @@ def test_alone_it_lists_the_commands_with_one_line_each(capsys):
 
 @pytest.mark.slow
 def test_a_real_process_in_an_ascii_locale_whose_reader_goes_away(tmp_path):
-    names = [
-        "café",
-        *(f"x{i:03}{'x' * 200}" for i in range(400)),
-    ]  # after it, more than a pipe holds
+    names = ["café", *(f"x{i:03}{'x' * 200}" for i in range(400))]  # more than a pipe holds
     for name in names:
         for part in ("train", "test"):
             (tmp_path / part / name).mkdir(parents=True)
@@ -245,11 +242,3 @@ def test_the_exit_status(monkeypatch):
     with pytest.raises(SystemExit) as stop:
         runpy.run_module("dlvlib", run_name="__main__")
     assert stop.value.code == 2
-
-
-def test_help_does_not_wait_for_torch():
-    code = (
-        "import sys; from dlvlib import __main__ as m; m._parser().format_help(); "
-        "sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

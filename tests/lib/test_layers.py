@@ -93,9 +93,20 @@ def test_no_circle_of_imports():
         pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
-def test_importing_dlvlib_loads_neither_torch_nor_matplotlib():
-    code = "import sys, dlvlib; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+LOADED = {  # of the packages that are slow to import, those that a process has after each line
+    "import dlvlib": "",
+    "from dlvlib import results; results.load('degradation', None)": "",
+    "from dlvlib.profile.receptive_field import grow; grow([(3,)])": "",
+    "from dlvlib import __main__ as m; m._parser().format_help()": "",
+    "from dlvlib.data import load; load('digits', image_size=32)": "torch",
+}
+
+
+def test_what_is_slow_to_import_is_imported_where_it_is_needed():
+    check = "; print(*{'matplotlib', 'torch', 'torchvision'} & {*sys.modules})"
+    code = "\n".join(["import sys", *(line + check for line in LOADED)])
+    printed = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert printed.splitlines() == list(LOADED.values())
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_softmax_of_any_precision_is_a_row_of_probabilities(dtype):
 @settings(deadline=None, max_examples=30)
 def test_neighbor_accuracy_agrees_with_scikit_learn_leaving_one_out(seed, k):
     generator = torch.Generator().manual_seed(seed)
-    points = torch.randn(25, 3, generator=generator).double()
+    points = torch.randn(25, 3, generator=generator).half()  # which torch cannot compare
     targets = torch.randint(0, 4, (25,), generator=generator)
     hits = 0
     for index in range(25):

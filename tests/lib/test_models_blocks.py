@@ -16,11 +16,6 @@ from dlvlib.models.blocks import (
 )
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 @pytest.mark.parametrize("kind", ["projection", "pad"])
 def test_a_residual_block_without_its_branch_is_the_identity_for_non_negative_maps(kind):
     block, maps = Residual(6, 6, shortcut=kind), torch.rand(2, 6, 5, 5)

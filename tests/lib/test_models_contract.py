@@ -24,7 +24,6 @@ DEPTHS = ("13", "16", "19", "32", "34", "44", "56", "101", "110", "152")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in MODELS if not n.endswith(DEPTHS)])
 def test_forward_backward_and_export(name):
-    torch.manual_seed(0)
     device = "meta" if name in LARGE else "cpu"
     with torch.device(device):
         model = build(name, num_classes=7)
@@ -70,7 +69,6 @@ def test_weights_come_from_the_global_generator_alone(name):
 
 @pytest.mark.parametrize("name", ["googlenet", "resnet18", "resnet56", "vgg_small"])
 def test_he_initialisation(name):
-    torch.manual_seed(0)
     for layer in build(name).modules():
         if isinstance(layer, nn.Conv2d) and layer.weight.numel() > 20_000:
             expected = (2 / layer.weight[0].numel()) ** 0.5
@@ -79,7 +77,6 @@ def test_he_initialisation(name):
 
 
 def test_initialisation_of_vgg_and_of_the_2012_paper():
-    torch.manual_seed(0)
     conv = build("vgg11", num_classes=1).features[0][0]
     bound = (6 / (9 * 3 + 9 * 64)) ** 0.5  # Glorot and Bengio (2010), equation 16
     assert 0.9 * bound < conv.weight.abs().max() <= bound
@@ -92,7 +89,6 @@ def test_initialisation_of_vgg_and_of_the_2012_paper():
 
 @pytest.mark.parametrize(("name", "size"), [("googlenet", 79), ("googlenet_small", 32)])
 def test_auxiliary_heads_read_the_maps_after_4a_and_4d(name, size):
-    torch.manual_seed(0)
     model = build(name, num_classes=7, aux=True).eval()
     images, seen = torch.randn(2, 3, size, size), {}
     for key in ("inception4a", "inception4d"):

@@ -239,7 +239,7 @@ def write_run(folder):
 
 def test_weights_come_back_as_float32_to_half_precision(tmp_path):
     path = write_run(tmp_path)
-    found = results.read_weights(path)
+    found = results.read_weights(str(path))
     assert set(found) == set(WEIGHTS)
     torch.testing.assert_close(found["conv.weight"], WEIGHTS["conv.weight"], atol=0, rtol=2**-11)
     assert found["conv.weight"].dtype == torch.float32

@@ -13,11 +13,6 @@ from dlvlib.visualize import deconvolve, occlusion_map, randomize, saliency, top
 FIELD = SimpleNamespace(size=6, stride=2, start=0)
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 # All methods
 
 

@@ -8,11 +8,6 @@ from dlvlib.profile import receptive_field
 from dlvlib.visualize import deconvolve, unpool
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def images(*shape):
     return torch.rand(*shape, dtype=torch.double)
 

@@ -11,11 +11,6 @@ from dlvlib.visualize import top_patches
 FIELD = SimpleNamespace(size=6, stride=2, start=0)
 
 
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
 def cross_detector():
     """Its unit 1 looks for a bright cross of 3x3 pixels, and a pooling follows."""
     features = nn.Sequential(
