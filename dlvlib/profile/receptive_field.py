@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from dlvlib.profile._registry import Window
+from dlvlib.profile._registry import Effect, Window
 from dlvlib.profile.rules import effect_of
 
 if TYPE_CHECKING:  # `grow` is plain arithmetic: torch is imported only where a model comes in
@@ -214,14 +214,13 @@ def effective_receptive_field(model: nn.Module, images: Tensor) -> Tensor:
     return share / total
 
 
-def follow(steps: Iterable[Step]) -> list[Fields | None]:
+def follow(steps: Sequence[Step]) -> list[Fields | None]:
     """The fields (height, width) after each step of a trace.
 
     None where no single one describes all outputs: after uneven adaptive pooling, where branches
     of different stride meet, where a statistic of the whole map is spread over it again (group
     normalisation, squeeze-and-excitation), and for operations without a rule.
     """
-    steps = list(steps)
     if not steps:
         return []
     image = steps[0].inputs[0]  # (1, C, H, W)
@@ -253,41 +252,49 @@ def _advance(step: Step, trails: list[_Trail | None], image_size: int) -> _Trail
     except ValueError:
         return None
     output = step.outputs[0]
-    branches, axes, length, same = [], set(), 0, True
+    sources: list[tuple[ReceptiveField, Window]] = []
+    axes: set[int | None] = set()
+    unchanged = True
     for tensor, trail in zip(step.inputs, trails, strict=True):
-        if trail is None:
+        window, axis = _look(step, effect, tensor, trail.axis) if trail else (None, None)
+        if trail is None or window is None:
             return None
-        window: Window | None = Window()
-        after = axis = trail.axis
-        written = step.operation == "setitem" and tensor is step.args[0]  # it stays elsewhere
-        if axis is not None and not written:
-            length = tensor.shape[axis]
-            if effect.axes == (*range(output.ndim),):  # broadcast: the last axes are matched
-                axis += max(0, output.ndim - tensor.ndim)
-            after = effect.axes.index(axis) if axis in effect.axes else None
-            window = effect.windows.get(axis, Window(length) if after is None else Window())
-            if after is not None and axis not in effect.windows:
-                spread = length == 1 != output.shape[after]  # one value over the whole axis
-                window = None if spread else window
-        if window is None:
-            return None
-        branches.append((trail.field, window))
-        axes.add(after)
-        same &= branches[-1] == (branches[0][0], Window()) and (after is None) == (
-            trail.axis is None
-        )
+        sources.append((trail.field, window))
+        axes.add(axis)
+        unchanged &= trail.field is sources[0][0] and window == Window()
+        unchanged &= _extent(tensor, trail.axis) == _extent(output, axis)
     if len(axes) > 1:
         return None
     (axis,) = axes
-    if same and (axis is None or output.shape[axis] == length):
-        return _Trail(branches[0][0], axis)
-    fields = [field.after(*window) for field, window in branches]
+    if unchanged:
+        return _Trail(sources[0][0], axis)
+    fields = [field.after(*window) for field, window in sources]
     if axis is not None and len({field.stride for field in fields}) > 1:
         return None
     start = min(field.start for field in fields)
     size = max(field.start + field.size for field in fields) - start
     stride = max(field.stride for field in fields)
     if axis is None:
-        branches = [(field, window._replace(stride=0)) for field, window in branches]
-    lengths = (image_size, 1 if axis is None else output.shape[axis])
-    return _Trail(ReceptiveField(size, stride, start, "", tuple(branches), lengths), axis)
+        sources = [(field, window._replace(stride=0)) for field, window in sources]
+    lengths = (image_size, _extent(output, axis) or 1)
+    return _Trail(ReceptiveField(size, stride, start, "", tuple(sources), lengths), axis)
+
+
+def _look(
+    step: Step, effect: Effect, tensor: Tensor, axis: int | None
+) -> tuple[Window | None, int | None]:
+    """The window over an axis of an input, and the axis of the output that follows it."""
+    if axis is None or (step.operation == "setitem" and tensor is step.args[0]):
+        return Window(), axis  # what is written into keeps its other values
+    output, length = step.outputs[0], tensor.shape[axis]
+    if effect.axes == (*range(output.ndim),):  # broadcast: the last axes are matched
+        axis += max(0, output.ndim - tensor.ndim)
+    if axis not in effect.axes:
+        return effect.windows.get(axis, Window(length)), None
+    followed_by = effect.axes.index(axis)
+    spread = length == 1 != output.shape[followed_by]  # one value over the whole axis
+    return effect.windows.get(axis, None if spread else Window()), followed_by
+
+
+def _extent(tensor: Tensor, axis: int | None) -> int | None:
+    return None if axis is None else tensor.shape[axis]

@@ -104,6 +104,10 @@ def test_dilation_leaves_gaps():
     dilated = grow([(3, 1, 0, 2)])[0]
     assert (dilated.size, dilated.pixels(1, 9)) == (5, [1, 3, 5])
     assert grow([(3, 1, 0, 2), (2,)])[1].pixels(0, 9) == range(6)
+    layers = conv(3, padding=2, dilation=2), conv(5, padding=2)  # one size, other pixels
+    for order in (1, -1):
+        model = Forward(lambda x, *both: torch.cat([f(x) for f in both], 1), *layers[::order])
+        assert receptive_field.of(model, (2, 9, 9))[-1].pixels(4, 9) == range(2, 7)
 
 
 def test_grow_agrees_with_the_same_model():
