@@ -146,9 +146,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     try:
         content = path.with_name(name).read_bytes()  # never outside the folder of the record
     except OSError as error:
-        raise RecordError(
-            f"{name} is missing; delete {path.name}, and `make train` repeats it"
-        ) from error
+        advice = f"delete {path.name}, and `make train` repeats it"
+        raise RecordError(f"{name} is missing; {advice}") from error
     if _sha256(content) != digest:
         raise RecordError(f"{name}: does not match {path.name}; it was altered after the run")
     return {k: v.float() if v.is_floating_point() else v for k, v in load(content).items()}
@@ -170,11 +169,12 @@ def _parse(text: str) -> Any:
     """Parse JSON and reject duplicate keys."""
 
     def unique(pairs: list[tuple[str, Any]]) -> Record:
-        keys = [key for key, _ in pairs]
-        for key in keys:
-            if keys.count(key) > 1:
+        record: Record = {}
+        for key, value in pairs:
+            if key in record:
                 raise ValueError(f"duplicate key {key!r}")
-        return dict(pairs)
+            record[key] = value
+        return record
 
     return json.loads(text, object_pairs_hook=unique)
 

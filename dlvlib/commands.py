@@ -34,14 +34,13 @@ def models(options: Namespace) -> Result:
 
 def summary(options: Namespace) -> Result:
     """The cost of each layer of a network."""
-    from dlvlib.profile.summary import summarize
+    from dlvlib.profile.summary import SUMS, summarize
 
     table = summarize(*_build(options.name, options.input, options.classes))
-    totals = ("params", "param_bytes", "macs", "flops", "comparisons", "output_bytes")
     record = {
         "title": table.title,
         "layers": [{**vars(x), "output_bytes": x.output_bytes} for x in table.layers],
-        "total": {name: getattr(table, name) for name in totals},
+        "total": {name: getattr(table, name) for name in SUMS},
         "unused_params": table.unused_params,
     }
     return record, str(table)

@@ -110,19 +110,6 @@ def test_dilation_leaves_gaps():
         assert receptive_field.of(model, (2, 9, 9))[-1].pixels(4, 9) == range(2, 7)
 
 
-def test_grow_agrees_with_the_same_model():
-    model = nn.Sequential(
-        nn.Conv2d(3, 4, 7, stride=2, padding=3), nn.MaxPool2d(3, 2, 1), nn.Conv2d(4, 4, 3, 1, 2, 2)
-    )
-    chain = grow([(7, 2, 3), (3, 2, 1), (3, 1, 2, 2)])
-    found = receptive_field.of(model, (3, 64, 64))
-    assert [(r.size, r.stride, r.start) for r in found] == [
-        (r.size, r.stride, r.start) for r in chain
-    ]
-    assert chain[-1] == ReceptiveField(size=27, stride=4, start=-13)
-    assert chain[-1].pixels(0, 64) == range(14) and chain[-1].pixels(15, 64) == range(47, 64)
-
-
 @pytest.mark.parametrize(
     ("model", "size", "stride", "start"),
     [
