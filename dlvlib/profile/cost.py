@@ -262,9 +262,6 @@ def softmax(input_shape: Shape, *, log: bool = False) -> LayerCost:
 
     K differences, K exp, K - 1 sums, K quotients; K - 1 comparisons find the largest. With `log`,
     one logarithm more, and K differences in place of the quotients.
-
-    >>> softmax((10,)).flops
-    39
     """
     shape = check_shape(input_shape)
     if len(shape) != 1:
