@@ -10,6 +10,17 @@ SMALL = [f"{family}_small" for family in ("alexnet", "googlenet", "vgg")]  # for
 DISTINCT = [name for name in MODELS if not name.endswith(("32", "44", "56"))]
 
 
+class Forward(nn.Module):
+    """A model of one `forward`; `layers` are its modules."""
+
+    def __init__(self, forward, *layers):
+        super().__init__()
+        self.layers, self.run = nn.ModuleList(layers), forward
+
+    def forward(self, images):
+        return self.run(images, *self.layers)
+
+
 def on_meta(name, **options):
     with torch.device("meta"):
         return build(name, **options)
@@ -21,14 +32,3 @@ def count(model):
 
 def channels_of(name):
     return 1 if name == "lenet5" else 3
-
-
-class Forward(nn.Module):
-    """A model of one `forward`; `layers` are its modules."""
-
-    def __init__(self, forward, *layers):
-        super().__init__()
-        self.layers, self.run = nn.ModuleList(layers), forward
-
-    def forward(self, images):
-        return self.run(images, *self.layers)
