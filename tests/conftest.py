@@ -65,36 +65,3 @@ def server(book):
 
     with browsing.Server(book.HTML) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def window(chromium):
-    """The browser page of all tests of a module about live figures."""
-    page = chromium.new_page()
-    page.set_default_timeout(PATIENCE)
-    return page
-
-
-@pytest.fixture
-def page(window):
-    """The window, empty; the test fails if the page throws an error or asks for anything.
-
-    A frame comes at once, so that a figure has changed when a key press returns.
-    """
-    window.goto("about:blank")
-    window.evaluate("() => { window.requestAnimationFrame = (callback) => callback(); }")
-    problems = []
-
-    def note_error(error):
-        problems.append(str(error))
-
-    def note_request(request):
-        if not request.url.startswith("data:"):  # the module of `call`
-            problems.append(request.url)
-
-    window.on("pageerror", note_error)
-    window.on("request", note_request)
-    yield window
-    window.remove_listener("pageerror", note_error)
-    window.remove_listener("request", note_request)
-    assert not problems

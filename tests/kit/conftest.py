@@ -1,4 +1,4 @@
-"""What all tests of the course kit need."""
+"""Patience with a busy machine, and the browser page of the tests of live figures."""
 
 import pytest
 
@@ -8,3 +8,43 @@ def patient(monkeypatch):
     """Students' code may take long on a busy machine; a test of the limit sets a short one."""
     monkeypatch.setattr("coursekit.checks.engine.sandbox.TIME_LIMIT_SECONDS", 300.0)
     monkeypatch.setattr("coursekit.checks.engine.sandbox.STOPPING_SECONDS", 300.0)
+
+
+@pytest.fixture(scope="module")
+def window(chromium):
+    """The page of all tests of a module."""
+    page = chromium.new_page()
+    page.set_default_timeout(300_000)
+    return page
+
+
+@pytest.fixture
+def page(window):
+    """The window, empty; the test fails if the page throws an error or asks for anything.
+
+    A frame comes at once, so that a figure has changed when a key press returns.
+    """
+    window.goto("about:blank")
+    window.evaluate("() => { window.requestAnimationFrame = (callback) => callback(); }")
+    problems = []
+
+    def note_error(error):
+        problems.append(str(error))
+
+    def note_request(request):
+        if not request.url.startswith("data:"):  # the module of `call`
+            problems.append(request.url)
+
+    window.on("pageerror", note_error)
+    window.on("request", note_request)
+    yield window
+    window.remove_listener("pageerror", note_error)
+    window.remove_listener("request", note_request)
+    assert not problems
+
+
+@pytest.fixture
+def stage(page, request):
+    """The live part of the module's FIGURE."""
+    page.set_content(request.module.FIGURE.html)
+    return page.locator(".dlv-live-stage")

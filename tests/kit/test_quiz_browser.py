@@ -39,6 +39,7 @@ def figure(text=QUIZ):
 def visit(chromium):
     """Open a page that holds some HTML, all in one browser profile; errors fail the test."""
     context = chromium.new_context()
+    context.set_default_timeout(300_000)
     problems, asked = [], []
 
     def open_page(html, before=""):
