@@ -1,8 +1,10 @@
-"""The built book and a browser; a test that asks for neither imports neither."""
+"""The built book and a browser; a test that needs neither imports neither."""
 
 import os
 
 import pytest
+
+PATIENCE = 300_000  # milliseconds: a busy machine may take long, and fails no test
 
 
 def skip_or_fail(reason: str) -> None:
@@ -51,7 +53,9 @@ def chromium(browser_path):
 @pytest.fixture(scope="module")
 def browser(chromium):
     """A window of a reader who asked for little motion, so that nothing is half faded in."""
-    return chromium.new_context(reduced_motion="reduce")
+    context = chromium.new_context(reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE)
+    return context
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ COLOURS = ["color-contrast", "link-in-text-block"]
 # axe-core takes its time over the contrast of each text, and a page has thousands of them. Of
 # those that look alike, on backgrounds that look alike, it gets the first one.
 MARK_LOOKS = """(where) => {
+    for (const e of document.querySelectorAll("[data-look]")) delete e.dataset.look;
     const known = new Set(), grounds = new Map([[null, ""]]);
     const ground = (e) => {
         if (!grounds.has(e)) {
@@ -106,7 +107,7 @@ def watched(context, *, width: int = 1280, scheme: str = "light"):
         if message.type == "error":
             problems.append(f"console error: {message.text[:300]}")
 
-    page.set_viewport_size({"width": width, "height": 844})
+    set_width(page, width)
     page.add_init_script(screenshots.SET_SCHEME.format(scheme=scheme))
     page.on("request", check_host)
     page.on("response", check_status)
@@ -151,6 +152,11 @@ def violations(page, rules: list[str] = RULES, *, within: list[str] | None = Non
         page.evaluate(axe_source())  # not as an element, which a page's policy may refuse
     page.evaluate(MARK_LOOKS, within)
     return page.evaluate(RUN_AXE, [within, rules])
+
+
+def set_width(page, width: int) -> None:
+    """Change the width of the screen, in CSS pixels."""
+    page.set_viewport_size({"width": width, "height": 844})
 
 
 def set_scheme(page, scheme: str) -> None:

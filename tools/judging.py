@@ -46,6 +46,7 @@ class Worker:
 
     def start(self, work: Callable[[], int], cpu_seconds: float | None = None) -> int:
         """Fork a process that does the work in the copy; returns its id."""
+        (self.folder / "failed").write_text("")
         if pid := os.fork():
             return pid
         status = FAILED_TO_START

@@ -7,6 +7,7 @@ The mutants are those of `mutants.py`; each possible one is equally likely to be
 tests run once with coverage. Then a mutant is judged by the tests that execute its line, the
 fastest first, then by the others of the same files, for at most a minute; the first failure or a
 hang kills it. A test that fails on the unchanged code too kills nothing. Doctests are tests.
+Stopped early, by Ctrl-C or `kill`, it reports on the mutants judged so far.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from judging import FAILED_TO_START, Tests, Worker
@@ -44,7 +46,7 @@ class Mutant:
     line: int
     change: str
     index: int
-    killed: bool = False
+    killed: bool | None = None  # None: not judged
     by: str = ""
 
 
@@ -83,40 +85,59 @@ def record(root: Path, workers: list[Worker], arguments: list[str]) -> Tests:
     return Tests(root, workers)
 
 
+def kill(pid: int) -> None:
+    """Kill a process and those that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
 def judge(mutants: list[Mutant], workers: list[Worker], tests: Tests, grace: float) -> None:
-    """Fill in the verdicts; every worker tests one mutant at a time."""
+    """Fill in the verdicts; every worker tests one mutant at a time.
+
+    A mutant hangs that needs three times the seconds of its tests and `grace`, in CPU time, or
+    four times those and five times `grace` on the clock.
+    """
+    for one in mutants:
+        one.killed, one.by = None, ""
     waiting, free, running = list(mutants), list(workers), {}
-    while waiting or running:
-        while waiting and free:
-            one = waiting.pop(0)
-            one.killed, one.by = False, ""
-            source = (tests.root / one.file).read_text(encoding="utf8")
-            if chosen := tests.of(one.file, one.line):
-                worker = free.pop()
-                worker.write(one.file, mutant(source, one.index))
-                seconds = grace + 3 * sum(tests.seconds[test] for test in chosen)
-                pid = worker.start(lambda w=worker, c=chosen: w.judge(c, "-x"), seconds)
-                running[pid] = one, worker, source, time.monotonic() + 10 * seconds
-            else:
-                print("x", end="", flush=True)
-        time.sleep(0.02)
-        for pid, (one, worker, source, deadline) in list(running.items()):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if not ended and time.monotonic() < deadline:
-                continue
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)  # also the processes that a test has started
-            status = os.waitstatus_to_exitcode(status if ended else os.waitpid(pid, 0)[1])
-            if status == FAILED_TO_START:
-                raise SystemExit("\n".join(worker.lines("log")))
-            one.killed = status not in SURVIVED
-            failed = worker.lines("failed")
-            one.by = (failed or ["import" if status > 0 else "a hang"])[0] if one.killed else ""
-            worker.write(one.file, source)
-            free.append(worker)
-            del running[pid]
-            print(".x"[not one.killed], end="", flush=True)
-    print()
+    try:
+        while waiting or running:
+            while waiting and free:
+                one = waiting.pop(0)
+                source = (tests.root / one.file).read_text(encoding="utf8")
+                if chosen := tests.of(one.file, one.line):
+                    worker = free.pop()
+                    worker.write(one.file, mutant(source, one.index))
+                    seconds = sum(tests.seconds[test] for test in chosen)
+                    start = partial(worker.judge, chosen, "-x")
+                    pid = worker.start(start, grace + 3 * seconds)
+                    deadline = time.monotonic() + 5 * grace + 4 * seconds
+                    running[pid] = one, worker, source, deadline
+                else:
+                    one.killed = False
+                    print("x", end="", flush=True)
+            time.sleep(0.02)
+            for pid, (one, worker, source, deadline) in list(running.items()):
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if not ended and time.monotonic() < deadline:
+                    continue
+                kill(pid)
+                del running[pid]
+                status = os.waitstatus_to_exitcode(status if ended else os.waitpid(pid, 0)[1])
+                if status == FAILED_TO_START:
+                    raise SystemExit("\n".join(worker.lines("log")))
+                one.killed = status not in SURVIVED
+                if one.killed:
+                    failed = worker.lines("failed")
+                    one.by = (failed or ["import" if status > 0 else "a hang"])[0]
+                worker.write(one.file, source)
+                free.append(worker)
+                print(".x"[not one.killed], end="", flush=True)
+    finally:
+        print()
+        for pid in running:
+            kill(pid)
+            os.waitpid(pid, 0)
 
 
 def judge_fairly(mutants: list[Mutant], workers: list[Worker], tests: Tests, grace: float) -> None:
@@ -134,18 +155,22 @@ def judge_fairly(mutants: list[Mutant], workers: list[Worker], tests: Tests, gra
 
 
 def report(mutants: list[Mutant]) -> float:
-    """Print the table and the survivors; returns the share killed."""
-    drawn = Counter(one.group for one in mutants)
-    killed = Counter(one.group for one in mutants if one.killed)
-    print(f"\n{'':12}{'mutants':>9}{'killed':>9}{'%':>8}")
-    for group in [*sorted(drawn), "all"]:
-        n, k = (len(mutants), killed.total()) if group == "all" else (drawn[group], killed[group])
-        print(f"{group:12}{n:9}{k:9}{100 * k / n:8.1f}")
-    print()
-    for one in sorted(mutants, key=lambda one: (one.file, one.line)):
+    """Print the survivors and the table of those judged; returns the share killed."""
+    judged = [one for one in mutants if one.killed is not None]
+    for one in sorted(judged, key=lambda one: (one.file, one.line)):
         if not one.killed:
             print(f"{one.file}:{one.line}: {one.change}")
-    return killed.total() / len(mutants)
+    counts = {group: Counter() for group in [*sorted({one.group for one in mutants}), "all"]}
+    for one in judged:
+        for group in (one.group, "all"):
+            counts[group][one.killed] += 1
+    print(f"\n{'':12}{'mutants':>9}{'killed':>9}{'%':>8}")
+    for group, count in counts.items():
+        share = f"{count[True] / count.total():.1%}" if count else "none"
+        print(f"{group:12}{count.total():9}{count[True]:9}{share:>8}")
+    if len(judged) < len(mutants):
+        print(f"stopped early: {len(judged)} of {len(mutants)} mutants judged")
+    return counts["all"][True] / max(1, len(judged))
 
 
 def main() -> int:
@@ -166,7 +191,8 @@ def main() -> int:
     mutants = draw(root, arguments.modules, arguments.count, arguments.seed)
     for name in LOADED.split():
         importlib.import_module(name)
-    with tempfile.TemporaryDirectory() as folder:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), tempfile.TemporaryDirectory() as folder:
         workers = [Worker(Path(folder) / str(i)) for i in range(arguments.workers)]
         for worker in workers:
             worker.folder.mkdir()

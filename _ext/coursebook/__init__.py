@@ -22,7 +22,9 @@ def write_every_page(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
     """Write all pages at every build, as a page shows titles, numbers and terms of others.
 
     Only what changed is read again. An interrupted build is thereby completed by the next one.
+    A second process writes what this one has resolved.
     """
+    app.parallel = 2
     return env.found_docs
 
 

@@ -48,6 +48,11 @@ class ForkedKernelManager(AsyncKernelManager):
         fork.start()
         self.provisioner.process, self.provisioner.pid = fork, fork.pid
 
+    async def _async_interrupt_kernel(self) -> None:
+        """Interrupt the kernel, except to end it: it may be idle, and would log the interrupt."""
+        if not self.shutting_down:
+            await super()._async_interrupt_kernel()
+
 
 def manager_class(count: int) -> type[AsyncKernelManager]:
     """Return what starts `count` kernels, where that pays: forks of a process that loads first.

@@ -48,99 +48,102 @@ AXE = {  # a rule, and a page that breaks it
 }
 
 
-def open_page(browser, tmp_path, html: str, **choice):
-    (tmp_path / "page.html").write_text(html, encoding="utf8")
-    return browsing.opened(browser, (tmp_path / "page.html").as_uri(), **choice)
+@pytest.fixture
+def show(browser, tmp_path):
+    """Opens a page with this HTML in the tab of the test; nothing may go wrong in it."""
+    with browsing.watched(browser) as (tab, problems):
 
+        def opened(html: str):
+            (tmp_path / "page.html").write_text(html, encoding="utf8")
+            tab.goto((tmp_path / "page.html").as_uri())
+            return tab
 
-def test_a_good_page_passes(browser, tmp_path):
-    with open_page(browser, tmp_path, GOOD) as (page, problems):
-        page.evaluate(browsing.UNFOLD)
-        assert accessibility.motion(page) == []
-        assert accessibility.unseen_focus(page) == []
-        assert accessibility.skip_link(page) == []
-        assert accessibility.broken_rules(page) == []
+        yield opened
         assert problems == []
 
 
-@pytest.mark.parametrize("rule", AXE)
-def test_axe_finds_a_broken_rule(browser, tmp_path, rule):
-    with open_page(browser, tmp_path, AXE[rule]) as (page, _):
-        problems = accessibility.broken_rules(page)
-    assert any(problem.startswith(f"axe {rule}, ") for problem in problems), problems
+def test_a_good_page_passes(show):
+    tab = show(GOOD)
+    tab.evaluate(browsing.UNFOLD)
+    assert accessibility.motion(tab) == []
+    assert accessibility.unseen_focus(tab) == []
+    assert accessibility.skip_link(tab) == []
+    assert accessibility.broken_rules(tab) == []
 
 
-def test_axe_knows_the_rules_of_wcag_2_2(browser, tmp_path):
-    with open_page(browser, tmp_path, GOOD) as (page, _):
-        page.evaluate(browsing.axe_source())
-        for tag in browsing.RULES:
-            assert page.evaluate("(tag) => axe.getRules([tag]).length", tag) > 0, tag
+def test_axe_finds_each_broken_rule(show):
+    for rule, html in AXE.items():
+        problems = accessibility.broken_rules(show(html))
+        assert any(problem.startswith(f"axe {rule}, ") for problem in problems), (rule, problems)
 
 
-def test_of_words_that_look_alike_one_is_checked_on_each_background(browser, tmp_path):
+def test_axe_knows_the_rules_of_wcag_2_2(show):
+    tab = show(GOOD)
+    tab.evaluate(browsing.axe_source())
+    for tag in browsing.RULES:
+        assert tab.evaluate("(tag) => axe.getRules([tag]).length", tag) > 0, tag
+
+
+def test_of_words_that_look_alike_one_is_checked_on_each_background(show):
     pale = '<b style="color: #767676">{}</b>'  # on grey
     words = f"<code>word</code> {pale.format('b')} {pale.format('both')}"
     html = f'<p>{words} {words}</p><p style="background: #ddd">{words} {words}</p>'
-    with open_page(browser, tmp_path, body(html)) as (page, _):
-        (problem,) = accessibility.broken_rules(page)
-        assert page.evaluate("document.querySelectorAll('p [data-look]').length") == 4
+    tab = show(body(html))
+    (problem,) = accessibility.broken_rules(tab)
+    assert tab.evaluate("document.querySelectorAll('p [data-look]').length") == 4
     assert problem.startswith("axe color-contrast, 1 times") and "#dddddd" in problem
 
 
-def test_one_scheme_alone_may_be_pale(browser, tmp_path):
+def test_one_scheme_alone_may_be_pale(show):
     dark = "[data-theme=dark] body { background: #333 } [data-theme=dark] nav a { color: #fff }"
-    with open_page(browser, tmp_path, body(f"<style>{dark}</style>")) as (page, _):
-        assert accessibility.broken_rules(page) == []
-        browsing.set_scheme(page, "dark")
-        (problem,) = accessibility.broken_rules(page, rules=browsing.COLOURS)
-        assert problem.startswith("axe color-contrast")
-        assert accessibility.broken_rules(page, rules=browsing.COLOURS, within=["nav"]) == []
+    tab = show(body(f"<style>{dark}</style>"))
+    assert accessibility.broken_rules(tab) == []
+    browsing.set_scheme(tab, "dark")
+    (problem,) = accessibility.broken_rules(tab, rules=browsing.COLOURS)
+    assert problem.startswith("axe color-contrast")
+    assert accessibility.broken_rules(tab, rules=browsing.COLOURS, within=["nav"]) == []
 
 
-@pytest.mark.parametrize(
-    ("html", "said"),
-    [
-        (GOOD.replace(SKIP, ""), "not the first stop of Tab"),
-        (GOOD.replace(SKIP, f'<a href="x">x</a>{SKIP}'), "not the first stop of Tab"),
-        (
-            GOOD.replace("</style>", "nav { position: absolute; left: -999px }</style>"),
-            "does not show when it has the focus",
-        ),
-        (GOOD.replace('id="main-content" tabindex="-1"', ""), "does not move into main"),
-        (GOOD.replace('main id="main-content" tabindex="-1"', "div"), "does not move into main"),
-    ],
-)
-def test_a_skip_link_that_does_not_work_is_found(browser, tmp_path, html, said):
-    with open_page(browser, tmp_path, html) as (page, _):
-        (problem,) = accessibility.skip_link(page)
-    assert said in problem
+BROKEN_LINKS = [
+    (GOOD.replace(SKIP, ""), "not the first stop of Tab"),
+    (GOOD.replace(SKIP, f'<a href="x">x</a>{SKIP}'), "not the first stop of Tab"),
+    (
+        GOOD.replace("</style>", "nav { position: absolute; left: -999px }</style>"),
+        "does not show when it has the focus",
+    ),
+    (GOOD.replace('id="main-content" tabindex="-1"', ""), "does not move into main"),
+    (GOOD.replace('main id="main-content" tabindex="-1"', "div"), "does not move into main"),
+]
 
 
-@pytest.mark.parametrize(
-    "css",
-    ["button:focus { outline: none }", "button { opacity: 0 }", "button { outline: 0 none }"],
-)
-def test_a_focus_that_does_not_show_is_found(browser, tmp_path, css):
-    html = body(f"<style>{css}</style><button>go</button><input aria-label='a'>")
-    with open_page(browser, tmp_path, html.replace(":focus {", ":focus-visible {")) as (page, _):
-        problems = accessibility.unseen_focus(page)
-    expected = [] if "0 none" in css else ["the focus does not show on <button>go</button>"]
-    assert problems == expected  # an outline that only the unfocused button lacks is fine
+def test_a_skip_link_that_does_not_work_is_found(show):
+    for html, expected in BROKEN_LINKS:
+        (problem,) = accessibility.skip_link(show(html))
+        assert expected in problem
 
 
-@pytest.mark.parametrize(
-    "css",
-    [
+def test_a_focus_that_does_not_show_is_found(show):
+    for css in (
+        "button:focus { outline: none }",
+        "button { opacity: 0 }",
+        "button { outline: 0 none }",
+    ):
+        html = body(f"<style>{css}</style><button>go</button><input aria-label='a'>")
+        problems = accessibility.unseen_focus(show(html.replace(":focus {", ":focus-visible {")))
+        # an outline that only the unfocused button lacks is fine
+        unseen = [] if "0 none" in css else ["the focus does not show on <button>go</button>"]
+        assert problems == unseen, css
+
+
+def test_motion_against_the_wish_of_the_reader_is_found(show):
+    for css in (
         "p { transition: color 1s }",
         "p { animation: pale 2s infinite }",
         "html { scroll-behavior: smooth }",
-    ],
-)
-def test_motion_against_the_wish_of_the_reader_is_found(browser, tmp_path, css):
-    asked = f"@media (prefers-reduced-motion: no-preference) {{{css}}}"
-    for text, count in ((css, 1), (asked, 0)):
-        html = body(f"<style>@keyframes pale {{ to {{ opacity: 0 }} }} {text}</style><p>x</p>")
-        with open_page(browser, tmp_path, html) as (page, _):
-            problems = accessibility.motion(page)
-        assert len(problems) == count
-        assert all(re.match("moves: <(p|html)", problem) for problem in problems)
+    ):
+        asked = f"@media (prefers-reduced-motion: no-preference) {{{css}}}"
+        for text, count in ((css, 1), (asked, 0)):
+            html = f"<style>@keyframes pale {{ to {{ opacity: 0 }} }} {text}</style><p>x</p>"
+            problems = accessibility.motion(show(body(html)))
+            assert len(problems) == count
+            assert all(re.match("moves: <(p|html)", problem) for problem in problems)

@@ -54,7 +54,8 @@ LAST_RUN = re.compile(
 
 def tag_text(tag) -> str:
     """The opening tag, shortened."""
-    return str(tag).split(">", 1)[0][:160] + ">"
+    attributes = (f' {key}="{value}"' for key, value in tag.attrs.items())
+    return f"<{tag.name}{''.join(attributes)}"[:160] + ">"
 
 
 def css_loads(css: str) -> list[str]:
@@ -149,7 +150,7 @@ def raw_markup(soup) -> list[str]:
 
 
 def failures(soup) -> list[str]:
-    tags = soup.select(".output.stderr, .output.traceback, .system-message, .problematic")
+    tags = soup(class_=["stderr", "traceback", "system-message", "problematic"])
     texts = soup.find_all(string=re.compile(r"Traceback \(most recent call last\)"))
     return [f"{tag_text(tag)} {tag.get_text()[-200:].strip()}" for tag in tags] + [
         f"{tag_text(text.parent)} shows a traceback" for text in texts
@@ -177,9 +178,10 @@ def missing_math(soup, source: str) -> list[str]:
     source = re.sub(
         r"^(`{3,})(?!`|\{).*?^\1|`[^`\n]+`", "", source, flags=re.DOTALL | re.MULTILINE
     )
-    if SOURCE_MATH.search(source) and not soup.select(".math"):
+    has_math = soup.find(class_="math")
+    if SOURCE_MATH.search(source) and not has_math:
         return ["the source has mathematics, the page has no math element"]
-    if soup.select(".math") and not soup("script", src=re.compile("mathjax", re.IGNORECASE)):
+    if has_math and not soup("script", src=re.compile("mathjax", re.IGNORECASE)):
         return ["there is mathematics, but no script that draws it"]
     return []
 

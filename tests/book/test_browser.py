@@ -1,6 +1,6 @@
 """Every page in a real browser, from the disk and from a server: quiet, drawn, for every reader.
 
-Each page is opened twice: dark on a phone, light on a desktop.
+Each page is opened once, on a phone in the dark, and then becomes a desktop in the light.
 """
 
 import re
@@ -13,7 +13,10 @@ import screenshots
 
 pytestmark = [pytest.mark.book, pytest.mark.browser, pytest.mark.slow]
 
-PHONE = 390
+PHONE, DESKTOP = 390, 1280
+PARTS = 4  # so that processes share the pages
+# The names of scripts, style sheets and live figures in the HTML of a page
+LOADED = re.compile(r'(?:[\w.-]+\.(?:js|css)(?=[?"])|data-live="\w+)')
 # A phone hides them, and they are the same on every page.
 SIDEBARS = [".bd-sidebar-primary", ".bd-sidebar-secondary"]
 UNDRAWN = """() => [...document.querySelectorAll(".math")]
@@ -22,6 +25,11 @@ UNDRAWN = """() => [...document.querySelectorAll(".math")]
 EMPTY_IMAGES = """() => [...document.images].filter((image) => !image.naturalWidth)
     .map((image) => image.outerHTML.slice(0, 160))"""
 # Elements that end right of the screen, but for those in a box that scrolls or cuts them off.
+SHOWN = """() => [...document.querySelectorAll("[data-live]")].map((figure) => {
+    const parts = figure.querySelectorAll(".dlv-live-stage, .dlv-live-fallback");
+    const shown = [...parts].filter((part) => part.checkVisibility() && part.textContent.trim());
+    return "mounted" in figure.dataset ? shown.map((part) => part.className) : ["nothing"];
+})"""
 WIDEST = """(limit) => {
     const kept = (element) => {
         const box = element.parentElement;
@@ -56,6 +64,7 @@ def look(browser, addresses, check, *, width: int = 1280, scheme: str = "light")
     with browsing.watched(browser, width=width, scheme=scheme) as (tab, problems):
         for address in addresses:
             problems.clear()
+            browsing.set_width(tab, width)
             tab.goto(address)
             for problem in [*undrawn(tab, width), *check(tab), *problems]:
                 found.append(f"{address}: {problem}")
@@ -66,35 +75,62 @@ def nothing_more(tab) -> list[str]:
     return []
 
 
-def test_pages_from_the_disk_on_a_phone_in_the_dark(browser, book):
+def live_figures(tab) -> list[str]:
+    """Each is drawn, and gives way to its table on paper; a failed script leaves the table."""
+    problems = []
+    for media, expected in (("screen", "dlv-live-stage"), ("print", "dlv-live-fallback")):
+        tab.emulate_media(media=media)
+        problems += [
+            f"a live figure shows {seen} on {media}"
+            for seen in tab.evaluate(SHOWN)
+            if seen != [expected]
+        ]
+    tab.emulate_media(media="screen")
+    return problems
+
+
+def on_a_phone_and_on_a_desktop(tab) -> list[str]:
+    """Check a page opened on a phone in the dark, then on a desktop in the light.
+
+    The phone meets every rule of axe-core; the desktop the colours, and what only it shows.
+    """
+    problems = accessibility.broken_rules(tab) + live_figures(tab)
+    browsing.set_width(tab, DESKTOP)
+    browsing.set_scheme(tab, "light")
+    problems += undrawn(tab, DESKTOP)
+    problems += accessibility.motion(tab)
+    problems += accessibility.unseen_focus(tab)
+    problems += accessibility.skip_link(tab)
+    if not tab.url.endswith("/index.html"):
+        main = accessibility.broken_rules(tab, rules=browsing.COLOURS, within=["main"])
+        return problems + main
+    problems += accessibility.broken_rules(tab)
+    browsing.set_scheme(tab, "dark")
+    return problems + accessibility.broken_rules(tab, rules=browsing.COLOURS, within=SIDEBARS)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_pages_from_the_disk(browser, book, part):
     # 404.html loads its parts from the address where the site is published.
-    addresses = [(book.HTML / page).as_uri() for page in book.PAGES if page != "404.html"]
-    found = look(browser, addresses, accessibility.broken_rules, width=PHONE, scheme="dark")
+    pages = [page for page in book.PAGES if page != "404.html"][part::PARTS]
+    addresses = [(book.HTML / page).as_uri() for page in pages]
+    found = look(browser, addresses, on_a_phone_and_on_a_desktop, width=PHONE, scheme="dark")
     assert not found, "\n".join(found)
 
 
-def test_pages_from_a_server_on_a_desktop(browser, book, server):
-    """The phone has seen every rule; here the colours are left, and what only a desktop shows."""
-
-    def check(tab):
-        problems = accessibility.motion(tab)
-        problems += accessibility.unseen_focus(tab)
-        problems += accessibility.skip_link(tab)
-        if tab.url.endswith("/index.html"):
-            problems += accessibility.broken_rules(tab)
-            browsing.set_scheme(tab, "dark")
-            problems += accessibility.broken_rules(tab, rules=browsing.COLOURS, within=SIDEBARS)
-        else:
-            problems += accessibility.broken_rules(tab, rules=browsing.COLOURS, within=["main"])
-        return problems
-
-    addresses = [f"{server.address}/{page}" for page in book.PAGES if page != "404.html"]
-    found = look(browser, addresses, check)
+def test_pages_from_a_server(browser, book, server):
+    """Of pages with the same scripts, style sheets and live figures, one is enough."""
+    kinds = {}
+    for page in book.PAGES:
+        if page != "404.html":
+            kinds.setdefault(tuple(LOADED.findall((book.HTML / page).read_text("utf8"))), page)
+    found = look(browser, [f"{server.address}/{page}" for page in kinds.values()], nothing_more)
     assert not found, "\n".join(found)
 
 
 # Each fault is found in a page that has it, and in no other
 
+FIGURE = "<div data-live='x' data-mounted>"
 FAULTS = {
     "asks another host: http://a.invalid/x": "<script>fetch('http://a.invalid/x')</script>",
     "request failed: .*gone.js": "<script src='gone.js'></script>",
@@ -108,10 +144,17 @@ FAULTS = {
     '390 px: ends at 9.. px: <p id="b"': (
         "<main><details><p id='b' style='width: 900px'>x</p></details></main>"
     ),
+    r"a live figure shows \['nothing'\] on screen": "<div data-live='x'></div>",
+    r"shows \['dlv-live-fallback'\] on screen": f"{FIGURE}<p class=dlv-live-fallback>1</p></div>",
+    r"shows \['dlv-live-stage'\] on print": f"{FIGURE}<p class=dlv-live-stage>1</p></div>",
 }
-GOOD = """<a href="https://a.invalid/">out</a> <img alt="a square" src="square.svg">
+GOOD = f"""<a href="https://a.invalid/">out</a> <img alt="a square" src="square.svg">
 <div style="overflow: auto"><p style="width: 900px">scrolls in its box</p></div>
-<span class="math"><mjx-container>x</mjx-container></span><script>console.log("fine")</script>"""
+<span class="math"><mjx-container>x</mjx-container></span><script>console.log("fine")</script>
+<style>@media print {{ .dlv-live-stage {{ display: none }} }}</style>{FIGURE}
+<p class="dlv-live-stage">1</p>
+<style>@media screen {{ .dlv-live-fallback {{ display: none }} }}</style>
+<p class="dlv-live-fallback">1</p></div>"""
 
 
 def look_at(browser, folder: Path, bodies) -> list[list[str]]:
@@ -119,14 +162,14 @@ def look_at(browser, folder: Path, bodies) -> list[list[str]]:
     head = '<!doctype html><meta charset="utf8"><link rel="icon" href="data:,">'
     square = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
     (folder / "square.svg").write_text(square)
-    found = []
     with browsing.Server(folder) as server:
+        addresses = []
         for number, body in enumerate(bodies):
             path = folder / f"{number}.html"
             path.write_text(f"{head}<body>{body}", encoding="utf8")
-            for address in (path.as_uri(), f"{server.address}/{path.name}"):
-                found.append(look(browser, [address], nothing_more, width=PHONE))
-    return found
+            addresses += [path.as_uri(), f"{server.address}/{path.name}"]
+        found = look(browser, addresses, live_figures, width=PHONE)
+    return [[line for line in found if line.startswith(address)] for address in addresses]
 
 
 def test_a_fault_is_found_from_disk_and_from_a_server(browser, tmp_path):

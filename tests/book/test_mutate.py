@@ -1,11 +1,18 @@
 """The mutants, and tools/mutate.py on a small package with strong and weak tests."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
+import mutate
 import pytest
+from judging import Worker
 from mutants import mutants
 
 ROOT = Path(__file__).parents[2]
@@ -73,9 +80,11 @@ def test_the_tests_kill_what_they_check(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf8")
     verdicts = tmp_path / "verdicts.json"
-    command = [sys.executable, ROOT / "tools/mutate.py", "--root", tmp_path, "--json", verdicts]
+    light = "import sys, mutate; mutate.LOADED = ''; sys.exit(mutate.main())"
+    command = [sys.executable, "-c", light, "--root", tmp_path, "--json", verdicts, "--grace", "2"]
     run = subprocess.run(
-        [*command, "--grace", "2", "--workers", "1", "--tests", "tests", "--", "dlvlib"],
+        [*command, "--workers", "1", "--tests", "tests", "--", "dlvlib"],
+        cwd=ROOT / "tools",
         capture_output=True,
         text=True,
         check=True,
@@ -98,3 +107,61 @@ def test_the_tests_kill_what_they_check(tmp_path):
         "tests/test_weak.py::test_the_command",
         "a hang",
     }
+
+
+class Stuck(Worker):
+    """Its tests wait for ever, without any computing."""
+
+    def judge(self, tests, *options):
+        time.sleep(10**6)
+
+
+@dataclass
+class OneTest:
+    root: Path
+
+    def of(self, file, line):
+        return ["test_a.py::test_a"]
+
+    seconds: ClassVar = Counter()
+
+
+def test_a_mutant_that_waits_for_ever_is_killed(tmp_path):
+    worker = Stuck(tmp_path)
+    worker.tree.mkdir()
+    (tmp_path / "a.py").write_text("a = 1\n")
+    (stuck,) = mutate.draw(tmp_path, ["a.py"], 1, 0)
+    mutate.judge([stuck], [worker], OneTest(tmp_path), grace=0.2)
+    assert (stuck.killed, stuck.by) == (True, "a hang")
+    assert (worker.tree / "a.py").read_text() == "a = 1\n"
+
+
+def test_a_run_that_is_stopped_reports_what_it_has_judged(tmp_path, monkeypatch, capsys):
+    (tmp_path / "dlvlib").mkdir()
+    for name in ("first", "second"):
+        (tmp_path / "dlvlib" / f"{name}.py").write_text("a, b = 1, 2\n")
+
+    def stop(drawn, *_):
+        for one in drawn:
+            one.killed = {"first": one.change == "1 plus 1"}.get(one.group)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(mutate, "LOADED", "")
+    monkeypatch.setattr(mutate, "record", lambda *_: None)
+    monkeypatch.setattr(mutate, "judge_fairly", stop)
+    before = signal.getsignal(signal.SIGTERM)
+    arguments = ["--root", str(tmp_path), "first=dlvlib/first.py", "second=dlvlib/second.py"]
+    monkeypatch.setattr(sys, "argv", ["mutate.py", *arguments])
+    try:
+        assert mutate.main() == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    printed = capsys.readouterr().out
+    rows = [line.split() for line in printed.splitlines()]
+    assert [*rows[-4:-1]] == [
+        ["first", "2", "1", "50.0%"],
+        ["second", "0", "0", "none"],
+        ["all", "2", "1", "50.0%"],
+    ]
+    assert printed.endswith("stopped early: 2 of 4 mutants judged\n")
+    assert "dlvlib/first.py:1: 2 plus 1" in printed

@@ -1,12 +1,21 @@
-"""The browser page of the tests of live figures."""
+"""Patience with a busy machine, and the browser page of the tests of live figures."""
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Students' code may take long on a busy machine; a test of the limit sets a short one."""
+    monkeypatch.setattr("coursekit.checks.engine.sandbox.TIME_LIMIT_SECONDS", 300.0)
+    monkeypatch.setattr("coursekit.checks.engine.sandbox.STOPPING_SECONDS", 300.0)
 
 
 @pytest.fixture(scope="module")
 def window(chromium):
     """The page of all tests of a module."""
-    return chromium.new_page()
+    page = chromium.new_page()
+    page.set_default_timeout(300_000)
+    return page
 
 
 @pytest.fixture
@@ -32,3 +41,10 @@ def page(window):
     window.remove_listener("pageerror", note_error)
     window.remove_listener("request", note_request)
     assert not problems
+
+
+@pytest.fixture
+def stage(page, request):
+    """The live part of the module's FIGURE."""
+    page.set_content(request.module.FIGURE.html)
+    return page.locator(".dlv-live-stage")

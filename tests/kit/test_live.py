@@ -17,7 +17,6 @@ DATA = {
     "log10_min": -1,
     "log10_max": 2,
 }
-FIGURES = sorted({*live.NAMES} - {"quiz"})
 FALLBACK = live.table("By temperature", ["class", "τ = 1"], [["candle", "78.58 %"]])
 
 
@@ -25,6 +24,7 @@ FALLBACK = live.table("By temperature", ["class", "τ = 1"], [["candle", "78.58 
 def test_softmax_of_the_script_agrees_with_torch(page):
     generator = torch.Generator().manual_seed(0)
     logits = 30 * torch.randn(200, 7, generator=generator, dtype=torch.double)
+    logits[0, :2] = 1000
     temperatures = 10 ** (3 * torch.rand(200, generator=generator, dtype=torch.double) - 1)
     found = call(
         page,
@@ -46,12 +46,6 @@ def test_entropy_of_the_script(page):
     )
     expected = [0.0, math.log(4), -0.9 * math.log(0.9) - 0.1 * math.log(0.1)]
     assert found == pytest.approx(expected)
-
-
-@pytest.mark.browser
-def test_softmax_of_the_script_survives_large_logits(page):
-    found = call(page, "softmax", "return figure.softmax(argument);", [1000, 1000, -1000])
-    assert found == [0.5, 0.5, 0.0]
 
 
 def cells(page):
@@ -82,7 +76,7 @@ def plain(chromium):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", live.NAMES)
 def test_the_figure_of_a_page_keeps_the_rules_of_every_figure(page, plain, name):
     check_figure(page, plain, live.show(name, *on_page(name)))
 
@@ -148,21 +142,18 @@ def test_colours_can_be_read_on_the_ground_of_either_theme():
         assert min(contrast(color, ground) for color in colors) > 4.5
 
 
-def test_unknown_figure_is_named():
-    with pytest.raises(ValueError, match=r"name must be one of .*softmax.*, got 'sofmax'"):
-        live.show("sofmax", DATA, FALLBACK)
-    with pytest.raises(ValueError, match="got 'common'"):
-        live.show("common", DATA, FALLBACK)
-
-
-def test_empty_fallback_is_refused():
-    with pytest.raises(ValueError, match="fallback must describe the figure"):
-        live.show("softmax", DATA, " ")
-
-
-def test_nan_is_refused():
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        live.show("softmax", {**DATA, "logits": [math.nan]}, FALLBACK)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sofmax", DATA, FALLBACK), "name must be one of .*softmax.*, got 'sofmax'"),
+        (("common", DATA, FALLBACK), "got 'common'"),
+        (("softmax", DATA, " "), "fallback must describe the figure"),
+        (("softmax", {**DATA, "logits": [math.nan]}, FALLBACK), "not JSON compliant"),
+    ],
+)
+def test_a_figure_that_cannot_be_shown_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        live.show(*arguments)
 
 
 def test_table_escapes_text():
@@ -202,7 +193,7 @@ def test_bars_can_be_seen_on_a_phone(page):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", sorted({*live.NAMES} - {"quiz"}))
 def test_ten_thousand_events_of_a_slider_draw_the_figure_twice(page, name):
     """At once and in the next frame; what is shown in the end belongs to the last event."""
     page.goto("about:blank")  # with real frames again

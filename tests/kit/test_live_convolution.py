@@ -80,12 +80,6 @@ def test_the_page_prints_two_maps():
             assert f"<td>{' '.join(written(row))}</td>" in fallback
 
 
-@pytest.fixture(name="stage")
-def stage_fixture(page):
-    page.set_content(FIGURE.html)
-    return page.locator(".dlv-live-stage")
-
-
 def map_of(stage) -> list[str]:
     return stage.get_by_role("img", name="The map").locator("text").all_text_contents()
 

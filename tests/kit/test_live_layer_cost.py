@@ -90,12 +90,6 @@ def test_the_page_prints_four_forms():
         assert f"output of each {form.output_bytes:,} bytes" in fallback
 
 
-@pytest.fixture(name="stage")
-def stage_fixture(page):
-    page.set_content(FIGURE.html)
-    return page.locator(".dlv-live-stage")
-
-
 def rows(stage, place: int) -> dict[str, str]:
     """Name and number of each visible bar of table `place`: parameters, MACs, FLOPs."""
     lines = stage.locator("table").nth(place).locator("tbody tr:visible").all()

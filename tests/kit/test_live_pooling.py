@@ -79,12 +79,6 @@ def test_the_page_prints_its_map():
             assert f"{name}, {size} × {size}, shift {shift}</th>{row}" in fallback
 
 
-@pytest.fixture(name="stage")
-def stage_fixture(page):
-    page.set_content(FIGURE.html)
-    return page.locator(".dlv-live-stage")
-
-
 def set_slider(stage, name: str, value: int) -> None:
     stage.get_by_role("slider", name=name).fill(str(value))
 

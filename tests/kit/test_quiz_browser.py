@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from live_helpers import call
 
 from coursekit import live, quiz
 
@@ -40,6 +39,7 @@ def figure(text=QUIZ):
 def visit(chromium):
     """Open a page that holds some HTML, all in one browser profile; errors fail the test."""
     context = chromium.new_context()
+    context.set_default_timeout(300_000)
     problems, asked = [], []
 
     def open_page(html, before=""):
@@ -230,23 +230,6 @@ def test_text_is_never_markup(visit):
     assert page.locator(".dlv-live-stage code").all_inner_texts() == ["weights"]
 
 
-def test_print_and_no_javascript_show_all_questions_and_answers(chromium, visit):
-    page = visit(figure())
-    fallback, stage = page.locator(".dlv-live-fallback"), page.locator(".dlv-live-stage")
-    assert (fallback.is_visible(), stage.is_visible()) == (False, True)
-    page.emulate_media(media="print")
-    assert (fallback.is_visible(), stage.is_visible()) == (True, False)
-    context = chromium.new_context(java_script_enabled=False)
-    plain = context.new_page()
-    plain.set_content(figure())
-    assert not plain.locator(".dlv-live-stage").is_visible()
-    told = plain.locator(".dlv-live-fallback").inner_text()
-    context.close()
-    parts = ["Has pooling", "What is learned?", "Answers", "It only compares.", "Like kernels."]
-    places = [told.index(part) for part in parts]
-    assert places == sorted(places)
-
-
 def test_every_quiz_can_be_answered_right_and_fits_a_phone(visit):
     quizzes = {name: quiz.read(name) for name in quiz.names()}
     right = [
@@ -281,14 +264,3 @@ def test_every_quiz_can_be_answered_right_and_fits_a_phone(visit):
     for text, questions in zip(told, quizzes.values(), strict=True):
         assert f"{len(questions)} of {len(questions)} right" in text
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-@pytest.mark.parametrize(
-    ("chosen", "right", "explained"),
-    [([1], True, ["None."]), ([0], False, ["Some."])],
-)
-def test_grade_explains_the_choice_made(page, chosen, right, explained):
-    question = quiz.asdict(quiz.parse(QUIZ, where="")[0])
-    found = call(page, "quiz", "return figure.grade(...argument);", [question, chosen])
-    assert found["right"] == right
-    assert [choice["text"] for choice in found["explained"]] == explained

@@ -109,19 +109,21 @@ def _needs_thread(value: Any) -> bool:
 
 def _run_in_child(steps: Sequence[Step]) -> list[Any]:
     reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, by Python 3.12 and later
-        child = os.fork()
-    if child == 0:
-        _be_the_child(steps, writer)
+    child = None
     try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads, by Python 3.12 on
+            child = os.fork()
+        if child == 0:
+            _be_the_child(steps, writer)
         os.close(writer)
         content = _read(reader, time.monotonic() + TIME_LIMIT_SECONDS)
     finally:  # also if the user interrupts the kernel
-        os.kill(child, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(child, 0)
         os.close(reader)
+        if child:
+            os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, 0)
     try:
         values, printed = pickle.loads(content)
     except Exception:  # empty or cut short
@@ -186,8 +188,8 @@ def _run_in_thread(steps: Sequence[Step]) -> list[Any]:
             done.set()
 
     thread = threading.Thread(target=work, daemon=True)
-    thread.start()
     try:
+        thread.start()
         if not done.wait(TIME_LIMIT_SECONDS):  # an interrupted `join` takes the thread for ended
             raise _out_of_time()
         return values
