@@ -39,7 +39,7 @@ WARM_UP = 3  # steps that are called before the recording, as PyTorch's notes ad
 TrainStep = Callable[[TrainState, Forward, Batches, list[Shard], float | Tensor], None]
 
 
-class CapturedStep:
+class StepGraph:
     """A step on a whole batch: called at first, recorded after `WARM_UP` steps, then replayed."""
 
     def __init__(
@@ -58,14 +58,6 @@ class CapturedStep:
         self.step, self.calls = step, 0
         self.graph: torch.cuda.CUDAGraph | None = None
 
-    @contextmanager
-    def epoch(self) -> Iterator[None]:
-        """Set the counter, and work on the side stream until the epoch is over."""
-        self.counter.fill_((self.state.epoch - 1) * self.state.num_steps + self.state.step)
-        with on_side_stream(self.device):
-            yield
-            self.state.optimizer.zero_grad()  # else the gradients keep the graph's memory alive
-
     def take(self) -> None:
         """Take the step that the counter points to."""
         if self.graph is not None:
@@ -82,7 +74,7 @@ class CapturedStep:
 
 def prepare(
     train_step: TrainStep, state: TrainState, forward: Forward, batches: Batches
-) -> CapturedStep | None:
+) -> StepGraph | None:
     """Return the step that is captured; None where `train_step` is called for each batch.
 
     That is everywhere but on a CUDA GPU, where the config has `graph` off, and with
@@ -93,10 +85,23 @@ def prepare(
     if not state.gpus or not config.graph or config.compile == "reduce-overhead":
         return None
     if config.accumulate == processes.world == 1:
-        return CapturedStep(train_step, state, forward, batches)
+        return StepGraph(train_step, state, forward, batches)
     if processes.rank == 0:
         warn(f"accumulate is {config.accumulate}, the number of processes {processes.world}")
     return None
+
+
+@contextmanager
+def in_epoch(graph: StepGraph | None) -> Iterator[None]:
+    """Set the counter, and work on the side stream until the epoch is over."""
+    if graph is None:
+        yield
+        return
+    state = graph.state
+    graph.counter.fill_((state.epoch - 1) * state.num_steps + state.step)
+    with on_side_stream(graph.device):
+        yield
+        state.optimizer.zero_grad()  # else the gradients keep the graph's memory alive
 
 
 def count_waits(step: Callable[[], None]) -> int:
@@ -145,9 +150,11 @@ def on_side_stream(device: torch.device) -> Iterator[None]:
     """Work on a stream beside the default one, which cannot be recorded."""
     side, current = _side_stream(device), torch.cuda.current_stream(device)
     side.wait_stream(current)
-    with torch.cuda.stream(side):
-        yield
-    current.wait_stream(side)
+    try:
+        with torch.cuda.stream(side):
+            yield
+    finally:
+        current.wait_stream(side)
 
 
 @functools.cache

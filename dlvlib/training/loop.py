@@ -5,7 +5,6 @@ The data is on the device once, a batch is picked by index, and the sums stay on
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from dlvlib.metrics import predicted_classes
 from dlvlib.runtime import choose_device, mode
 from dlvlib.training import captured, distributed, evaluation, precision
 from dlvlib.training.augment import Batches
-from dlvlib.training.captured import CapturedStep
+from dlvlib.training.captured import StepGraph, in_epoch
 from dlvlib.training.checkpoint import Checkpoint, TrainState
 from dlvlib.training.config import TrainConfig
 from dlvlib.training.distributed import Shard
@@ -39,12 +38,11 @@ def fit(
 ) -> History:
     """Train `model` in place and return what happened, epoch by epoch.
 
-    The order of the images, their augmentation and the dropout masks follow from `config.seed`
-    alone; initialising the model is the caller's. On a CPU with a fixed number of threads, the
-    same initial weights and config give the same weights to the last bit, also when the run was
-    killed and resumed. The model ends up on the device, its modules in the modes they came in;
-    the images and torch's random state are left alone. On a GPU the model's Python code runs in
-    a few steps only (see `captured`), unless `config.graph` is off.
+    The order of the images, their augmentation and the dropout masks follow from `config.seed`.
+    On a CPU with a fixed number of threads, the same initial weights and config give the same
+    weights to the last bit, also when the run was killed and resumed. The model ends up on the
+    device, its modules in the modes they came in; the images and torch's random state are left
+    alone. On a CUDA GPU the model's Python code runs in the first steps only, see `captured`.
 
     Args:
         model: maps images (B, C, H, W) to logits (B, K). With `config.aux_weight` its method
@@ -57,8 +55,7 @@ def fit(
         checkpoint_every: save also after so many steps; 0 for never.
 
     Raises:
-        TypeError, ValueError: if the data, the model and the config do not fit together; the
-            message names the rule and the value.
+        TypeError, ValueError: if data, model and config do not fit together.
         CheckpointError: if the file is not a checkpoint, or of another run. It is left as it is.
         OSError: if the checkpoint cannot be written. The one before is left as it is.
         FloatingPointError: if the loss of an epoch is infinite or NaN: the weights are lost.
@@ -102,7 +99,7 @@ def train_epoch(
     state: TrainState,
     forward: Forward,
     batches: Batches,
-    graph: CapturedStep | None,
+    graph: StepGraph | None,
     file: Checkpoint,
 ) -> None:
     """Take one step per batch over all images; on a GPU, replay those on whole batches."""
@@ -110,11 +107,7 @@ def train_epoch(
     silent = None if config.progress and state.processes.rank == 0 else True  # None: on a terminal
     rarely = {"disable": silent, "miniters": 50, "maxinterval": math.inf}  # every 50 steps
     batches.start_epoch(epoch)
-    with (
-        mode(state.model, training=True),
-        torch.random.fork_rng(state.gpus),
-        graph.epoch() if graph else nullcontext(),
-    ):
+    with mode(state.model, training=True), torch.random.fork_rng(state.gpus), in_epoch(graph):
         state.seed_dropout(epoch_seeds(config.seed, epoch)[1])
         steps = range(state.step, state.num_steps)
         for step in tqdm(steps, f"epoch {epoch}/{config.num_epochs}", **rarely):
@@ -129,10 +122,7 @@ def train_epoch(
 def train_step(
     state: TrainState, forward: Forward, batches: Batches, shards: list[Shard], lr: float | Tensor
 ) -> None:
-    """Learn from one batch, and add up the loss and the correct predictions.
-
-    As a CUDA graph it runs only once: nothing here may depend on the number of the step.
-    """
+    """Learn from one batch; in a CUDA graph, this Python code does not run for every batch."""
     config = state.config
     for group in state.optimizer.param_groups:
         group["lr"] = lr
@@ -146,8 +136,8 @@ def train_step(
             total = total + config.aux_weight * _loss(aux, targets, config)
         state.scaler.scale(total * shard.weight).backward()  # type: ignore[no-untyped-call]
         if shard.count:
-            state.sums[0] += loss.detach() * shard.count  # weighted: shards differ in size
-            state.sums[1] += (predicted_classes(logits) == targets).sum()
+            state.sums[0].add_(loss.detach() * shard.count)  # weighted: shards differ in size
+            state.sums[1].add_((predicted_classes(logits) == targets).sum())
     state.processes.all_reduce(state.model)
     state.scaler.step(state.optimizer)
     state.scaler.update()
