@@ -23,7 +23,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this dlvlib, installed or not
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 import processes
@@ -131,9 +130,9 @@ def make_fit(case: Case, device: torch.device, steps: int, rounds: int, options:
     graph = captured.prepare(train_step, state, forward, batches)
     file = Checkpoint(None, 0, state, data, None)
 
-    def epoch() -> Tensor:
+    def epoch() -> list[float]:
         train_epoch(state, forward, batches, graph, file)
-        sums = state.sums.cpu()
+        sums: list[float] = state.sums.tolist()
         state.epoch, state.step = state.epoch + 1, 0
         state.sums.zero_()
         return sums

@@ -201,7 +201,7 @@ def test_the_steps_that_are_timed_are_those_of_fit(monkeypatch):
     wanted = build(TINY, CPU)
     history = fit(wanted, TINY.images(12), None, TINY.config(CPU, num_epochs=2))
     torch.testing.assert_close(models[0].state_dict(), wanted.state_dict(), rtol=0, atol=0)
-    assert [s[0].item() / 12 for s in sums] == history.column("train_loss")
+    assert [loss / 12 for loss, _ in sums] == history.column("train_loss")
 
 
 def test_the_floor_takes_the_steps_of_a_round():
@@ -244,8 +244,6 @@ def test_processes_start_together_when_all_are_ready():
     found = processes.measure(2, device="cpu", epochs=1, steps=2)
     assert found["speedup"] == 2 * found["seconds_alone"] / found["seconds_together"] > 0
     assert found["mps"] is False and "2 seeds of lenet5" in processes.report(found)
-    with pytest.raises(RuntimeError, match="ended with status 1 before it was ready"):
-        processes.time_together(1, {}, "abacus", 1, 2)
 
 
 def test_without_a_registry_the_environment_still_has_torch(tmp_path, monkeypatch, capfd):
