@@ -67,7 +67,7 @@ class StepGraph:
         if self.calls != WARM_UP:
             self.step()
         elif waits := count_waits(self.step):
-            warn(f"the step waits {waits} times for the GPU")
+            warn(f"the step waits for the GPU, times: {waits}")
         else:
             self.graph = capture(self.step, self.state.optimizer)
 

@@ -128,7 +128,9 @@ def test_a_step_that_waits_for_the_gpu_is_called_to_the_end(replays, monkeypatch
     monkeypatch.setattr(captured, "count_waits", lambda step: step() or 2)
     data, called, ours = digits(100), small_net(), small_net()
     fit(called, data, None, config(num_epochs=3, lr=0.125, graph=False))
-    message = "^graph=True is not possible here, .* without it: the step waits 2 times for the GPU"
+    message = (
+        "^graph=True is not possible here, .* without it: the step waits for the GPU, times: 2"
+    )
     with pytest.warns(RuntimeWarning, match=message) as caught:
         fit(ours, data, None, config(num_epochs=3, lr=0.125))
     assert len(caught) == 1 and not replays and same(weights(ours), weights(called))
