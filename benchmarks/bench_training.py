@@ -14,8 +14,18 @@ from importlib import metadata
 from pathlib import Path
 
 from dlvlib.runtime import describe_machine
-from timing import MAX_SPREAD, MIN_ROUNDS, judge, save, spread, summarise, table, time_in_turns
-from variants import FLOOR, make_variants
+from timing import (
+    FLOOR,
+    MAX_SPREAD,
+    MIN_ROUNDS,
+    judge,
+    save,
+    spread,
+    summarise,
+    table,
+    time_in_turns,
+)
+from variants import make_variants
 from workloads import WORKLOADS, Workload, make_data
 
 PACKAGES = ("torchvision", "lightning", "fastai", "skorch")

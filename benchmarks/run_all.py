@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         python = make_environment(Path(folder) / "venv")
         commands = {name: ["bench_training.py", name, *options] for name in WORKLOADS}
         commands["separable convolutions"] = ["bench_separable.py", *options]
-        commands["gpu"] = ["bench_gpu.py"]
+        commands["steps, on a GPU if there is one"] = ["bench_steps.py", *options]
         for name, (script, *rest) in commands.items():
             print(f"\n== {name}", flush=True)
             if subprocess.run([python, HERE / script, *rest], env=environment).returncode:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from dlvlib._common import write_atomically
 from dlvlib.runtime import set_seed
-from variants import FIT, FLOOR, LECTURE, Variant
 
+Variant = Callable[[nn.Module], None]
+FLOOR, LECTURE, FIT = "compute floor", "lecture's loop", "dlvlib.training.fit"
 RESULTS = Path(__file__).parent / "results"
 MAX_TIMES_FLOOR = 1.05  # what `fit` promises on a CPU
 MAX_SPREAD = 1.25  # slowest over fastest round of the floor; beyond it the machine was busy
@@ -114,9 +115,14 @@ def judge(rows: list[dict], floor: list[float], min_speedup: float | None) -> di
     if min_speedup is not None:
         promise = f"fit at least {min_speedup:.2f} x as fast as the lecture's loop"
         kept[promise] = ours["speedup_over_lecture"] >= min_speedup
-    decided = len(floor) >= MIN_ROUNDS and spread(floor) <= MAX_SPREAD
-    verdicts = {True: "met", False: "missed"}
-    return {promise: verdicts[yes] if decided else "unknown" for promise, yes in kept.items()}
+    return {promise: verdict(yes, floor) for promise, yes in kept.items()}
+
+
+def verdict(kept: bool, floor: list[float]) -> str:
+    """Return "met" or "missed"; "unknown" where the rounds of the floor are too few or differ."""
+    if len(floor) < MIN_ROUNDS or spread(floor) > MAX_SPREAD:
+        return "unknown"
+    return "met" if kept else "missed"
 
 
 def table(rows: list[dict]) -> str:

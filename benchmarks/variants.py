@@ -16,10 +16,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from dlvlib.training import fit
+from timing import FIT, FLOOR, LECTURE, Variant
 from workloads import Workload
-
-FLOOR, LECTURE, FIT = "compute floor", "lecture's loop", "dlvlib.training.fit"
-Variant = Callable[[nn.Module], None]
 
 
 def train_floor(model: nn.Module, workload: Workload, data: SimpleNamespace) -> None:

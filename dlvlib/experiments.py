@@ -83,6 +83,7 @@ class Experiment:
         history: Any = (),
         seconds: float | None = None,
         weights: Mapping[str, Any] | None = None,
+        predictions: Any = None,
         **fields: Any,
     ) -> None:
         """Write the record of a run.
@@ -94,6 +95,7 @@ class Experiment:
             history: what `fit` returned; without one, `seconds` must be given.
             seconds: by default those of `history`.
             weights: kept in a file of their own beside the record.
+            predictions: the class of every test image, `evaluate(...).predictions`.
             **fields: `dataset` and `metrics`, and whatever else the experiment found.
 
         Raises:
@@ -102,6 +104,8 @@ class Experiment:
         if weights is not None:
             file = self.path(run).with_suffix(".safetensors")
             fields["weights"] = results.write_weights(file, weights)
+        if predictions is not None:
+            fields["predictions"] = results.encode_classes(predictions)
         results.write_record(
             self.path(run),
             experiment=self.name,

@@ -105,6 +105,44 @@ def confusion_matrix(predictions: Array, targets: Array, num_classes: int) -> Te
     return cells.bincount(minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
+def mcnemar_test(first: Array, second: Array, targets: Array) -> tuple[int, int, float]:
+    """Compare two classifiers, image by image: McNemar's test, in its exact form.
+
+    Only the images that one of them gets right and the other wrong tell the two apart. If they
+    were equally good, each of these would go to either one like the toss of a fair coin.
+
+    Args:
+        first, second: (B,) classes that the two predict for the same images.
+        targets: (B,) class indices.
+
+    Returns:
+        How many images only the first gets right, how many only the second, and the two-sided
+        p-value: how likely tosses are at least as uneven as these.
+
+    Raises:
+        ValueError: if the shapes disagree, or a value is not a class index.
+
+    Source: McNemar (1947), "Note on the sampling error of the difference between correlated
+        proportions or percentages", Psychometrika 12.
+
+    >>> mcnemar_test(torch.zeros(6).long(), torch.ones(6).long(), torch.zeros(6).long())
+    (6, 0, 0.03125)
+    """
+    given = {"first": first, "second": second, "targets": targets}
+    classes = {name: _check_class_indices(name, _to_tensor(x)) for name, x in given.items()}
+    shapes = [tuple(indices.shape) for indices in classes.values()]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 1:
+        raise ValueError(f"first, second and targets must have shape (B,), got {shapes}")
+    right, other = (classes[name] == classes["targets"] for name in ("first", "second"))
+    only_first, only_second = int((right & ~other).sum()), int((other & ~right).sum())
+    tosses = only_first + only_second
+    tail, ways = 0, 1  # ways in which exactly k tosses of all go to one side
+    for k in range(min(only_first, only_second) + 1):
+        tail += ways
+        ways = ways * (tosses - k) // (k + 1)
+    return only_first, only_second, min(1.0, 2 * tail / 2**tosses)
+
+
 def expected_calibration_error(probs: Array, targets: Array, num_bins: int = 15) -> float:
     """Mean gap between confidence and accuracy, over bins of equal width in confidence.
 

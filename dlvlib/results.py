@@ -15,6 +15,8 @@ from dlvlib._records import (
     REQUIRED,
     Record,
     RecordError,
+    decode_classes,
+    encode_classes,
     read_record,
     read_weights,
     write_record,
@@ -22,6 +24,8 @@ from dlvlib._records import (
 )
 
 if TYPE_CHECKING:  # reading a record must not wait for torch
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 __all__ = [
@@ -35,6 +39,7 @@ __all__ = [
     "dataset_title",
     "date_range",
     "device_name",
+    "encode_classes",
     "load",
     "provenance",
     "read_record",
@@ -83,6 +88,10 @@ class Records(list[Record]):
     def weights(self, record: Record) -> dict[str, Tensor]:
         """Return the weights that a run saved, floating-point ones as float32."""
         return read_weights(self.folder / f"{record['run']}.json")
+
+    def predictions(self, record: Record) -> NDArray[np.uint8]:
+        """Return the class that a run predicted for every test image: (N,)."""
+        return decode_classes(record)
 
     def __str__(self) -> str:
         lines = [provenance(self)]

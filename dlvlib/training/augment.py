@@ -29,19 +29,26 @@ class Batches:
     ) -> None:
         self.images, self.targets = train.images.to(device), train.targets.to(device)  # once
         self.config, self.dtype, self.processes = config, dtype, processes
-        self.num_steps = math.ceil(len(self.images) / config.batch_size)
+        count = len(self.images)
+        self.num_steps = math.ceil(count / config.batch_size)
+        self.num_whole_steps = count // config.batch_size  # all, or all but the last
+        self.order = torch.empty(count, dtype=torch.int64, device=device)
+        self.draws: Tensor | None = None
+        if config.crop_padding or config.flip or config.cutout:
+            self.draws = torch.empty(5, count, dtype=torch.int64, device=device)
         self.start_epoch(1)
 
     def start_epoch(self, epoch: int) -> None:
-        """Draw the order of the epoch, and how the image at each position is augmented."""
-        config, device, count = self.config, self.images.device, len(self.images)
-        order_seed, _, augment_seed = epoch_seeds(config.seed, epoch)
+        """Draw the order of the epoch, and how the image at each position is augmented.
+
+        Both are written in place: a CUDA graph reads them at their addresses.
+        """
+        count, size = len(self.images), self.images.shape[2:]
+        order_seed, _, augment_seed = epoch_seeds(self.config.seed, epoch)
         generator = torch.Generator("cpu").manual_seed(order_seed)
-        self.order = torch.randperm(count, generator=generator, device="cpu").to(device)  # (N,)
-        self.draws: Tensor | None = None
-        if config.crop_padding or config.flip or config.cutout:
-            height, width = self.images.shape[2:]
-            self.draws = draw(count, (height, width), config, augment_seed).to(device)
+        self.order.copy_(torch.randperm(count, generator=generator, device="cpu"))
+        if self.draws is not None:
+            self.draws.copy_(draw(count, (size[0], size[1]), self.config, augment_seed))
 
     def shards(self, step: int) -> list[Shard]:
         """Return the positions of a step's batch; the last batch may be smaller."""
@@ -49,7 +56,7 @@ class Batches:
         batch = range(step * size, min((step + 1) * size, len(self.images)))
         return self.processes.shards(batch, self.config.accumulate)
 
-    def load(self, rows: slice) -> tuple[Tensor, Tensor]:
+    def load(self, rows: slice | Tensor) -> tuple[Tensor, Tensor]:
         """Return what the network sees at these positions of the epoch, and the targets.
 
         Shape:

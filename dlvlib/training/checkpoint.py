@@ -24,8 +24,8 @@ from dlvlib.training.history import EpochRecord, History, best_epoch
 from dlvlib.training.precision import choose_precision, gpus, grad_scaler, make_optimizer
 from dlvlib.training.schedules import learning_rates
 
-FORMAT = "dlvlib.training checkpoint 2"
-FREE = ("progress",)  # fields of the config that may differ between the parts of a run
+FORMAT = "dlvlib.training checkpoint 3"
+FREE = ("progress", "graph")  # fields of the config that may differ between the parts of a run
 
 
 class CheckpointError(ValueError):
@@ -35,8 +35,9 @@ class CheckpointError(ValueError):
 class TrainState:
     """Everything about a run that changes from step to step.
 
-    `step` counts the steps done in the epoch that is under way, and `sums` holds loss, correct
-    and seen of its images so far, on the device: one wait for the device per epoch, not per step.
+    `step` counts the steps done in the epoch that is under way, and `sums` holds the loss and the
+    number of correct predictions of its images so far, on the device: the CPU waits for the
+    device once per epoch, not at each step.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class TrainState:
         self.scaler = grad_scaler(self.precision, device)
         self.gpus = gpus(device)
         dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
-        self.sums = torch.zeros(3, dtype=dtype, device=device)
+        self.sums = torch.zeros(2, dtype=dtype, device=device)
         self.history = History()
         self.epoch = 1
         self.step = 0

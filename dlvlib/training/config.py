@@ -48,7 +48,8 @@ class TrainConfig:
     accumulate: int = 1  # shards in which a batch is computed where it does not fit in memory
     precision: str = "auto"  # or "float32", "bf16", "fp16"; see `choose_precision`
     channels_last: bool = False
-    compile: str = "none"  # or "default", "reduce-overhead" (CUDA graphs)
+    compile: str = "none"  # or "default", "reduce-overhead"
+    graph: bool = True  # on a CUDA GPU, replay the whole step as one CUDA graph; see `captured`
     seed: int = 0
     device: str = "auto"
     progress: bool = True  # a bar in a terminal; files and notebooks never get one

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 class Shard:
     """Some images of a batch, computed in one go by one process."""
 
-    rows: slice
+    rows: slice | Tensor  # positions in the epoch
     count: int  # images that count; 0 for a stand-in, see `Processes.shards`
     weight: float  # count as a fraction of the batch
 

@@ -5,16 +5,19 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from dlvlib._common import check_int
-from dlvlib.metrics import cross_entropy, top_k_accuracy
+from dlvlib.metrics import cross_entropy, predicted_classes, top_k_accuracy
 from dlvlib.runtime import choose_device, mode, scale_pixels
 from dlvlib.training.config import TrainConfig
 from dlvlib.training.distributed import Processes
+
+PIXELS = 10_000_000  # that a GPU gets at once for a prediction
 
 
 class Dataset(Protocol):
@@ -35,11 +38,18 @@ class Evaluation:
     top1: float
     logits: Tensor  # (N, K) on the CPU
 
+    @property
+    def predictions(self) -> Tensor:
+        """The predicted class of every image: (N,) int64, on the CPU."""
+        return predicted_classes(self.logits)
+
 
 def evaluate(
-    model: nn.Module, dataset: Dataset, *, batch_size: int = 1000, device: str = "auto"
+    model: nn.Module, dataset: Dataset, *, batch_size: int | None = None, device: str = "auto"
 ) -> Evaluation:
     """Measure `model` on a data set, in eval mode; the model stays on `device` afterwards.
+
+    For `batch_size` see `predict`.
 
     Raises:
         TypeError, ValueError: as in `fit`, or if a logit is NaN.
@@ -51,10 +61,11 @@ def evaluate(
 
 
 @torch.no_grad()  # not inference_mode: its results could not take part in later gradients
-def predict(model: nn.Module, images: Tensor, *, batch_size: int = 1000) -> Tensor:
+def predict(model: nn.Module, images: Tensor, *, batch_size: int | None = None) -> Tensor:
     """Return the logits of `model`, computed in eval mode on the device the model is on.
 
-    The model gets copies: it may work in place.
+    The model gets copies: it may work in place. The default batch is 1,000 images on a CPU; on a
+    GPU, where many small batches would wait for Python, it is ten million pixels.
 
     Shape:
         images: (N, C, H, W) uint8 or float; the logits are (N, K), on the CPU.
@@ -62,9 +73,11 @@ def predict(model: nn.Module, images: Tensor, *, batch_size: int = 1000) -> Tens
     Raises:
         TypeError, ValueError: if images, batch size or the model's output break a rule of `fit`.
     """
-    batch_size = check_int("batch_size", batch_size, 1)
     check_images(model, "images", images)
     device, dtype = next(model.parameters(), images).device, float_type(model)
+    if batch_size is None:
+        batch_size = 1000 if device.type == "cpu" else max(1, PIXELS // images[0, 0].numel())
+    batch_size = check_int("batch_size", batch_size, 1)
     with mode(model, training=False):
         parts = [
             _logits(model, scale_pixels(part.to(device, copy=True)).to(dtype))
@@ -73,14 +86,28 @@ def predict(model: nn.Module, images: Tensor, *, batch_size: int = 1000) -> Tens
     return torch.cat(parts).cpu()
 
 
+def prepare_val(
+    model: nn.Module, val: Dataset | None, device: torch.device, config: TrainConfig
+) -> Dataset | None:
+    """Check the validation set, and move its images to the device once."""
+    if val is not None:
+        check_dataset(model, "val", val)
+        return SimpleNamespace(images=val.images.to(device), targets=val.targets)
+    if config.patience or config.keep == "best":
+        raise ValueError("val must be given for patience and for keep='best', got None")
+    return None
+
+
 def validate(
-    model: nn.Module, val: Dataset, processes: Processes, epoch: int, config: TrainConfig
-) -> tuple[float, float]:
-    """Return loss and top-1, of which each process measures a share.
+    model: nn.Module, val: Dataset | None, processes: Processes, epoch: int, config: TrainConfig
+) -> tuple[float | None, float | None]:
+    """Return loss and top-1, of which each process measures a share; None without a set.
 
     Raises:
         FloatingPointError: if a logit is infinite or NaN.
     """
+    if val is None:
+        return None, None
     shard = processes.shards(range(len(val.targets)))[0]
     logits, targets = predict(model, val.images[shard.rows]), val.targets[shard.rows].cpu()
     check_finite(logits.abs().max().item(), f"a logit after epoch {epoch}", config)

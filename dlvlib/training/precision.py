@@ -46,7 +46,8 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
     """Return the context in which the forward pass computes in this format."""
     if precision == "float32":
         return nullcontext()
-    return torch.autocast(device.type, DTYPES[precision])
+    # without its cache of cast weights: a CUDA graph must cast them at each replay
+    return torch.autocast(device.type, DTYPES[precision], cache_enabled=False)
 
 
 def grad_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
@@ -58,7 +59,8 @@ def make_optimizer(parameters: Iterable[Tensor], config: TrainConfig) -> torch.o
     """Return SGD or AdamW over the parameters; on a CUDA GPU as one fused kernel per step.
 
     With `decay_all` off, parameters with one axis (biases, scales and shifts of normalisation
-    layers) are in a group of their own, without weight decay.
+    layers) are in a group of their own, without weight decay. The momentum of a fused SGD starts
+    from zeros: torch would leave it uninitialised where `GradScaler` skips the first step.
     """
     parameters = list(parameters)
     groups: list[dict[str, Any]] = [{"params": parameters, "weight_decay": config.weight_decay}]
@@ -70,7 +72,11 @@ def make_optimizer(parameters: Iterable[Tensor], config: TrainConfig) -> torch.o
         options["fused"] = True  # GradScaler.step would wait for any other one at each step
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, **options)
-    return torch.optim.SGD(groups, momentum=config.momentum, nesterov=config.nesterov, **options)
+    sgd = torch.optim.SGD(groups, momentum=config.momentum, nesterov=config.nesterov, **options)
+    if config.momentum and "fused" in options:
+        for parameter in parameters:
+            sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return sgd
 
 
 def prepare_forward(
@@ -90,7 +96,7 @@ def prepare_forward(
             raise ValueError(f"{rule}, got {got}")
         forward = cast(Forward, model.forward_with_aux)
     shards = batches.shards(0) + batches.shards(batches.num_steps - 1)
-    single = next((s.rows for s in shards if s.rows.stop - s.rows.start == 1), None)
+    single = next((s.rows for s in shards if len(batches.order[s.rows]) == 1), None)
     if single is not None:
         _check_single_image(model, forward, batches.load(single)[0])
     if config.compile != "none":

@@ -9,13 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-import bench_gpu
 import bench_separable
+import bench_steps
 import bench_training
+import processes
 import run_all
 import timing
 import variants
 import workloads
+from dlvlib.training import fit
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -182,12 +184,66 @@ def test_a_folder_without_mnist_is_not_called_mnist(tmp_path, monkeypatch):
     assert (name, len(images), images[0][0].shape) == ("random", 2, (1, 32, 32))
 
 
-def test_without_a_gpu_nothing_is_measured(monkeypatch, capsys, tmp_path):
+CPU = torch.device("cpu")
+TINY = bench_steps.Case("lenet5", (1, 32, 32), {"batch_size": 4, "momentum": 0.9, "flip": True})
+
+
+def test_the_steps_that_are_timed_are_those_of_fit(monkeypatch):
+    models, build = [], bench_steps.Case.build
+
+    def spy(case, device):
+        models.append(build(case, device))
+        return models[-1]
+
+    monkeypatch.setattr(bench_steps.Case, "build", spy)
+    run = bench_steps.make_fit(TINY, CPU, steps=3, rounds=1, options={})
+    sums = [run(), run()]
+    wanted = build(TINY, CPU)
+    history = fit(wanted, TINY.images(12), None, TINY.config(CPU, num_epochs=2))
+    torch.testing.assert_close(models[0].state_dict(), wanted.state_dict(), rtol=0, atol=0)
+    assert [loss / 12 for loss, _ in sums] == history.column("train_loss")
+
+
+def test_the_floor_takes_the_steps_of_a_round():
+    counted = []
+    with pytest.MonkeyPatch.context() as patch:
+        step = torch.optim.SGD.step
+        patch.setattr(torch.optim.SGD, "step", lambda self: (counted.append(1), step(self)))
+        bench_steps.make_floor(TINY, CPU, steps=5)()
+    assert len(counted) == 5
+
+
+def test_the_promises_of_a_gpu_are_judged_within_a_round():
+    names = (bench_steps.FLOOR, bench_steps.COMPILED, bench_steps.EAGER)
+    ms = dict(zip(names, ([1.0, 1.1, 1.0], [1.08, 1.2, 1.09], [4.0, 4.4, 3.0]), strict=True))
+    rows = bench_steps.summarise(ms)
+    assert [row["times_floor"] for row in rows] == pytest.approx([1, 1.09, 4], abs=0.002)
+    assert rows[1]["seconds_per_64000_steps"] == pytest.approx(64 * 1.09)
+    assert set(bench_steps.judge("resnet20", ms, rows).values()) == {"met"}
+    assert len(bench_steps.judge("resnet56", ms, rows)) == 2
+    ms[bench_steps.FLOOR] = [1.0, 1.5, 1.0]
+    assert set(bench_steps.judge("resnet20", ms, rows).values()) == {"unknown"}
+    assert bench_steps.judge("lenet5", ms, rows) == {}
+
+
+def test_without_a_gpu_the_cpu_is_measured(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(timing, "RESULTS", tmp_path)
-    assert bench_gpu.main([]) == 0
-    assert "no CUDA GPU here" in capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(bench_steps, "CASES", {"lenet5": TINY})
+    assert bench_steps.main(["--steps=2", "--rounds=1", f"--results={tmp_path}"]) == 0
+    assert "no CUDA GPU here: these are the rows of the CPU" in capsys.readouterr().out
+    result = json.loads((tmp_path / "steps_cpu.json").read_text())
+    rows = result["networks"]["lenet5"]["rows"]
+    assert [row["variant"] for row in rows] == [bench_steps.FLOOR, bench_steps.EAGER]
+    assert {"accelerator", "torch", "cuda", "cudnn"} <= result["machine"].keys()
+    with pytest.raises(SystemExit, match="2"):
+        bench_steps.main(["lenet6"])
+    assert "networks must be of lenet5, got lenet6" in capsys.readouterr().err
+
+
+def test_processes_start_together_when_all_are_ready():
+    found = processes.measure(2, device="cpu", epochs=1, steps=2)
+    assert found["speedup"] == 2 * found["seconds_alone"] / found["seconds_together"] > 0
+    assert found["mps"] is False and "2 seeds of lenet5" in processes.report(found)
 
 
 def test_without_a_registry_the_environment_still_has_torch(tmp_path, monkeypatch, capfd):

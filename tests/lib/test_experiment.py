@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
+import torch
 from test_results import FIELDS, WEIGHTS, write
 
-from dlvlib import experiments
+from dlvlib import experiments, results
 
 
 def plan(folder, budget="best"):
@@ -33,6 +35,24 @@ def test_an_experiment_records_a_run_with_its_weights(tmp_path):
     assert "torch" in record["machine"]
     assert set(records.weights(record)) == set(WEIGHTS)
     assert records.missing == ["a-full-seed0", "b-full-seed0"]
+
+
+def test_a_record_keeps_the_predicted_class_of_every_image(tmp_path):
+    experiment = plan(tmp_path, "full")
+    first, second, third = experiment.pending()
+    parts = {name: FIELDS[name] for name in ("model", "config", "dataset", "metrics")}
+    classes = torch.randint(0, 10, (10_000,), generator=torch.Generator().manual_seed(0))
+    experiment.record(first, **parts, seconds=2.0, predictions=classes)
+    experiment.record(second, **parts, seconds=2.0)
+    records = experiment.load()
+    found = records.predictions(records.of("a")[0])
+    assert found.dtype == np.uint8 and found.tolist() == classes.tolist()
+    assert experiment.path(first).stat().st_size < 8_000
+    with pytest.raises(results.RecordError, match="b-full-seed0: the record holds no predictions"):
+        records.predictions(records.of("b")[0])
+    for wrong in (classes + 250, classes - 1, classes.float(), classes[:, None]):
+        with pytest.raises(results.RecordError, match=r"must be \(N,\) integers in \[0, 256\)"):
+            experiment.record(third, **parts, seconds=2.0, predictions=wrong)
 
 
 def test_several_processes_divide_the_runs(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import scipy.stats
 import sklearn.metrics
 import torch
 from hypothesis import given, settings
@@ -53,6 +54,32 @@ def test_cross_entropy_agrees_with_torch(case):
     logits, targets = case
     expected = functional.cross_entropy(logits.double(), targets).item()
     assert metrics.cross_entropy(logits, targets) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("both", "only_first", "only_second"),
+    [(3, 5, 1), (0, 1, 9), (2, 4, 4), (5, 0, 0), (1, 900, 700)],
+)
+def test_mcnemar_is_the_binomial_test_of_the_images_that_differ(both, only_first, only_second):
+    counts = {(0, 0): both, (0, 1): only_first, (1, 0): only_second, (2, 1): 4}  # all are class 0
+    pairs = torch.tensor([pair for pair, count in counts.items() for _ in range(count)])
+    targets = torch.zeros(len(pairs), dtype=torch.int64)
+    found = metrics.mcnemar_test(pairs[:, 0], pairs[:, 1].to(torch.uint8), targets.numpy())
+    tosses = only_first + only_second
+    expected = scipy.stats.binomtest(only_first, tosses).pvalue if tosses else 1.0
+    assert found == (only_first, only_second, pytest.approx(expected))
+    swapped = metrics.mcnemar_test(pairs[:, 1], pairs[:, 0], targets)
+    assert swapped == (only_second, only_first, found[2])
+
+
+def test_mcnemar_refuses_what_are_not_predictions_for_the_same_images():
+    classes = torch.tensor([0, 1, 2])
+    with pytest.raises(
+        ValueError, match=r"must have shape \(B,\), got \[\(3,\), \(2,\), \(3,\)\]"
+    ):
+        metrics.mcnemar_test(classes, classes[:2], classes)
+    with pytest.raises(ValueError, match="second must be class indices of an integer type"):
+        metrics.mcnemar_test(classes, classes.double(), classes)
 
 
 @given(predictions())

@@ -222,8 +222,8 @@ def test_missing_and_strange_fields_are_refused(finished):
     for values in strange:
         finished.write_bytes(saved(values))
         assert_refused(finished, r"run\.pt must be a whole checkpoint that fit wrote, got ")
-    finished.write_bytes(resaved(content | {"format": "dlvlib.training checkpoint 1"}))
-    assert_refused(finished, "another format than 'dlvlib.training checkpoint 2'")
+    finished.write_bytes(resaved(content | {"format": "dlvlib.training checkpoint 2"}))
+    assert_refused(finished, "another format than 'dlvlib.training checkpoint 3'")
 
 
 @pytest.mark.parametrize(

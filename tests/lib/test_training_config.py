@@ -38,6 +38,7 @@ from dlvlib.training import TrainConfig, fit, learning_rate
         ("keep", "last or best", ["first"]),
         ("precision", "auto, float32, bf16 or fp16", ["fp8"]),
         ("compile", "none, default or reduce-overhead", [True]),
+        ("graph", "True or False", ["auto"]),
         ("nesterov", "True or False", [1]),
         ("decay_all", "True or False", [None]),
         ("flip", "True or False", ["yes"]),

@@ -30,6 +30,7 @@ def test_evaluate_agrees_with_the_metrics():
     assert result.logits.shape == (50, 10)
     assert result.loss == cross_entropy(result.logits, data.targets)
     assert result.top1 == top_k_accuracy(result.logits, data.targets)
+    assert (result.predictions == data.targets).double().mean().item() == result.top1
 
 
 def test_every_module_gets_its_own_mode_back():
