@@ -49,7 +49,9 @@ def problems(root: Path) -> Iterator[tuple[str, str]]:
     for path in listed:
         notebook = read(path)
         found = [*_form(notebook, url), *_outputs(notebook), *_figures(notebook)]
-        if path.parent == root / "chapters":
+        if path.parent in (root / "chapters", root / "chapters" / "training"):
+            found += _glance(notebook)
+        if path.parent == root / "chapters" and path.stem != "run_it_yourself":
             found += _parts_of_a_chapter(notebook)
         for problem in found:
             yield path.relative_to(root).as_posix(), problem
@@ -130,11 +132,18 @@ def _figures(notebook: nbformat.NotebookNode) -> Iterator[str]:
             yield f"cell {cell.id}: the figure needs a text for those who cannot see it (alt)"
 
 
+def _glance(notebook: nbformat.NotebookNode) -> Iterator[str]:
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    box = text.partition("} At a glance\n")[2].partition("\n\n#")[0]
+    if not box:
+        yield "must have a box “At a glance”"
+    elif "GPU" not in box:
+        yield "the box “At a glance” must say whether a GPU helps"
+
+
 def _parts_of_a_chapter(notebook: nbformat.NotebookNode) -> Iterator[str]:
     text = markdown(notebook)
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    if not any("At a glance" in cell.source for cell in notebook.cells):
-        yield "must have a box “At a glance”"
     if headings[-3:] != ["Check yourself", "Summary", "References"]:
         yield f"must end with Check yourself, Summary, References, got {headings[-3:]}"
     if not re.match(r"\(sec-[\w-]+\)=\n# ", text.lstrip()):
