@@ -48,8 +48,9 @@ def problems(root: Path) -> Iterator[tuple[str, str]]:
     listed = book_notebooks(root)
     for path in listed:
         notebook = read(path)
-        found = [*_form(notebook, url), *_outputs(notebook), *_figures(notebook)]
-        if path.parent in (root / "chapters", root / "chapters" / "training"):
+        is_experiment = path.parent == root / "chapters" / "training"  # its device is in its plan
+        found = [*_form(notebook, url, is_experiment), *_outputs(notebook), *_figures(notebook)]
+        if is_experiment or path.parent == root / "chapters":
             found += _glance(notebook)
         if path.parent == root / "chapters" and path.stem != "run_it_yourself":
             found += _parts_of_a_chapter(notebook)
@@ -76,7 +77,7 @@ def markdown(notebook: nbformat.NotebookNode) -> str:
     return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 
 
-def _form(notebook: nbformat.NotebookNode, url: str) -> Iterator[str]:
+def _form(notebook: nbformat.NotebookNode, url: str, is_experiment: bool) -> Iterator[str]:
     if dict(notebook.metadata) != notebooks.KERNEL:
         yield f"metadata must be {notebooks.KERNEL}, got {dict(notebook.metadata)}"
     setup, *others = code_cells(notebook) or [None]
@@ -95,6 +96,8 @@ def _form(notebook: nbformat.NotebookNode, url: str) -> Iterator[str]:
             yield f"{where} must be at most {MAX_WIDTH} characters wide, got {width}"
         if PROCESS.search(cell.source):
             yield f"{where} must not start a process or use a magic"
+        if not is_experiment and 'device="cpu"' in cell.source:
+            yield f'{where} must take the GPU if there is one, got device="cpu"'
     levels = [len(marks) for marks in re.findall(r"^(#+) ", markdown(notebook), re.MULTILINE)]
     if levels[:1] != [1] or levels.count(1) != 1:
         yield f"must start with its only title, got headings of levels {levels}"
