@@ -157,7 +157,7 @@ FAULTS = [  # file, what is replaced by what, problem
     (CHAPTER, '"1 + 1"', f'"{"1" * 120}"', "characters wide, got 120"),
     (CHAPTER, '"1 + 1"', '"%pip install x"', "must not start a process"),
     (CHAPTER, '"1 + 1"', '"import subprocess"', "must not start a process"),
-    (CHAPTER, '"1 + 1"', "\"fit(device=\\\"cpu\\\")\"", "must take the GPU if there is one"),
+    (CHAPTER, '"1 + 1"', r'"fit(device=\"cpu\")"', "must take the GPU if there is one"),
     (CHAPTER, "# A chapter", "## A chapter", "must start with its only title"),
     (CHAPTER, "## Check", DEEP, "skips a level"),
     (CHAPTER, "text/plain", "image/png", "stores an image"),
