@@ -48,8 +48,11 @@ def problems(root: Path) -> Iterator[tuple[str, str]]:
     listed = book_notebooks(root)
     for path in listed:
         notebook = read(path)
-        found = [*_form(notebook, url), *_outputs(notebook), *_figures(notebook)]
-        if path.parent == root / "chapters":
+        is_experiment = path.parent == root / "chapters" / "training"  # its device is in its plan
+        found = [*_form(notebook, url, is_experiment), *_outputs(notebook), *_figures(notebook)]
+        if is_experiment or path.parent == root / "chapters":
+            found += _glance(notebook)
+        if path.parent == root / "chapters" and path.stem != "run_it_yourself":
             found += _parts_of_a_chapter(notebook)
         for problem in found:
             yield path.relative_to(root).as_posix(), problem
@@ -74,7 +77,7 @@ def markdown(notebook: nbformat.NotebookNode) -> str:
     return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 
 
-def _form(notebook: nbformat.NotebookNode, url: str) -> Iterator[str]:
+def _form(notebook: nbformat.NotebookNode, url: str, is_experiment: bool) -> Iterator[str]:
     if dict(notebook.metadata) != notebooks.KERNEL:
         yield f"metadata must be {notebooks.KERNEL}, got {dict(notebook.metadata)}"
     setup, *others = code_cells(notebook) or [None]
@@ -93,6 +96,8 @@ def _form(notebook: nbformat.NotebookNode, url: str) -> Iterator[str]:
             yield f"{where} must be at most {MAX_WIDTH} characters wide, got {width}"
         if PROCESS.search(cell.source):
             yield f"{where} must not start a process or use a magic"
+        if not is_experiment and 'device="cpu"' in cell.source:
+            yield f'{where} must take the GPU if there is one, got device="cpu"'
     levels = [len(marks) for marks in re.findall(r"^(#+) ", markdown(notebook), re.MULTILINE)]
     if levels[:1] != [1] or levels.count(1) != 1:
         yield f"must start with its only title, got headings of levels {levels}"
@@ -130,11 +135,18 @@ def _figures(notebook: nbformat.NotebookNode) -> Iterator[str]:
             yield f"cell {cell.id}: the figure needs a text for those who cannot see it (alt)"
 
 
+def _glance(notebook: nbformat.NotebookNode) -> Iterator[str]:
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    box = text.partition("} At a glance\n")[2].partition("\n\n#")[0]
+    if not box:
+        yield "must have a box “At a glance”"
+    elif "GPU" not in box:
+        yield "the box “At a glance” must say whether a GPU helps"
+
+
 def _parts_of_a_chapter(notebook: nbformat.NotebookNode) -> Iterator[str]:
     text = markdown(notebook)
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    if not any("At a glance" in cell.source for cell in notebook.cells):
-        yield "must have a box “At a glance”"
     if headings[-3:] != ["Check yourself", "Summary", "References"]:
         yield f"must end with Check yourself, Summary, References, got {headings[-3:]}"
     if not re.match(r"\(sec-[\w-]+\)=\n# ", text.lstrip()):

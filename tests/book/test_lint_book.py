@@ -110,7 +110,8 @@ def clean(tmp_path_factory):
     write(root / "tests/test_a.py", "import torch\n")
     figure = code("figure(1)", **{"mystnb": FIGURE})
     figure.outputs = [nbformat.v4.new_output("display_data", {"text/plain": "<Figure size 1>"})]
-    head = markdown("(sec-a)=\n# A chapter\n\nAt a glance: it is short, and has 161,706 words.")
+    box = ":::{admonition} At a glance\nIt is short, has 161,706 words, and needs no GPU.\n:::"
+    head = markdown(f"(sec-a)=\n# A chapter\n\n{box}")
     quiz = markdown("## Check yourself"), code('quiz.show("01_a")')
     tail = markdown("## Summary\n\n## References")
     write_notebook(root / CHAPTER, [head, code("import os"), code("1 + 1"), figure, *quiz, tail])
@@ -150,6 +151,7 @@ FAULTS = [  # file, what is replaced by what, problem
     (CHAPTER, '"1 + 1"', f'"{"1" * 120}"', "characters wide, got 120"),
     (CHAPTER, '"1 + 1"', '"%pip install x"', "must not start a process"),
     (CHAPTER, '"1 + 1"', '"import subprocess"', "must not start a process"),
+    (CHAPTER, '"1 + 1"', r'"fit(device=\"cpu\")"', "must take the GPU if there is one"),
     (CHAPTER, "# A chapter", "## A chapter", "must start with its only title"),
     (CHAPTER, "## Check", DEEP, "skips a level"),
     (CHAPTER, "text/plain", "image/png", "stores an image"),
@@ -158,6 +160,7 @@ FAULTS = [  # file, what is replaced by what, problem
     (CHAPTER, FIGURE["figure"]["caption"], "Short.", "needs a caption"),
     (CHAPTER, FIGURE["image"]["alt"], "Bars.", "needs a text for those who cannot see it"),
     (CHAPTER, "At a glance", "In short", "must have a box"),
+    (CHAPTER, "no GPU", "no time", "must say whether a GPU helps"),
     (CHAPTER, "## Summary", "## The end", "must end with Check yourself"),
     (CHAPTER, "(sec-a)=", "(a)=", "must start with a label"),
     (EXERCISE, "check(a)", "check(a, 1)", "differs from its solution"),
