@@ -39,7 +39,7 @@ def degradation() -> str:
     records = [record for network in networks for record in records.of(network)]
     epochs = len(records[0]["history"])
     lines = [
-        f"Degradation, the paper's recipe, {epochs} of its about 164 epochs:\n",
+        f"Degradation, the paper's recipe, {epochs} epochs:\n",
         "| network | seeds | training error (%) | test error (%) |",
         "|---|---|---|---|",
     ]
@@ -49,7 +49,7 @@ def degradation() -> str:
             statistics.mean(100 * (1 - end[name]) for end in ends)  # rounds as the page does
             for name in ("train_top1", "val_top1")
         )
-        lines.append(f"| {model} | {len(ends)} | {train:.1f} | {test:.1f} |")
+        lines.append(f"| {model} | {len(ends)} | {train:.2f} | {test:.2f} |")
     return "\n".join([*lines, f"\n{results.provenance(records)}\n"])
 
 
