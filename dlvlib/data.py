@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dlvlib._common import check_int
-from dlvlib._image_files import CorruptFileError, read_folder, readable, resize
+from dlvlib._image_files import CorruptFileError, read_folder, read_image, readable, resize
 
 __all__ = ["NAMES", "CorruptFileError", "DownloadError", "ImageSet", "describe", "load", "split"]
 
