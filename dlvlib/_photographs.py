@@ -29,7 +29,7 @@ _DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 
 @dataclass(frozen=True, eq=False)
 class Photograph:
-    """A picture and what a caption must say of it.
+    """A picture and what its caption must name.
 
     Shape:
         image: (3, H, W) uint8.
@@ -44,8 +44,8 @@ class Photograph:
 def photographs() -> dict[str, Photograph]:
     """Return the photographs of the course by name; the horse is a silhouette.
 
-    All have licences that allow to show them: CC0, CC BY (which asks for the credit), or public
-    domain.
+    Each may be shown: it is in the public domain, or under CC0 or CC BY, which asks for the
+    credit.
 
     Raises:
         CorruptFileError: if a package or its picture is not installed.

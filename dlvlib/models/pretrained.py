@@ -153,9 +153,9 @@ def classify(
         CorruptFileError, FileNotFoundError: if the file cannot be read as an image.
         WeightsError: see `load`.
     """
-    pixels = image if isinstance(image, Tensor) else read_image(image)
     k = check_int("k", k, 1, 1000)
     network, preprocess, class_names = _load_once(name)
+    pixels = image if isinstance(image, Tensor) else read_image(image)
     probs = network(preprocess(pixels)[None])[0].softmax(dim=0)  # (1000,)
     values, labels = probs.topk(k)
     return [(class_names[i], p) for i, p in zip(labels.tolist(), values.tolist(), strict=True)]

@@ -32,7 +32,8 @@ def class_activation_map(model: nn.Module, images: Tensor, targets: Tensor) -> T
     equations 1 and 2, https://doi.org/10.1109/CVPR.2016.319
     """
     head = getattr(model, "head", None)
-    layers = [layer for layer in head or () if not isinstance(layer, nn.Dropout)]
+    layers = list(head.children()) if isinstance(head, nn.Module) else []
+    layers = [layer for layer in layers if not isinstance(layer, nn.Dropout)]
     match layers:
         case [nn.AdaptiveAvgPool2d(output_size=1 | (1, 1)), nn.Flatten(), nn.Linear() as dense]:
             pass
@@ -41,7 +42,7 @@ def class_activation_map(model: nn.Module, images: Tensor, targets: Tensor) -> T
             rule = "the head must be global average pooling, flattening and one dense layer"
             raise ValueError(f"{rule}, got {kinds}")
     with mode(model, training=False):
-        maps = model.features(scale_pixels(images))  # (B, C', H', W')
+        maps: Tensor = model.get_submodule("features")(scale_pixels(images))  # (B, C', H', W')
     chosen_logits(maps.new_zeros(len(maps), dense.out_features), targets)  # checks the targets
     weights = dense.weight[targets.long()]  # (B, C')
     return torch.einsum("bc,bchw->bhw", weights, maps)
@@ -76,7 +77,7 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, *, layer: str) -
     seen: list[Tensor] = []
 
     def watch(_module: nn.Module, _inputs: object, maps: Tensor) -> Tensor:
-        seen.append(maps if maps.requires_grad else maps.requires_grad_())
+        seen.append(maps if maps.requires_grad else maps.requires_grad_(True))
         return maps.clone()  # a ReLU that follows may work in place
 
     handle = modules[layer].register_forward_hook(watch)
