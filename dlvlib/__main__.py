@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         record, text = options.run(options)
         print(json.dumps(record, indent=2) if options.json else text)
         sys.stdout.flush()
+        return int(options.status)
     except BrokenPipeError:  # the reader has seen enough: ``| head``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     ) -> argparse.ArgumentParser:
         command = subparsers.add_parser(name, help=text, description=text, allow_abbrev=False)
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, status=0)
         return command
 
     add("models", commands.models, "list the networks, their parameters and usual input")
@@ -65,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
             "--input", type=_shape, metavar="C,H,W", help="one image, for example 3,224,224"
         )
         command.add_argument("--classes", type=int, metavar="K", help="number of logits")
+    classify = add("classify", commands.classify, "name what is in pictures, by a trained network")
+    classify.add_argument("pictures", metavar="PICTURE", nargs="+", help="an image file")
+    classify.add_argument("--top", type=int, default=5, metavar="K", help="how many classes: 5")
+    classify.add_argument(
+        "--model", default="efficientnet_lite0", metavar="NAME", help="or vgg16, resnet50, ..."
+    )
     data = add("data", commands.data, "load a data set, download it if missing, describe it")
     data.add_argument("name", metavar="NAME", help="digits, mnist, ... or a folder of images")
     subparsers.add_parser("train", help="train a network: see train --help")

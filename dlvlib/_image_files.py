@@ -49,6 +49,23 @@ def readable(name: str) -> str:
     return unicodedata.normalize("NFC", os.fsencode(name).decode(errors="backslashreplace"))
 
 
+def read_image(path: str | Path) -> Tensor:
+    """Read any image file as (3, H, W) uint8 RGB, as `load` reads those of a folder.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        CorruptFileError: if it is damaged, not an image, or has too many pixels.
+    """
+    from PIL import Image
+
+    path = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's fails where there is no home
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return _read_image(path, None)[0]
+
+
 def _list_images(folder: Path, part: str) -> dict[str, list[Path]]:
     """Return the files of each class, both sorted by name."""
     if not (folder / part).is_dir():

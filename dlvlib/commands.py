@@ -63,6 +63,27 @@ def receptive_field(options: Namespace) -> Result:
     return records, _table(rows)
 
 
+def classify(options: Namespace) -> Result:
+    """What a trained network sees in each picture; one that cannot be read is an error."""
+    from dlvlib import data as sets
+    from dlvlib.models import pretrained
+
+    records: list[dict[str, Any]] = []
+    lines: list[str] = []
+    for picture in options.pictures:
+        lines.append(picture)
+        try:
+            guesses = pretrained.classify(picture, options.top, name=options.model)
+        except (sets.CorruptFileError, OSError) as error:
+            records.append({"picture": picture, "error": str(error)})
+            lines.append(f"    error: {error}")
+            options.status = 2  # the other pictures are classified all the same
+            continue
+        records.append({"picture": picture, "classes": dict(guesses)})
+        lines += [f"    {prob:6.1%}  {name}" for name, prob in guesses]
+    return records, "\n".join(lines)
+
+
 def data(options: Namespace) -> Result:
     """Number, size, classes and checksums of the images of a data set."""
     from dlvlib.data import load

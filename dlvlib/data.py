@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dlvlib._common import check_int
-from dlvlib._image_files import CorruptFileError, read_folder, readable, resize
+from dlvlib._image_files import CorruptFileError, read_folder, read_image, readable, resize
+from dlvlib._photographs import Photograph, photographs
 
-__all__ = ["NAMES", "CorruptFileError", "DownloadError", "ImageSet", "describe", "load", "split"]
+__all__ = ["NAMES", "CorruptFileError", "DownloadError", "ImageSet", "Photograph"]
+__all__ += ["describe", "load", "photographs", "read_image", "split"]
 
 _DOWNLOADED = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 NAMES = ("digits", *_DOWNLOADED)

@@ -7,6 +7,7 @@ from torch import nn
 
 from dlvlib._common import check_int
 from dlvlib.models.alexnet import AlexNet, AlexNet2012, AlexNetSmall
+from dlvlib.models.efficientnet import EfficientNetLite0
 from dlvlib.models.googlenet import GoogLeNet, GoogLeNetSmall
 from dlvlib.models.lenet import LeNet5
 from dlvlib.models.mobilenet import MobileNetV1
@@ -27,6 +28,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "googlenet_small": GoogLeNetSmall,
     "xception": Xception,
     "mobilenet_v1": MobileNetV1,
+    "efficientnet_lite0": EfficientNetLite0,
     **{f"resnet{depth}": partial(ResNet, depth) for depth in (18, 34, 50, 101, 152)},
     **{f"plain{depth}": partial(CifarResNet, depth, plain=True) for depth in CIFAR_DEPTHS},
     **{f"resnet{depth}": partial(CifarResNet, depth) for depth in CIFAR_DEPTHS},

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from dlvlib._common import check_int
 from dlvlib.runtime import mode, scale_pixels
+from dlvlib.visualize.common import chosen_logits
 
 
 def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
@@ -27,15 +28,10 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
 
     Source: Simonyan, Vedaldi and Zisserman (2014), section 3, https://arxiv.org/abs/1312.6034
     """
-    if targets.shape != images.shape[:1]:
-        raise ValueError(f"targets must be ({len(images)},), got {tuple(targets.shape)}")
     pixels = scale_pixels(images.detach()).requires_grad_()
     with mode(model, training=False), torch.enable_grad():
         logits = model(pixels.clone())  # (B, K); a clone, since the model may work in place
-        for target in targets.tolist():
-            check_int("target", target, 0, logits.shape[1] - 1)
-        chosen = logits.gather(1, targets[:, None].long().to(logits.device))
-        return torch.autograd.grad(chosen.sum(), pixels)[0]
+        return torch.autograd.grad(chosen_logits(logits, targets).sum(), pixels)[0]
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What the pictures share: the control with random weights, and the strongest activation."""
+"""What the pictures share: the control with random weights, the strongest activation, targets."""
 
 import copy
 
@@ -40,3 +40,16 @@ def strongest(maps: Tensor, unit: int) -> tuple[Tensor, Tensor, Tensor]:
     check_int("unit", unit, 0, maps.shape[1] - 1)
     values, indices = maps[:, unit].flatten(1).max(dim=1)
     return values, indices // maps.shape[3], indices % maps.shape[3]
+
+
+def chosen_logits(logits: Tensor, targets: Tensor) -> Tensor:
+    """The logit of each image's target class: (B, K), (B,) -> (B,).
+
+    Raises:
+        ValueError: if a target is not a class, or there is not one for each image.
+    """
+    if targets.shape != logits.shape[:1]:
+        raise ValueError(f"targets must be ({len(logits)},), got {tuple(targets.shape)}")
+    for target in targets.tolist():
+        check_int("target", target, 0, logits.shape[1] - 1)
+    return logits.gather(1, targets[:, None].long().to(logits.device))[:, 0]

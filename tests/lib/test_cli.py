@@ -13,9 +13,10 @@ from sklearn.datasets import load_digits
 
 import dlvlib
 from dlvlib.__main__ import main
-from dlvlib.data import load
+from dlvlib.data import load, photographs
 from dlvlib.models import MODELS
 from dlvlib.models.lenet import LeNet5
+from dlvlib.models.pretrained import classify
 from dlvlib.profile import receptive_field
 from dlvlib.profile.summary import summarize
 
@@ -128,6 +129,23 @@ def test_data_describes_the_digits(run):
     assert f"    sha256 {test.checksum}" in text
 
 
+def test_classify_names_what_it_sees_and_goes_on_after_a_bad_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    coffee = photographs()["coffee"].image
+    Image.fromarray(coffee.permute(1, 2, 0).numpy()).save("coffee.png")
+    (tmp_path / "text.jpg").write_text("not a picture")
+    command = ["classify", "--top", "2", "text.jpg", "coffee.png"]
+    assert main(command) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("    error: text.jpg cannot be read as an image")
+    assert [lines[0], lines[2]] == command[-2:]
+    assert lines[3].split()[1:] == ["espresso"] and lines[3].split()[0].endswith("%")
+    assert main([*command, "--json"]) == 2
+    bad, good = json.loads(capsys.readouterr().out)
+    assert "cannot be read" in bad["error"]
+    assert good == {"picture": "coffee.png", "classes": dict(classify(coffee, 2))}
+
+
 def test_report_lists_what_is_there_and_downloads_nothing(run, tmp_path, monkeypatch):
     monkeypatch.setattr("torchvision.datasets.mnist.MNIST.download", lambda self: 1 / 0)
     raw = tmp_path / "FashionMNIST" / "raw"
@@ -179,6 +197,8 @@ def test_train_hands_everything_on(monkeypatch):
         ("summary lenet5 --input 1,40,40", "400"),
         ("receptive-field vgg", "unknown model 'vgg'"),
         ("receptive-field lenet5 --input 1,4,4", "at least 32x32 for lenet5, got 4x4"),
+        ("classify", "required: PICTURE"),
+        ("classify a.jpg --model lenet5", "name must be one of efficientnet_lite0, alexnet"),
         ("data nowhere/at/all", "existing folder with train/ and test/, got 'nowhere/at/all'"),
     ],
 )
@@ -211,7 +231,7 @@ def test_alone_it_lists_the_commands_with_one_line_each(capsys):
     with pytest.raises(SystemExit) as stop:
         main([])
     lines = capsys.readouterr().out.splitlines()
-    commands = ["models", "summary", "receptive-field", "data", "train", "report"]
+    commands = ["models", "summary", "receptive-field", "classify", "data", "train", "report"]
     found = [words for words in map(str.split, lines) if words and words[0] in commands]
     assert stop.value.code == 0
     assert [words[0] for words in found] == commands

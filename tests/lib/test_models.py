@@ -25,6 +25,7 @@ PARAMS = {  # at the default number of classes; torchvision's, the paper's or ou
     "googlenet_small": 378_946,
     "xception": 22_855_952,
     "mobilenet_v1": 4_231_976,
+    "efficientnet_lite0": 4_652_008,  # of the published weights
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,
     "resnet50": 25_557_032,
@@ -114,6 +115,11 @@ def test_networks_for_32x32_images_cost_about_the_same():
         ("googlenet", 224, [(192, 28), (480, 28), (512, 14), (832, 7), (1024, 7)]),
         ("googlenet_small", 32, [(48, 16), (120, 8), (208, 8), (208, 4), (256, 4)]),
         ("xception", 299, [(32, 149), (64, 147), (128, 74), (256, 37), (728, 19), (2048, 10)]),
+        (
+            "efficientnet_lite0",
+            224,
+            [(32, 112), (16, 112), (24, 56), (40, 28), (80, 14), (1280, 7)],
+        ),
         ("mobilenet_v1", 224, [(32, 112), (64, 112), (512, 14), (1024, 7)]),
         ("resnet50", 224, [(64, 56), (256, 56), (512, 28), (1024, 14), (2048, 7)]),
         ("resnet20", 32, [(16, 32), (32, 16), (64, 8)]),

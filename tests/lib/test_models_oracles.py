@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
-from models_helpers import count, on_meta
+from models_helpers import count, fill, on_meta
 from torch import nn
 from torchvision.models.googlenet import BasicConv2d
 from torchvision.models.googlenet import Inception as TorchvisionInception
@@ -15,29 +15,6 @@ from dlvlib.models.alexnet import AlexNet
 from dlvlib.models.resnet import ResNet
 
 PARAMS_OF_GOOGLENET = 6_998_552
-
-
-def fill(model, *, gain=1.0):
-    """Give a network without numbers repeatable ones that keep its maps at a sensible scale.
-
-    `gain` is the mean scale of its batch normalisations: below 1 where shortcuts add up.
-    """
-    model.to_empty(device="cpu")
-    numbers = torch.randn(1_000_003, generator=torch.Generator().manual_seed(0))
-    for i, (name, value) in enumerate(model.state_dict().items()):
-        if not value.is_floating_point():
-            value.zero_()
-            continue
-        repeats = -(-value.numel() // numbers.numel())
-        drawn = numbers.roll(7919 * i).repeat(repeats)[: value.numel()].view_as(value)
-        if value.ndim > 1:
-            value.copy_(drawn * (2 / value[0].numel()) ** 0.5)
-        elif name.endswith(("bias", "running_mean")):
-            value.copy_(0.1 * drawn)
-        else:  # scales and variances
-            mean = 1.0 if name.endswith("running_var") else gain
-            value.copy_(mean * (1 + 0.3 * drawn.clamp(-3, 3)))
-    return model.eval()
 
 
 def share_weights(ours, theirs):

@@ -1,4 +1,5 @@
 import copy
+from collections import OrderedDict
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,15 @@ from torch import nn
 
 from dlvlib.models import build
 from dlvlib.models.lenet import LeNet5
-from dlvlib.visualize import deconvolve, occlusion_map, randomize, saliency, top_patches
+from dlvlib.visualize import (
+    class_activation_map,
+    deconvolve,
+    grad_cam,
+    occlusion_map,
+    randomize,
+    saliency,
+    top_patches,
+)
 
 FIELD = SimpleNamespace(size=6, stride=2, start=0)
 
@@ -23,7 +32,12 @@ class InPlace(nn.Module):
         return batch.sub_(0.5).div_(0.25)
 
 
+HEAD = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
 METHODS = {
+    "class_activation_map": lambda model, batch: class_activation_map(
+        nn.Sequential(OrderedDict(features=model[:2], head=HEAD)), batch, torch.tensor([0, 1])
+    ),
+    "grad_cam": lambda model, batch: grad_cam(model, batch, torch.tensor([0, 1]), layer="1"),
     "deconvolve": lambda model, batch: deconvolve(model, batch, layer="1", unit=0),
     "saliency": lambda model, batch: saliency(model, batch, torch.tensor([0, 1])),
     "occlusion_map": lambda model, batch: occlusion_map(model, batch[0], 1, patch=4, stride=8),
@@ -106,6 +120,28 @@ BAD_INPUT = {  # options of a right call; changes of them, and what the message 
             ({"stride": 0}, "stride must be an integer >= 1, got 0"),
             ({"batch_size": 0}, "batch_size must be an integer >= 1, got 0"),
             ({"image": BATCH}, "(C, H, W), got (2, 1, 32, 32)"),
+        ],
+    ),
+    class_activation_map: (
+        {
+            "model": build("resnet20", in_channels=1),
+            "images": BATCH,
+            "targets": torch.tensor([0, 1]),
+        },
+        [
+            ({"targets": torch.tensor([0, 10])}, "target must be an integer in [0, 9], got 10"),
+            ({"targets": torch.tensor([[0, 1]])}, "targets must be (2,), got (1, 2)"),
+            ({"model": LeNet5()}, "pooling, flattening and one dense layer, got Flatten, Linear"),
+            ({"model": nn.Linear(1, 1)}, "pooling, flattening and one dense layer, got NoneType"),
+        ],
+    ),
+    grad_cam: (
+        {"model": LeNet5(), "images": BATCH, "targets": torch.tensor([0, 1]), "layer": "features"},
+        [
+            ({"layer": "stem"}, "layer must be one of features, features.0, "),
+            ({"layer": "head.5"}, "must output (B, C', H', W') maps once, got [(2, 10)]"),
+            ({"targets": torch.tensor([0, -1])}, "target must be an integer in [0, 9], got -1"),
+            ({"targets": torch.tensor([1])}, "targets must be (2,), got (1,)"),
         ],
     ),
     top_patches: (
