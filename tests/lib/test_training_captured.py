@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from test_training_precision import CountWaits
 from torch import nn
 from training_helpers import (  # noqa: F401
     config,
@@ -97,6 +98,18 @@ def test_the_learning_rate_of_a_replay_is_that_of_its_step(replays, monkeypatch)
     fit(small_net(), digits(100), None, settings)
     assert rates == pytest.approx(learning_rates(12, settings), rel=1e-6)
     assert len(set(rates)) == 11  # the warm-up ends where the cosine starts
+
+
+@pytest.mark.parametrize("options", [{"momentum": 0.9}, {"optimizer": "adamw", "flip": True}])
+def test_replays_wait_for_nothing(replays, monkeypatch, options):
+    monkeypatch.setattr(nn.Parameter, "is_cuda", True)  # a fused optimizer
+
+    def waits(batch_size):
+        with CountWaits() as counter:
+            fit(bn_net(), digits(100), None, config(batch_size=batch_size, **options))
+        return counter.count
+
+    assert waits(50) == waits(5) and len(replays) > 30
 
 
 @pytest.mark.parametrize("killed_at", [6, 9, 11])  # in the second epoch of four steps, the third
