@@ -45,17 +45,17 @@ class StepGraph:
     def __init__(
         self, train_step: TrainStep, state: TrainState, forward: Forward, batches: Batches
     ) -> None:
-        self.state, self.device, size = state, state.sums.device, batches.config.batch_size
-        self.counter = torch.zeros(1, dtype=torch.int64, device=self.device)  # steps of the run
-        in_batch = torch.arange(size, device=self.device)
-        rates = torch.tensor(state.rates, dtype=torch.float32, device=self.device)
+        device, size = state.sums.device, batches.config.batch_size
+        counter = torch.zeros(1, dtype=torch.int64, device=device)  # steps of the run
+        in_batch = torch.arange(size, device=device)
+        rates = torch.tensor(state.rates, dtype=torch.float32, device=device)
 
-        def step() -> None:
-            rows = self.counter % state.num_steps * size + in_batch  # (B,) positions in the epoch
-            train_step(state, forward, batches, [Shard(rows, size, 1.0)], rates[self.counter])
-            self.counter += 1
+        def step() -> None:  # without `self`: a cycle would keep images and graph on the GPU
+            rows = counter % state.num_steps * size + in_batch  # (B,) positions in the epoch
+            train_step(state, forward, batches, [Shard(rows, size, 1.0)], rates[counter])
+            counter.add_(1)
 
-        self.step, self.calls = step, 0
+        self.state, self.counter, self.step, self.calls = state, counter, step, 0
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def take(self) -> None:
@@ -99,7 +99,7 @@ def in_epoch(graph: StepGraph | None) -> Iterator[None]:
         return
     state = graph.state
     graph.counter.fill_((state.epoch - 1) * state.num_steps + state.step)
-    with on_side_stream(graph.device):
+    with on_side_stream(graph.counter.device):
         yield
         state.optimizer.zero_grad()  # else the gradients keep the graph's memory alive
 

@@ -3,6 +3,8 @@
 What a GPU does with it is in test_training_gpu.py.
 """
 
+import gc
+import weakref
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -84,6 +86,22 @@ def test_replays_take_the_steps_that_are_called_otherwise(replays, build, option
     for a, b in zip(found.epochs, wanted.epochs, strict=True):
         assert a.train_loss == pytest.approx(b.train_loss, rel=slack, abs=0)
         assert (a.train_top1, a.val_top1, a.lr) == (b.train_top1, b.val_top1, b.lr)
+
+
+def test_nothing_is_left_of_a_graph_after_the_training(replays, monkeypatch):
+    graphs, create = [], captured.StepGraph.__init__
+
+    def spy(graph, *arguments):
+        graphs.append(weakref.ref(graph))
+        create(graph, *arguments)
+
+    monkeypatch.setattr(captured.StepGraph, "__init__", spy)
+    gc.disable()
+    try:
+        fit(bn_net(), digits(100), None, config())
+        assert len(graphs) == 1 and graphs[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_the_learning_rate_of_a_replay_is_that_of_its_step(replays, monkeypatch):
