@@ -54,7 +54,8 @@ class StepGraph:
 
         def step() -> None:  # without `self`: a cycle would keep images and graph on the GPU
             rows = counter % state.num_steps * size + in_batch  # (B,) positions in the epoch
-            train_step(state, forward, batches, [Shard(rows, size, 1.0)], rates[counter])
+            lr = rates[counter].squeeze()  # a tensor, so that it can change between replays
+            train_step(state, forward, batches, [Shard(rows, size, 1.0)], lr)
             counter.add_(1)
 
         self.state, self.counter, self.step, self.calls = state, counter, step, 0
