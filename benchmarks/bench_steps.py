@@ -6,7 +6,7 @@ On a CUDA GPU: the floor, which is the whole step (crop and flip, forward, backw
 compiled and replayed as one CUDA graph, against `fit` in each of its ways; then several seeds in
 as many processes against one after the other. Without a GPU it prints so, and measures the floor
 and `fit` on the CPU. The images are random: what they show takes no time. It needs torch, NumPy
-and tqdm, of any recent version, and no installation.
+and tqdm, of any recent version, and no installation. Its GPU rows have not run on a GPU yet.
 """
 
 import argparse
