@@ -18,8 +18,10 @@ them: it is recorded like the rest.
 Source: "CUDA graphs" in PyTorch's notes on CUDA semantics,
     https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 
-Not yet run on a GPU: `count_waits`, `capture`, `on_side_stream`, and the tests marked `gpu`. On a
-CPU the tests let a replay call the step, so only the recording itself is untested.
+Not yet run on a GPU: `count_waits`, `capture` and `on_side_stream`; training in float16; the
+first momentum in `make_optimizer`; the batches of `predict`; and so every test marked `gpu`. On a
+CPU, tests let a replay call the step: order, draws, rates and resuming are those of a GPU, and
+only the recording is missing.
 """
 
 import functools
@@ -45,17 +47,18 @@ class StepGraph:
     def __init__(
         self, train_step: TrainStep, state: TrainState, forward: Forward, batches: Batches
     ) -> None:
-        self.state, self.device, size = state, state.sums.device, batches.config.batch_size
-        self.counter = torch.zeros(1, dtype=torch.int64, device=self.device)  # steps of the run
-        in_batch = torch.arange(size, device=self.device)
-        rates = torch.tensor(state.rates, dtype=torch.float32, device=self.device)
+        device, size = state.sums.device, batches.config.batch_size
+        counter = torch.zeros(1, dtype=torch.int64, device=device)  # steps of the run
+        in_batch = torch.arange(size, device=device)
+        rates = torch.tensor(state.rates, dtype=torch.float32, device=device)
 
-        def step() -> None:
-            rows = self.counter % state.num_steps * size + in_batch  # (B,) positions in the epoch
-            train_step(state, forward, batches, [Shard(rows, size, 1.0)], rates[self.counter])
-            self.counter += 1
+        def step() -> None:  # without `self`: a cycle would keep images and graph on the GPU
+            rows = counter % state.num_steps * size + in_batch  # (B,) positions in the epoch
+            lr = rates[counter].squeeze()  # a tensor, so that it can change between replays
+            train_step(state, forward, batches, [Shard(rows, size, 1.0)], lr)
+            counter.add_(1)
 
-        self.step, self.calls = step, 0
+        self.state, self.counter, self.step, self.calls = state, counter, step, 0
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def take(self) -> None:
@@ -77,9 +80,9 @@ def prepare(
 ) -> StepGraph | None:
     """Return the step that is captured; None where `train_step` is called for each batch.
 
-    That is everywhere but on a CUDA GPU, where the config has `graph` off, and with
-    `compile="reduce-overhead"`, whose graphs of parts of the step cannot lie in another one. With
-    several shards or processes too, after a warning.
+    That is so without a CUDA GPU, with `graph` off, and with `compile="reduce-overhead"`, which
+    makes graphs of its own that cannot lie inside another one. It is so, too, for several shards
+    or processes, which a warning says.
     """
     config, processes = state.config, state.processes
     if not state.gpus or not config.graph or config.compile == "reduce-overhead":
@@ -99,7 +102,7 @@ def in_epoch(graph: StepGraph | None) -> Iterator[None]:
         return
     state = graph.state
     graph.counter.fill_((state.epoch - 1) * state.num_steps + state.step)
-    with on_side_stream(graph.device):
+    with on_side_stream(graph.counter.device):
         yield
         state.optimizer.zero_grad()  # else the gradients keep the graph's memory alive
 
@@ -134,11 +137,11 @@ def capture(
             step()
         return graph
     except Exception as error:  # whatever the model does that cannot be recorded
-        cause = error.__context__ or error  # the end of a failed recording fails again
-        warn((str(cause).strip() or type(cause).__name__).splitlines()[0])
-        # Before torch 2.12, a failed recording leaves the generator in the mode of recording.
+        # Older versions of torch leave the generator in the mode of recording.
         generator = torch.cuda.default_generators[torch.cuda.current_device()]
         generator.graphsafe_set_state(generator.clone_state())
+        cause = error.__context__ or error  # the end of a failed recording fails again
+        warn((str(cause).strip() or type(cause).__name__).splitlines()[0])
         return None
     finally:
         for group in marked:

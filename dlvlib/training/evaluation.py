@@ -17,7 +17,7 @@ from dlvlib.runtime import choose_device, mode, scale_pixels
 from dlvlib.training.config import TrainConfig
 from dlvlib.training.distributed import Processes
 
-PIXELS = 10_000_000  # that a GPU gets at once for a prediction
+PIXELS = 5_000_000  # that a GPU gets at once for a prediction
 
 
 class Dataset(Protocol):
@@ -65,7 +65,7 @@ def predict(model: nn.Module, images: Tensor, *, batch_size: int | None = None) 
     """Return the logits of `model`, computed in eval mode on the device the model is on.
 
     The model gets copies: it may work in place. The default batch is 1,000 images on a CPU; on a
-    GPU, where many small batches would wait for Python, it is ten million pixels.
+    GPU, where many small batches would wait for Python, it is five million pixels.
 
     Shape:
         images: (N, C, H, W) uint8 or float; the logits are (N, K), on the CPU.
@@ -102,6 +102,9 @@ def validate(
     model: nn.Module, val: Dataset | None, processes: Processes, epoch: int, config: TrainConfig
 ) -> tuple[float | None, float | None]:
     """Return loss and top-1, of which each process measures a share; None without a set.
+
+    In the type of the weights, whatever the precision of the training: in bf16, the network of
+    experiment 5 is right about 77.88 % of CIFAR-10's test images, and about 77.99 % in float32.
 
     Raises:
         FloatingPointError: if a logit is infinite or NaN.

@@ -219,11 +219,11 @@ def test_the_promises_of_a_gpu_are_judged_within_a_round():
     rows = bench_steps.summarise(ms)
     assert [row["times_floor"] for row in rows] == pytest.approx([1, 1.09, 4], abs=0.002)
     assert rows[1]["seconds_per_64000_steps"] == pytest.approx(64 * 1.09)
-    assert set(bench_steps.judge("resnet20", ms, rows).values()) == {"met"}
-    assert len(bench_steps.judge("resnet56", ms, rows)) == 2
+    assert set(bench_steps.judge("resnet20", ms, rows, 0.04).values()) == {"met"}
+    assert list(bench_steps.judge("resnet56", ms, rows, 0.05).values()) == ["met", "met", "missed"]
     ms[bench_steps.FLOOR] = [1.0, 1.5, 1.0]
-    assert set(bench_steps.judge("resnet20", ms, rows).values()) == {"unknown"}
-    assert bench_steps.judge("lenet5", ms, rows) == {}
+    assert set(bench_steps.judge("resnet20", ms, rows, 0.04).values()) == {"unknown"}
+    assert bench_steps.judge("lenet5", ms, rows, 0.04) == {}
 
 
 def test_without_a_gpu_the_cpu_is_measured(monkeypatch, capsys, tmp_path):

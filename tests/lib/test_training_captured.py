@@ -3,11 +3,14 @@
 What a GPU does with it is in test_training_gpu.py.
 """
 
+import gc
+import weakref
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 import torch
+from test_training_precision import CountWaits
 from torch import nn
 from training_helpers import (  # noqa: F401
     config,
@@ -85,6 +88,23 @@ def test_replays_take_the_steps_that_are_called_otherwise(replays, build, option
         assert (a.train_top1, a.val_top1, a.lr) == (b.train_top1, b.val_top1, b.lr)
 
 
+def test_nothing_is_left_of_a_graph_after_the_training(replays, monkeypatch):
+    graphs, create = [], captured.StepGraph.__init__
+
+    def spy(graph, *arguments):
+        graphs.append(weakref.ref(graph))
+        create(graph, *arguments)
+
+    monkeypatch.setattr(captured.StepGraph, "__init__", spy)
+    fit(bn_net(), digits(100), None, config())  # imports what holds on to its callers
+    gc.disable()
+    try:
+        fit(bn_net(), digits(100), None, config())
+        assert len(graphs) == 2 and graphs[1]() is None
+    finally:
+        gc.enable()
+
+
 def test_the_learning_rate_of_a_replay_is_that_of_its_step(replays, monkeypatch):
     rates, train_step = [], loop.train_step
 
@@ -97,6 +117,18 @@ def test_the_learning_rate_of_a_replay_is_that_of_its_step(replays, monkeypatch)
     fit(small_net(), digits(100), None, settings)
     assert rates == pytest.approx(learning_rates(12, settings), rel=1e-6)
     assert len(set(rates)) == 11  # the warm-up ends where the cosine starts
+
+
+@pytest.mark.parametrize("options", [{"momentum": 0.9}, {"optimizer": "adamw", "flip": True}])
+def test_replays_wait_for_nothing(replays, monkeypatch, options):
+    monkeypatch.setattr(nn.Parameter, "is_cuda", True)  # a fused optimizer
+
+    def waits(batch_size):
+        with CountWaits() as counter:
+            fit(bn_net(), digits(100), None, config(batch_size=batch_size, **options))
+        return counter.count
+
+    assert waits(50) == waits(5) and len(replays) > 30
 
 
 @pytest.mark.parametrize("killed_at", [6, 9, 11])  # in the second epoch of four steps, the third
