@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from dlvlib._common import check_int
 
@@ -82,7 +83,7 @@ def trace(model: nn.Module, input_shape: tuple[int, int, int]) -> list[Step]:
         recorder.start(model, images)
         with recorder:
             result = model(images)
-    outputs = [*_tensors(result)]
+    outputs = _tensors(result)
     if not outputs or not all(recorder.is_from_image(output) for output in outputs):
         raise ValueError(
             f"what {type(model).__name__} returns must be tensors computed from the image by "
@@ -162,7 +163,8 @@ class _Recorder(TorchFunctionMode):
         caller = sys._getframe(1).f_globals.get("__name__", "")
         if isinstance(func, OpOverload) or caller.startswith(INSIDE_PYTORCH):
             return func(*args, **(kwargs or {}))  # a part of what TorchScript runs
-        args, kwargs = self._to_meta(args), self._to_meta(kwargs or {})
+        # Lists are copied too: as they are now.
+        args, kwargs = tree_map_only(Tensor, self._to_meta, (args, kwargs or {}))
         operation = func.__name__.strip("_")  # add_ and __add__ are both an add
         if operation == "get":  # a property such as x.T
             operation = getattr(func, "__self__", func).__name__
@@ -220,30 +222,20 @@ class _Recorder(TorchFunctionMode):
             f"got one {how} in {operation!r} (layer {layer!r})"
         )
 
-    def _to_meta(self, value: Any) -> Any:
-        """Copy lists as they are now, and put constants from elsewhere on the meta device."""
-        if isinstance(value, Tensor) and not value.is_meta:
-            if id(value) not in self.copies:
-                meta = value.detach().to("meta")
-                self.copies[id(value)] = value, meta
-                self.known[id(meta)] = _Known(meta, False, {}, 0)
-            return self.copies[id(value)][1]
-        if isinstance(value, list):
-            return [self._to_meta(part) for part in value]
-        if isinstance(value, tuple):
-            return tuple(self._to_meta(part) for part in value)
-        if isinstance(value, dict):
-            return {key: self._to_meta(part) for key, part in value.items()}
-        return value
+    def _to_meta(self, tensor: Tensor) -> Tensor:
+        """Return a constant from elsewhere as a tensor on the meta device."""
+        if tensor.is_meta:
+            return tensor
+        if id(tensor) not in self.copies:
+            meta = tensor.detach().to("meta")
+            self.copies[id(tensor)] = tensor, meta
+            self.known[id(meta)] = _Known(meta, False, {}, 0)
+        return self.copies[id(tensor)][1]
 
 
 def _storage(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple | dict):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(part)
+def _tensors(value: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]

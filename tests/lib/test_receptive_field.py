@@ -90,6 +90,7 @@ def test_a_pixel_that_no_stride_reaches_is_not_seen():
         squeezenet = torchvision.models.squeezenet1_1()
     assert list(receptive_field.of(squeezenet, (3, 200, 200))[-1].pixels(0, 200))[-1] == 198
     assert grow([(3, 2), (3, 1, 1)])[-1].pixels(98, 200) == range(194, 199)
+    assert grow([(5,), (1,)])[-1].pixels(0, 3) == range(0)  # the first window does not fit
 
 
 def test_a_value_spread_over_a_map_sees_the_same_everywhere():

@@ -143,6 +143,8 @@ N = 4 * 8 * 8
         (lambda x: F.log_softmax(x.flatten(1), dim=1), 4 * N, N - 1),
         (lambda x: F.hardsigmoid(x), 2 * N, 2 * N),
         (lambda x: F.adaptive_max_pool2d(x, 1), 0, N - 4),
+        (lambda x: F.max_pool2d(x, 3), 0, 4 * 4 * 8),
+        (lambda x: F.avg_pool2d(x, 3), 4 * 4 * 9, 0),
         (lambda x: F.instance_norm(x), 5 * N + 2 * 4, 0),
         (lambda x: F.layer_norm(x, (8, 8)), 5 * N + 2 * 4, 0),
         (lambda x: F.dropout2d(x) + F.feature_alpha_dropout(x), N, 0),
