@@ -36,6 +36,8 @@ AXE = {  # a rule, and a page that breaks it
     "image-alt": body('<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">'),
     "label": body('<input type="range">'),
     "heading-order": body("<h3>Two levels down</h3>"),
+    "empty-heading": body("<h2 style='min-height: 1px'></h2>"),
+    "page-has-heading-one": GOOD.replace("h1", "h2"),
     "tabindex": body('<button tabindex="3">first of all</button>'),
     "target-size": body(
         '<button style="width: 9px; height: 9px; padding: 0" aria-label="A"></button>'
