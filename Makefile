@@ -4,8 +4,9 @@ PORT ?= 8000
 # `make test VENV=$CONDA_PREFIX` uses that environment as it is and installs nothing.
 BIN := $(or $(VENV),.venv)/bin
 STAMP := $(if $(VENV),,.venv/.installed)
-# Two processes with one thread each: more threads than cores slow the tests down.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+# Two processes with one thread each: more threads than cores slow the tests down. Each begins
+# with half of the modules, so that a module's Chromium is started once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
 LIGHT := chapters exercises solutions
 SMOKE := _build/smoke
 export IPYTHONDIR := $(CURDIR)/tools/ipython
@@ -25,7 +26,7 @@ book: $(STAMP)  ## build the book; open _build/html/index.html. TORCH=cpu: witho
 test: lint unit html notebooks smoke  ## everything CI checks
 
 quick: ruff  ## ruff and the tests that need no book, no browser and little time
-	$(PYTEST) -n 2 -m "not slow and not book and not browser"
+	$(PYTEST) -m "not slow and not book and not browser"
 
 lint: ruff mypy github pages  ## what pre-commit runs: ruff, mypy, workflows, contents of the book
 
@@ -45,7 +46,7 @@ pages: $(STAMP)
 	$(BIN)/python tools/lint_book.py
 
 unit: $(STAMP)  ## tests and doctests of dlvlib and coursekit
-	$(PYTEST) -n 2 tests/lib tests/kit dlvlib coursekit
+	$(PYTEST) tests/lib tests/kit dlvlib coursekit
 
 notebooks: book  ## compare the stored outputs, by nbval, with those that the build computed
 	$(BIN)/python tools/compare.py
@@ -55,7 +56,7 @@ smoke: $(STAMP)  ## run every training notebook for seconds, on the embedded dig
 	OMP_NUM_THREADS=1 $(BIN)/python tools/train.py --budget smoke --jobs 2 --results $(SMOKE)
 
 html: book  ## test the HTML of the book, also in a browser, and the tools
-	$(PYTEST) -n 2 --dist worksteal tests/book
+	$(PYTEST) tests/book
 
 mutate: $(STAMP)  ## count the faults, planted in dlvlib, that the tests find: COUNT=300 SEED=0
 	$(BIN)/python tools/mutate.py --count $(or $(COUNT),300) --seed $(or $(SEED),0)

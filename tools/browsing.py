@@ -22,7 +22,8 @@ UNFOLD = """() => {
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOURS = ["color-contrast", "link-in-text-block"]
 # axe-core takes its time over the contrast of each text, and a page has thousands of them. Of
-# those that look alike, on backgrounds that look alike, it gets the first one.
+# those that look alike, on backgrounds that look alike, it gets the first one. Half the elements
+# of a page are words of code: of those of one class, the first stays an element.
 MARK_LOOKS = """(where) => {
     for (const e of document.querySelectorAll("[data-look]")) delete e.dataset.look;
     const known = new Set(), grounds = new Map([[null, ""]]);
@@ -34,6 +35,14 @@ MARK_LOOKS = """(where) => {
         }
         return grounds.get(e);
     };
+    const kinds = new Set();
+    for (const word of document.querySelectorAll("pre span[class]")) {
+        const { className, parentElement } = word;
+        const { color } = getComputedStyle(word);
+        const kind = [className, parentElement.className, color, ground(parentElement)].join("|");
+        if (word.attributes.length === 1 && kinds.has(kind)) word.replaceWith(...word.childNodes);
+        kinds.add(kind);
+    }
     const inside = (where ?? ["body"]).map((selector) => `${selector} *`).join();
     for (const e of document.querySelectorAll(inside)) {
         const texts = [...e.childNodes].filter((n) => n.nodeType === Node.TEXT_NODE);

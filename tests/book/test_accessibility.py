@@ -36,6 +36,8 @@ AXE = {  # a rule, and a page that breaks it
     "image-alt": body('<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">'),
     "label": body('<input type="range">'),
     "heading-order": body("<h3>Two levels down</h3>"),
+    "empty-heading": body("<h2 style='min-height: 1px'></h2>"),
+    "page-has-heading-one": GOOD.replace("h1", "h2"),
     "tabindex": body('<button tabindex="3">first of all</button>'),
     "target-size": body(
         '<button style="width: 9px; height: 9px; padding: 0" aria-label="A"></button>'
@@ -92,6 +94,20 @@ def test_of_words_that_look_alike_one_is_checked_on_each_background(show):
     (problem,) = accessibility.broken_rules(tab)
     assert tab.evaluate("document.querySelectorAll('p [data-look]').length") == 4
     assert problem.startswith("axe color-contrast, 1 times") and "#dddddd" in problem
+
+
+def test_of_words_of_code_one_of_each_class_is_checked(show):
+    style = (
+        ".highlight { background: #fff } .c { color: #000 } [data-theme=dark] .c { color: #eee }"
+    )
+    words = "<span class='k'>for</span> <span class='c'>in</span> "
+    tab = show(body(f"<style>{style}</style><div class='highlight'><pre>{3 * words}</pre></div>"))
+    assert accessibility.broken_rules(tab) == []
+    assert tab.locator("pre span").count() == 2
+    assert tab.locator("pre").inner_text() == 3 * "for in "
+    browsing.set_scheme(tab, "dark")
+    (problem,) = accessibility.broken_rules(tab, rules=browsing.COLOURS)
+    assert problem.startswith("axe color-contrast") and ".c" in problem
 
 
 def test_one_scheme_alone_may_be_pale(show):

@@ -17,6 +17,7 @@ DATA = {
     "log10_min": -1,
     "log10_max": 2,
 }
+FIGURES = sorted({*live.NAMES} - {"quiz"})
 FALLBACK = live.table("By temperature", ["class", "τ = 1"], [["candle", "78.58 %"]])
 
 
@@ -76,7 +77,7 @@ def plain(chromium):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", live.NAMES)
+@pytest.mark.parametrize("name", [*FIGURES, "quiz"])
 def test_the_figure_of_a_page_keeps_the_rules_of_every_figure(page, plain, name):
     check_figure(page, plain, live.show(name, *on_page(name)))
 
@@ -193,7 +194,7 @@ def test_bars_can_be_seen_on_a_phone(page):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", sorted({*live.NAMES} - {"quiz"}))
+@pytest.mark.parametrize("name", FIGURES)
 def test_ten_thousand_events_of_a_slider_draw_the_figure_twice(page, name):
     """At once and in the next frame; what is shown in the end belongs to the last event."""
     page.goto("about:blank")  # with real frames again
