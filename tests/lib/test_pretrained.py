@@ -138,6 +138,8 @@ def test_any_size_and_number_of_channels_and_float_pixels():
     for shape in [(2, 8, 8), (8, 8), (3, 0, 8)]:
         with pytest.raises(ValueError, match=r"must be \(3, H, W\) or \(1, H, W\), got \("):
             crop(torch.zeros(shape))
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\], got 7 to 255"):
+        crop(torch.tensor([[[7.0, 255.0]]]))
 
 
 def test_photographs_are_recognised_and_the_two_without_a_class_are_not(pictures):
