@@ -74,6 +74,9 @@ class Preprocessing:
     def crop(self, image: Tensor) -> Tensor:
         if image.ndim != 3 or image.shape[0] not in (1, 3) or 0 in image.shape:
             raise ValueError(f"image must be (3, H, W) or (1, H, W), got {tuple(image.shape)}")
+        if image.is_floating_point() and not bool(((image >= 0) & (image <= 1)).all()):
+            found = f"{image.min().item():g} to {image.max().item():g}"
+            raise ValueError(f"pixels of a float image must be in [0, 1], got {found}")
         side = min(image.shape[1:])
         top, left = ((size - side) // 2 for size in image.shape[1:])
         square = image[:, top : top + side, left : left + side]  # first: an image may be oblong
