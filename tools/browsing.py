@@ -112,6 +112,10 @@ def watched(context, *, width: int = 1280, scheme: str = "light"):
         if response.status >= 400:
             problems.append(f"request failed: {response.url} ({response.status})")
 
+    def check_failure(request):
+        if request.failure != "net::ERR_ABORTED":  # cut short, as an icon when the page is left
+            problems.append(f"request failed: {request.url} ({request.failure})")
+
     def check_message(message):
         if message.type == "error":
             problems.append(f"console error: {message.text[:300]}")
@@ -120,7 +124,7 @@ def watched(context, *, width: int = 1280, scheme: str = "light"):
     page.add_init_script(screenshots.SET_SCHEME.format(scheme=scheme))
     page.on("request", check_host)
     page.on("response", check_status)
-    page.on("requestfailed", lambda r: problems.append(f"request failed: {r.url} ({r.failure})"))
+    page.on("requestfailed", check_failure)
     page.on("console", check_message)
     page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
     try:
