@@ -1,0 +1,52 @@
+"""The pad of the landing page: the classifier of chapter 1, ten mean images, to draw for."""
+
+import torch
+
+from coursekit import live
+from dlvlib import data, metrics
+
+DECIMALS = 3  # of the mean images in the page
+
+
+def figure() -> live.LiveFigure:
+    """Return the figure, with the means of the training scans and how it does on the test scans.
+
+    The scans are those that come with scikit-learn, 8 x 8 pixels; nothing is downloaded.
+    """
+    train, test = data.load("digits")
+    scans = train.images.flatten(1).double() / 255  # (N, 64)
+    means = torch.stack([scans[train.targets == digit].mean(dim=0) for digit in range(10)])
+    means = means.round(decimals=DECIMALS)  # (10, 64)
+
+    pixels = test.images.flatten(1).double() / 255
+    predicted = -((pixels[:, None] - means) ** 2).sum(dim=2)  # (M, 10)
+    confusion = metrics.confusion_matrix(predicted.argmax(dim=1), test.targets, 10)
+    correct = int(confusion.diagonal().sum())
+
+    average = scans.mean(dim=0).view(8, 8)
+    middles = (torch.arange(8) + 0.5) / 8
+    centre = [average.sum(dim=axis) @ middles.double() / average.sum() for axis in (0, 1)]
+    values = {
+        "means": means.tolist(),
+        "ink": round(float(average.mean()), DECIMALS),
+        "centre": [round(float(value), DECIMALS) for value in centre],  # x, y
+        "correct": correct,
+        "total": len(test),
+    }
+    return live.show("pad", values, _fallback(confusion))
+
+
+def _fallback(confusion: torch.Tensor) -> str:
+    """Return the classes as a table: `confusion` (10, 10) counts true classes in its rows."""
+    rows = []
+    for digit, counts in enumerate(confusion.tolist()):
+        others = [count if k != digit else 0 for k, count in enumerate(counts)]
+        most = f"{others.index(max(others))}, {max(others)} of {sum(others)}"
+        right = f"{counts[digit]} of {sum(counts)}"
+        rows.append([str(digit), right, most if any(others) else "none"])
+    total, correct = int(confusion.sum()), int(confusion.diagonal().sum())
+    caption = (
+        "A reader that knows ten average pictures, one for each digit, and takes the nearest. "
+        f"It reads {correct} of {total} test scans right."
+    )
+    return live.table(caption, ["digit", "read right", "commonest mistake"], rows)
