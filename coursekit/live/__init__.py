@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent
 NEEDS = {  # figure: the modules that it shares with others, beside common.js
     **dict.fromkeys(("convolution", "layer_cost", "pooling"), ("windows",)),
     "pad": ("ink", "drawing"),
+    "microscope": ("windows", "ink", "drawing", "picture_file", "forward", "maps"),
 }
 SHARED = {"common", *(part for parts in NEEDS.values() for part in parts)}
 NAMES = sorted(path.stem for path in FOLDER.glob("*.js") if path.stem not in SHARED)

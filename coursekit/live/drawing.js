@@ -1,22 +1,65 @@
-// A square to draw on by mouse, finger, pen or keyboard, and small pictures of numbers.
+// A square to draw on by mouse, finger, pen or keyboard; pictures of numbers; ten bars.
 
 const STEPS = 20; // places of the keyboard's cursor along a side
 
-// A picture of side * side values from 0, black, to 1, white; or colourOf(value) as [r, g, b].
-export function bitmap(width, words) {
-  const node = element("canvas", "", `width: ${width}; max-width: 100%; aspect-ratio: 1;
-    image-rendering: pixelated; display: block; border: 1px solid #80808080; box-sizing: border-box;`);
-  node.setAttribute("role", "img");
-  describe(node, words);
+// A picture of values from 0, black, to 1, white; or colourOf(value) as [r, g, b]. Without words a
+// screen reader passes over it.
+export function bitmap(width, words = "") {
+  const node = element("canvas", "", `width: ${width}; max-width: 100%; display: block;
+    image-rendering: pixelated; border: 1px solid #80808080; box-sizing: border-box;`);
+  if (words) {
+    node.setAttribute("role", "img");
+    describe(node, words);
+  } else {
+    node.setAttribute("aria-hidden", true);
+  }
   const grey = (value) => [255 * value, 255 * value, 255 * value];
-  const draw = (values, side, colourOf = grey) => {
-    Object.assign(node, { width: side, height: side });
-    const pixels = new ImageData(side, side);
+  const draw = (values, columns, colourOf = grey) => {
+    Object.assign(node, { width: columns, height: values.length / columns });
+    const pixels = new ImageData(node.width, node.height);
     values.forEach((value, at) => pixels.data.set([...colourOf(value), 255], 4 * at));
     node.getContext("2d").putImageData(pixels, 0, 0);
   };
   return { node, draw };
 }
+
+// A table of ten bars. own: {title, last, cell(digit)}, a column of the figure's own, before the
+// bars or after them. draw(probs, others): a second bar shows other probabilities of the classes.
+export function digitBars(own) {
+  const titles = ["probability", ""];
+  titles.splice(own.last ? 2 : 0, 0, own.title);
+  const node = table(["digit", ...titles]);
+  const rows = Array.from({ length: 10 }, (_, digit) => {
+    const value = element("span");
+    const bars = element("div");
+    const [first, second] = [1, 0.5].map((opacity) =>
+      element("div", "", `height: 0.55em; min-width: 1px; opacity: ${opacity};`));
+    bars.append(first, second);
+    const contents = [value, bars];
+    contents.splice(own.last ? 2 : 0, 0, own.cell(digit));
+    const cells = addRow(node, String(digit), ...contents);
+    for (const cell of cells) cell.style.padding = "0.1rem 0.25rem";
+    value.parentElement.style.textAlign = "right";
+    bars.parentElement.style.cssText += "width: 45%; min-width: 3.3rem;";
+    return { name: cells[0], value, bars: [first, second] };
+  });
+  const draw = (probs, others = probs) => { // null: nothing to show
+    const best = probs ? largest(probs) : -1;
+    rows.forEach(({ name, value, bars }, digit) => {
+      value.textContent = probs ? percent(probs[digit]) : "";
+      [probs, others].forEach((shares, i) => {
+        bars[i].style.width = `${100 * (shares?.[digit] ?? 0)}%`;
+        bars[i].style.background = color(digit === best ? "vgg" : "lenet");
+      });
+      name.style.fontWeight = digit === best ? "bold" : "normal";
+    });
+    return best;
+  };
+  return { node, draw };
+}
+
+export const largest = (values) => values.indexOf(Math.max(...values));
+export const percent = (share) => `${(100 * share).toFixed(0)} %`;
 
 // update(ended) is called when the strokes change; ended: no stroke is unfinished. An example,
 // if there is one, is shown until the reader draws.
@@ -47,10 +90,14 @@ export function drawingPad(update, example = []) {
     strokes = isExample ? [[point]] : [...strokes, [point]];
     isExample = false;
   };
-  const replace = (others) => {
+  const show = (others) => { // without an update
     [strokes, isExample, isDown] = [others, false, false];
     cursor.setAttribute("fill", "#C65200");
-    change(true);
+    draw();
+  };
+  const replace = (others) => {
+    show(others);
+    update(true);
   };
 
   const pointOf = (event) => {
@@ -125,5 +172,14 @@ export function drawingPad(update, example = []) {
     if (pad.matches(":focus-visible")) showCursor(true);
   });
   draw();
-  return { node: pad, spoken, replace, get strokes() { return strokes; } };
+  return { node: pad, spoken, replace, show, get strokes() { return strokes; } };
+}
+
+export function checkbox(title, isChecked, update) {
+  const label = element("label", "", "display: block; margin: 0.3rem 0;");
+  const input = element("input", "", "min-width: 24px; min-height: 24px; vertical-align: middle;");
+  Object.assign(input, { type: "checkbox", checked: isChecked });
+  input.addEventListener("change", update);
+  label.append(input, ` ${title}`);
+  return { box: label, input };
 }

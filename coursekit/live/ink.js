@@ -87,3 +87,51 @@ export function asScan(strokes, { ink, centre }) {
   }
   return blockMeans(image, BITMAP, BITMAP / 8);
 }
+
+// How much of each pixel of a row of `count` pixels, `step` wide and beginning at `start`, lies
+// over each of `side` pixels: rows of [index, share].
+function overlaps(side, count, start, step) {
+  return Array.from({ length: count }, (_, i) => {
+    const [low, high] = [start + i * step, start + (i + 1) * step];
+    const found = [];
+    for (let at = Math.max(0, Math.floor(low)); at < Math.min(side, high); at += 1) {
+      found.push([at, (Math.min(high, at + 1) - Math.max(low, at)) / step]);
+    }
+    return found;
+  });
+}
+
+// The image as MNIST has it, 28 by 28: the longer side of its box becomes 20 pixels, and its
+// centre of mass the middle, as far as the box stays inside. Null without ink.
+export function asMnist(image, side) {
+  const inked = [...image.keys()].filter((at) => image[at] > 0.1);
+  if (!inked.length) return null;
+  const [box, centre] = [[inked.map((at) => at % side), inked.map((at) => Math.floor(at / side))],
+    massCentre(image, side)];
+  const ends = box.map((places) => places.reduce(
+    ([low, high], at) => [Math.min(low, at), Math.max(high, at + 1)], [side, 0]));
+  const step = Math.max(...ends.map(([low, high]) => high - low)) / 20;
+  const [columns, rows] = ends.map(([low, high], axis) => overlaps(side, 28,
+    between(centre[axis] - 14 * step, high - 28 * step, low), step));
+  return Float64Array.from({ length: 28 * 28 }, (_, at) => {
+    let sum = 0;
+    for (const [y, high] of rows[Math.floor(at / 28)]) {
+      for (const [x, wide] of columns[at % 28]) sum += high * wide * image[y * side + x];
+    }
+    return sum;
+  });
+}
+
+// Bilinear, as torch does it when it enlarges: the corners of both images lie on each other.
+export function enlarge(image, side, size) {
+  const places = Array.from({ length: size }, (_, i) => {
+    const at = between(((i + 0.5) * side) / size - 0.5, 0, side - 1);
+    const low = Math.min(Math.floor(at), side - 2);
+    return [low, at - low];
+  });
+  return Float64Array.from({ length: size * size }, (_, at) => {
+    const [[y, down], [x, right]] = [places[Math.floor(at / size)], places[at % size]];
+    const line = (row) => (1 - right) * image[row * side + x] + right * image[row * side + x + 1];
+    return (1 - down) * line(y) + down * line(y + 1);
+  });
+}

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_ink_is_painted_where_it_is_near_the_stroke(page):
     image = call(page, "pad", "return [...figure.paint(...argument)];", [[stroke], side, width])
     y, x = (np.mgrid[:side, :side] + 0.5) / side
     distances = []
-    for (ax, ay), (bx, by) in zip(stroke, stroke[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(stroke):
         along = ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / ((bx - ax) ** 2 + (by - ay) ** 2)
         along = along.clip(0, 1)
         distances.append(np.hypot(x - ax - along * (bx - ax), y - ay - along * (by - ay)))
