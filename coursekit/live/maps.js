@@ -70,7 +70,7 @@ function strip(layer, choose) {
 }
 
 function card(term, most, index, name) {
-  const box = element("div", "", "width: 2.6rem; font-size: 0.75rem; text-align: center;");
+  const box = element("div", "", "width: 2.6rem; font-size: 0.75rem; text-align: center; white-space: nowrap;");
   const columns = FOLDED[name] ?? Math.sqrt(term.window.length);
   const { window, weights, products } = term;
   const brightest = (values) => Math.max(...values.map(Math.abs), 1e-9);
@@ -110,7 +110,7 @@ export function unitView(changed) {
   const strips = LAYERS.map((_, layer) => strip(layer, (place) => choose({ layer, ...place })));
   const layers = select("layer", LAYERS.map(({ name }, i) => [i, name]), () =>
     choose({ layer: Number(layers.input.value), map: 0, row: 0, column: 0 }));
-  const map = slider("map", { min: 1, max: 6, value: 1 }, () => choose({ map: map.value - 1 }));
+  const map = slider("map or unit", { min: 1, max: 6, value: 1 }, () => choose({ map: map.value - 1 }));
   const walk = walker("place in the map", unit, changed);
   const words = element("p", "", "margin: 0.4rem 0; font-variant-numeric: tabular-nums;");
   const cards = element("div", "", "display: flex; flex-wrap: wrap; gap: 0.5rem;");

@@ -3,8 +3,8 @@
 const RASTER = 112; // side of the ink, four times that of MNIST
 const SQUARE = 8; // side of the grey square, of 32
 const RETRAINING = { steps: 20, lr: 0.05 };
-const TWO = [[[0.31, 0.36], [0.36, 0.24], [0.5, 0.19], [0.64, 0.25], [0.66, 0.38], [0.55, 0.55],
-  [0.33, 0.8], [0.72, 0.79]]];
+const TWO = [[[0.3, 0.36], [0.34, 0.26], [0.42, 0.2], [0.52, 0.19], [0.61, 0.23], [0.66, 0.31],
+  [0.65, 0.41], [0.59, 0.51], [0.5, 0.61], [0.32, 0.79], [0.72, 0.78]]];
 
 // A grey square over an image of 32 by 32.
 export function cover(image, { row, column }) {
@@ -180,7 +180,7 @@ export function mount(stage, data) {
   left.style.maxWidth = "18rem";
   const inputs = element("div", "", "display: flex; flex-wrap: wrap; gap: 0 1.5rem;");
   inputs.append(captioned("28 × 28", small.node), captioned("32 × 32", input.node));
-  const work = stack(inputs, covered.box, beside(units.maps, units.details));
+  const work = stack(beside(units.maps, stack(inputs, covered.box, units.details)));
   stage.replaceChildren(
     weights.box,
     beside(left, stack(answer, bars.node)),
