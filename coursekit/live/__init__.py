@@ -16,7 +16,7 @@ from typing import Any
 FOLDER = Path(__file__).parent
 NEEDS = {  # figure: the modules that it shares with others, beside common.js
     **dict.fromkeys(("convolution", "layer_cost", "pooling"), ("windows",)),
-    "pad": ("ink", "drawing"),
+    "pad": ("ink", "drawing", "forward"),
     "microscope": ("windows", "ink", "drawing", "picture_file", "forward", "maps"),
 }
 SHARED = {"common", *(part for parts in NEEDS.values() for part in parts)}

@@ -23,39 +23,48 @@ export function bitmap(width, words = "") {
   return { node, draw };
 }
 
-// A table of ten bars. own: {title, last, cell(digit)}, a column of the figure's own, before the
-// bars or after them. draw(probs, others): a second bar shows other probabilities of the classes.
-export function digitBars(own) {
-  const titles = ["probability", ""];
-  titles.splice(own.last ? 2 : 0, 0, own.title);
+// A table of ten pairs of bars. before, after: {title, cell(digit)}, a column of the figure's own
+// before the bars, or behind them. draw(probs, others): what the upper and the lower bars show.
+export function digitBars({ before, after }) {
+  const own = (column, get) => (column ? [get(column)] : []);
+  const titles = [...own(before, ({ title }) => title), "probability", "",
+    ...own(after, ({ title }) => title)];
   const node = table(["digit", ...titles]);
   const rows = Array.from({ length: 10 }, (_, digit) => {
     const value = element("span");
     const bars = element("div");
-    const [first, second] = [1, 0.5].map((opacity) =>
+    const pair = [1, 0.5].map((opacity) =>
       element("div", "", `height: 0.55em; min-width: 1px; opacity: ${opacity};`));
-    bars.append(first, second);
-    const contents = [value, bars];
-    contents.splice(own.last ? 2 : 0, 0, own.cell(digit));
-    const cells = addRow(node, String(digit), ...contents);
+    bars.append(...pair);
+    const cells = addRow(node, String(digit), ...own(before, ({ cell }) => cell(digit)), value,
+      bars, ...own(after, ({ cell }) => cell(digit)));
     for (const cell of cells) cell.style.padding = "0.1rem 0.25rem";
     value.parentElement.style.textAlign = "right";
     bars.parentElement.style.cssText += "width: 45%; min-width: 3.3rem;";
-    return { name: cells[0], value, bars: [first, second] };
+    return { name: cells[0], value, pair };
   });
-  const draw = (probs, others = probs) => { // null: nothing to show
-    const best = probs ? largest(probs) : -1;
-    rows.forEach(({ name, value, bars }, digit) => {
+  const draw = (probs, others) => { // null: nothing to show
+    const best = [probs, others].map((shares) => (shares ? largest(shares) : -1));
+    rows.forEach(({ name, value, pair }, digit) => {
       value.textContent = probs ? percent(probs[digit]) : "";
       [probs, others].forEach((shares, i) => {
-        bars[i].style.width = `${100 * (shares?.[digit] ?? 0)}%`;
-        bars[i].style.background = color(digit === best ? "vgg" : "lenet");
+        pair[i].style.width = `${100 * (shares?.[digit] ?? 0)}%`;
+        pair[i].style.background = color(digit === best[i] ? "vgg" : "lenet");
       });
-      name.style.fontWeight = digit === best ? "bold" : "normal";
+      name.style.fontWeight = best.includes(digit) ? "bold" : "normal";
     });
     return best;
   };
   return { node, draw };
+}
+
+// Ten spans, and a function that writes probabilities into them.
+export function digitShares() {
+  const nodes = Array.from({ length: 10 }, () => element("span"));
+  const write = (probs) => nodes.forEach((node, k) => {
+    node.textContent = probs ? percent(probs[k]) : "";
+  });
+  return { cell: (digit) => nodes[digit], write };
 }
 
 export const largest = (values) => values.indexOf(Math.max(...values));

@@ -64,8 +64,8 @@ export function mount(stage, data) {
 
   const answer = message();
   answer.style.fontSize = "1.15em";
-  const cooled = Array.from({ length: 10 }, () => element("span"));
-  const bars = digitBars({ title: "at τ", last: true, cell: (digit) => cooled[digit] });
+  const cooled = digitShares();
+  const bars = digitBars({ after: { title: "at τ", cell: cooled.cell } });
   const small = bitmap("7rem", "The ink as MNIST would have it, 28 by 28 pixels.");
   const input = outlined("14rem", "What the network gets, 32 by 32 pixels; outlined: what the "
     + "chosen unit sees.");
@@ -134,7 +134,8 @@ export function mount(stage, data) {
     const ink = prepare();
     work.hidden = correct.disabled = !ink;
     if (!ink) {
-      bars.draw(null);
+      bars.draw(null, null);
+      cooled.write(null);
       if (isEnded) answer.textContent = "There is no ink: draw a digit, or take a scan.";
       return;
     }
@@ -155,8 +156,8 @@ export function mount(stage, data) {
       + "arrow keys move it.");
     const probs = softmax(states.logits);
     const fitted = softmax(states.logits, chosen.temperature);
-    const best = bars.draw(probs, fitted);
-    cooled.forEach((node, k) => { node.textContent = percent(fitted[k]); });
+    const [best] = bars.draw(probs, fitted);
+    cooled.write(fitted);
     bars.node.tHead.rows[0].cells[3].textContent = `at τ = ${chosen.temperature.toFixed(2)}`;
     if (!isEnded) return;
     const before = softmax(whole.logits)[best];
