@@ -27,9 +27,10 @@ export function bitmap(width, words = "") {
 // before the bars, or behind them. draw(probs, others): what the upper and the lower bars show.
 export function digitBars({ before, after }) {
   const own = (column, get) => (column ? [get(column)] : []);
-  const titles = [...own(before, ({ title }) => title), "probability", "",
+  const titles = [...own(before, ({ title }) => title), "prob\u00adability", "",
     ...own(after, ({ title }) => title)];
   const node = table(["digit", ...titles]);
+  node.style.fontSize = "0.9em"; // five columns on a phone
   const rows = Array.from({ length: 10 }, (_, digit) => {
     const value = element("span");
     const bars = element("div");
