@@ -23,32 +23,29 @@ export function bitmap(width, words = "") {
   return { node, draw };
 }
 
-// A table of ten pairs of bars. before, after: {title, cell(digit)}, a column of the figure's own
-// before the bars, or behind them. draw(probs, others): what the upper and the lower bars show.
-export function digitBars({ before, after }) {
-  const own = (column, get) => (column ? [get(column)] : []);
-  const titles = [...own(before, ({ title }) => title), "prob\u00adability", "",
-    ...own(after, ({ title }) => title)];
-  const node = table(["digit", ...titles]);
+// A table of ten pairs of bars and their values; titles: of the upper and the lower ones.
+// pictureOf(digit), if given, stands beside the digit. draw(probs, others) shows probabilities.
+export function digitBars(titles, pictureOf) {
+  const node = table(["digit", ...(pictureOf ? [""] : []), titles[0], "", titles[1]]);
   node.style.fontSize = "0.9em"; // five columns on a phone
   const rows = Array.from({ length: 10 }, (_, digit) => {
-    const value = element("span");
+    const [value, other] = [element("span"), element("span")];
     const bars = element("div");
     const pair = [1, 0.5].map((opacity) =>
       element("div", "", `height: 0.55em; min-width: 1px; opacity: ${opacity};`));
     bars.append(...pair);
-    const cells = addRow(node, String(digit), ...own(before, ({ cell }) => cell(digit)), value,
-      bars, ...own(after, ({ cell }) => cell(digit)));
+    const pictures = pictureOf ? [pictureOf(digit)] : [];
+    const cells = addRow(node, String(digit), ...pictures, value, bars, other);
     for (const cell of cells) cell.style.padding = "0.1rem 0.25rem";
     value.parentElement.style.textAlign = "right";
     bars.parentElement.style.cssText += "width: 45%; min-width: 3.3rem;";
-    return { name: cells[0], value, pair };
+    return { name: cells[0], values: [value, other], pair };
   });
   const draw = (probs, others) => { // null: nothing to show
     const best = [probs, others].map((shares) => (shares ? largest(shares) : -1));
-    rows.forEach(({ name, value, pair }, digit) => {
-      value.textContent = probs ? percent(probs[digit]) : "";
+    rows.forEach(({ name, values, pair }, digit) => {
       [probs, others].forEach((shares, i) => {
+        values[i].textContent = shares ? percent(shares[digit]) : "";
         pair[i].style.width = `${100 * (shares?.[digit] ?? 0)}%`;
         pair[i].style.background = color(digit === best[i] ? "vgg" : "lenet");
       });
@@ -57,15 +54,6 @@ export function digitBars({ before, after }) {
     return best;
   };
   return { node, draw };
-}
-
-// Ten spans, and a function that writes probabilities into them.
-export function digitShares() {
-  const nodes = Array.from({ length: 10 }, () => element("span"));
-  const write = (probs) => nodes.forEach((node, k) => {
-    node.textContent = probs ? percent(probs[k]) : "";
-  });
-  return { cell: (digit) => nodes[digit], write };
 }
 
 export const largest = (values) => values.indexOf(Math.max(...values));

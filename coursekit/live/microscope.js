@@ -64,10 +64,9 @@ export function mount(stage, data) {
 
   const answer = message();
   answer.style.fontSize = "1.15em";
-  const cooled = digitShares();
-  const bars = digitBars({ after: { title: "at τ", cell: cooled.cell } });
-  const small = bitmap("7rem", "The ink as MNIST would have it, 28 by 28 pixels.");
-  const input = outlined("14rem", "What the network gets, 32 by 32 pixels; outlined: what the "
+  const bars = digitBars(["τ = 1", "τ"]);
+  const small = bitmap("5.5rem", "The ink as MNIST would have it, 28 by 28 pixels.");
+  const input = outlined("12rem", "What the network gets, 32 by 32 pixels; outlined: what the "
     + "chosen unit sees.");
   Object.assign(input.over.style, { touchAction: "none", cursor: "move" });
   input.over.setAttribute("role", "application");
@@ -135,7 +134,6 @@ export function mount(stage, data) {
     work.hidden = correct.disabled = !ink;
     if (!ink) {
       bars.draw(null, null);
-      cooled.write(null);
       if (isEnded) answer.textContent = "There is no ink: draw a digit, or take a scan.";
       return;
     }
@@ -157,8 +155,7 @@ export function mount(stage, data) {
     const probs = softmax(states.logits);
     const fitted = softmax(states.logits, chosen.temperature);
     const [best] = bars.draw(probs, fitted);
-    cooled.write(fitted);
-    bars.node.tHead.rows[0].cells[3].textContent = `at τ = ${chosen.temperature.toFixed(2)}`;
+    bars.node.tHead.rows[0].cells[3].textContent = `τ = ${chosen.temperature.toFixed(2)}`;
     if (!isEnded) return;
     const before = softmax(whole.logits)[best];
     answer.textContent = `It reads a ${best}, with probability ${percent(probs[best])}`
@@ -179,7 +176,7 @@ export function mount(stage, data) {
   label.append(file);
   const left = stack(pad.node, pad.spoken, clear);
   left.style.maxWidth = "18rem";
-  const inputs = element("div", "", "display: flex; flex-wrap: wrap; gap: 0 1.5rem;");
+  const inputs = element("div", "", "display: flex; flex-wrap: wrap; gap: 0 1rem;");
   inputs.append(captioned("28 × 28", small.node), captioned("32 × 32", input.node));
   const work = stack(beside(units.maps, stack(inputs, covered.box, units.details)));
   stage.replaceChildren(

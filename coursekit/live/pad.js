@@ -27,10 +27,7 @@ export function mount(stage, data) {
     picture.draw(means[digit], 8);
     return picture.node;
   };
-  const shares = digitShares();
-  const bars = digitBars({
-    before: { title: "average", cell: average }, after: { title: "LeNet\u20115", cell: shares.cell },
-  });
+  const bars = digitBars(["averages", "LeNet\u20115"], average);
 
   const draw = oncePerFrame(() => {
     const scan = asScan(pad.strokes, data);
@@ -39,7 +36,6 @@ export function mount(stage, data) {
     const probs = ink && nearestMean(scan, means).probs;
     const others = ink && softmax(forward(network, enlarge(ink, 28, 32)).logits);
     const best = bars.draw(probs, others);
-    shares.write(others);
     if (!isEnded) return;
     answer.textContent = ink ? `Ten averages read a ${best[0]} (${percent(probs[best[0]])}), `
       + `LeNet-5 a ${best[1]} (${percent(others[best[1]])}).` : "The pad is empty: draw a digit.";

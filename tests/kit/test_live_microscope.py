@@ -228,7 +228,7 @@ def test_the_mouse_draws_and_the_answer_is_that_of_torch(page, stage):
             shares = [int(cell.removesuffix(" %")) for cell in cells[column::3]]
             expected = 100 * (logits / temperature).softmax(dim=0)
             assert shares == pytest.approx(expected.tolist(), abs=3)  # the mouse stops at pixels
-        assert f"at τ = {tau:.2f}" in stage.locator("thead").inner_text()
+        assert f"τ = {tau:.2f}" in stage.locator("thead").inner_text()
 
 
 def test_scans_are_chosen_and_an_empty_pad_is_explained(stage):
