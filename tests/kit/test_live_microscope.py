@@ -9,7 +9,7 @@ import strokes
 import torch
 from live_helpers import call, check_figure
 from PIL import Image
-from test_live_forward import DATA, FIGURE, NETS, RECORDS
+from test_live_forward import FIGURE, NETS, RECORDS
 from test_live_pad import draw
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
