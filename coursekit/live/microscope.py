@@ -9,7 +9,7 @@ from torch import Tensor
 from coursekit import live
 from dlvlib import data, results
 
-VARIANTS = {  # of experiment 9: how the page calls its weights
+VARIANTS = {  # of experiment 10: how the page calls its weights
     "lecture": "trained as in the lecture",
     "varied": "trained on shifted, turned, thick and thin digits",
 }
@@ -17,7 +17,7 @@ SCANS_PER_CLASS = 2
 
 
 def figure() -> live.LiveFigure:
-    """Return the figure, with the recorded weights of experiment 9 and scans of scikit-learn.
+    """Return the figure, with the recorded weights of experiment 10 and scans of scikit-learn.
 
     Raises:
         RecordError: if the records or their weights are missing or altered.

@@ -13,7 +13,7 @@ def figure() -> live.LiveFigure:
     """Return the figure: the means of the training scans, a recorded LeNet-5, their test results.
 
     The scans are those that come with scikit-learn, 8 x 8 pixels; nothing is downloaded. The
-    network is the one of experiment 9 that was trained on varied scans of MNIST.
+    network is the one of experiment 10 that was trained on varied scans of MNIST.
 
     Raises:
         RecordError: if its record or weights are missing or altered.
