@@ -38,6 +38,7 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+MOST_STORED = 100_000  # characters of an output; a longer one, such as a network, is made again
 SOLUTION = re.compile(
     r"^(?P<indent> *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION\n?", re.MULTILINE | re.DOTALL
 )
@@ -133,7 +134,11 @@ def _has_error(cell: nbformat.NotebookNode) -> bool:
 
 def _text_only(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
     if "data" in output:
-        output.data = {k: v for k, v in output.data.items() if not k.startswith("image/")}
+        output.data = {
+            kind: content
+            for kind, content in output.data.items()
+            if not kind.startswith("image/") and len(content) <= MOST_STORED
+        }
         output.metadata = {}
     return output
 

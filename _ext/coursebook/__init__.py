@@ -11,6 +11,7 @@ PARTS = [
     "figures",
     "glossary",
     "ledger",
+    "live",
     "offline",
     "quizzes",
     "site",

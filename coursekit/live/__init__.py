@@ -1,7 +1,7 @@
 """Live figures: plain HTML and a small script inside the cell's output; no kernel, no network.
 
 Each figure is one ES module beside this file. It exports ``mount(stage, data)``, which draws into
-an empty element with the helpers of ``common.js``, and of ``windows.js`` where a window slides.
+an empty element with the helpers of ``common.js``, and of the modules that `NEEDS` names.
 Without JavaScript, and on paper, the reader sees the fallback instead.
 """
 
@@ -14,8 +14,13 @@ from string import Template
 from typing import Any
 
 FOLDER = Path(__file__).parent
-SHARED = ("common", "windows")  # the second for the figures where a window slides
-SLIDING = ("convolution", "layer_cost", "pooling")
+NEEDS = {  # figure: the modules that it shares with others, beside common.js
+    **dict.fromkeys(("convolution", "layer_cost", "pooling"), ("windows",)),
+    "pad": ("ink", "drawing", "forward"),
+    "microscope": ("windows", "ink", "drawing", "picture_file", "forward", "maps"),
+    "shapes": ("program", "layer_rules"),
+}
+SHARED = {"common", *(part for parts in NEEDS.values() for part in parts)}
 NAMES = sorted(path.stem for path in FOLDER.glob("*.js") if path.stem not in SHARED)
 
 # No ids: a script takes every figure of its name that is not mounted yet, so the text of the
@@ -100,9 +105,8 @@ def module(name: str) -> str:
     """
     if name not in NAMES:
         raise ValueError(f"name must be one of {', '.join(NAMES)}, got {name!r}")
-    shared = SHARED if name in SLIDING else SHARED[:1]
-    parts = [(FOLDER / f"{part}.js").read_text(encoding="utf8") for part in (*shared, name)]
-    return "\n".join(parts).strip()
+    parts = ("common", *NEEDS.get(name, ()), name)
+    return "\n".join((FOLDER / f"{p}.js").read_text(encoding="utf8") for p in parts).strip()
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -32,7 +32,7 @@ def page(window):
         problems.append(str(error))
 
     def note_request(request):
-        if not request.url.startswith("data:"):  # the module of `call`
+        if not request.url.startswith(("data:", "blob:")):  # made in the page itself
             problems.append(request.url)
 
     window.on("pageerror", note_error)

@@ -42,12 +42,12 @@ def on_page(name, chapter=""):
     raise AssertionError(f"{chapter} shows no figure {name!r}")
 
 
-def check_figure(page, plain, figure):
+def check_figure(page, plain, figure, most=25_000):
     """What every figure must do: fit a phone, stay small, describe itself, yield to the fallback.
 
     The browser of the page `plain` runs no scripts.
     """
-    assert len(figure.html.encode()) < 25_000
+    assert len(figure.html.encode()) < most
     assert ' id="' not in figure.html
     page.set_viewport_size({"width": 340, "height": 700})
     page.set_content(figure.html)
