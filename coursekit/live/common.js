@@ -185,10 +185,3 @@ export function chart(x, y, width = 340, height = 230) {
     },
   };
 }
-
-export function softmax(logits, temperature = 1) {
-  const largest = Math.max(...logits); // subtracted first, so that exp never overflows
-  const weights = logits.map((logit) => Math.exp((logit - largest) / temperature));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return weights.map((weight) => weight / total);
-}

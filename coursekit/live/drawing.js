@@ -56,6 +56,19 @@ export function digitBars(titles, pictureOf) {
   return { node, draw };
 }
 
+// What a figure says without ink, until the first stroke begins; the answer waits for its end.
+export const EMPTY = "The pad is empty: draw a digit.";
+export function quiet(answer) {
+  if (answer.textContent === EMPTY) answer.textContent = "";
+}
+
+export function softmax(logits, temperature = 1) {
+  const most = Math.max(...logits); // subtracted first, so that exp never overflows
+  const weights = logits.map((logit) => Math.exp((logit - most) / temperature));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
+}
+
 export const largest = (values) => values.indexOf(Math.max(...values));
 export const percent = (share) => `${(100 * share).toFixed(0)} %`;
 

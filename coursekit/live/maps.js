@@ -2,7 +2,7 @@
 
 const COLUMNS = { C1: 6, S2: 6, C3: 8, S4: 8, C5: 30, F6: 21, output: 10 }; // maps side by side
 const FOLDED = { F6: 12, output: 12 }; // so many of the units that they read in a row
-const minus = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
+const minus = (value) => value.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
 
 // Positive is orange, negative blue, nothing black; `most` and beyond is brightest.
 const signedColour = (most) => (value) => {
@@ -69,7 +69,7 @@ function strip(layer, choose) {
   return { node: captioned(side > 1 ? title : `${name}: ${maps} units`, view.node), draw };
 }
 
-function card(term, most, index, name) {
+function card(term, most, title, name) {
   const box = element("div", "", "width: 2.6rem; font-size: 0.75rem; text-align: center; white-space: nowrap;");
   const columns = FOLDED[name] ?? Math.sqrt(term.window.length);
   const { window, weights, products } = term;
@@ -80,7 +80,7 @@ function card(term, most, index, name) {
     picture.node.style.marginBottom = "0.2rem";
     box.append(picture.node);
   });
-  box.prepend(element("div", `map ${index + 1}`));
+  box.prepend(element("div", title));
   box.append(element("div", minus(term.sum)));
   return box;
 }
@@ -130,7 +130,8 @@ export function unitView(changed) {
     strips.forEach((one, layer) => one.draw(states, layer === unit.layer ? unit : null));
     const found = explainUnit(network, states, unit.layer, unit);
     const most = Math.max(...found.terms.flatMap((term) => term.products.map(Math.abs)), 1e-9);
-    cards.replaceChildren(...found.terms.map((term, i) => card(term, most, i, name)));
+    cards.replaceChildren(...found.terms.map((term, i) => 
+      card(term, most, found.terms.length > 1 ? `map ${i + 1}` : "input", name)));
     words.textContent = wordsOf(unit.layer, unit, found);
     map.say(`${unit.map + 1} of ${count}`, words.textContent);
     walk.say(`row ${unit.row + 1}, column ${unit.column + 1}`, words.textContent);

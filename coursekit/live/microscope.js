@@ -63,7 +63,7 @@ export function mount(stage, data) {
   const covered = checkbox("cover a part with a grey square", false, () => update(true));
 
   const answer = message();
-  answer.style.fontSize = "1.15em";
+  answer.style.cssText += "font-size: 1.15em; min-height: 1.6em;";
   const bars = digitBars(["τ = 1", "τ"]);
   const small = bitmap("5.5rem", "The ink as MNIST would have it, 28 by 28 pixels.");
   const input = outlined("12rem", "What the network gets, 32 by 32 pixels; outlined: what the "
@@ -134,7 +134,7 @@ export function mount(stage, data) {
     work.hidden = correct.disabled = !ink;
     if (!ink) {
       bars.draw(null, null);
-      if (isEnded) answer.textContent = "There is no ink: draw a digit, or take a scan.";
+      if (isEnded) answer.textContent = EMPTY;
       return;
     }
     const image = enlarge(ink, 28, 32);
@@ -156,7 +156,10 @@ export function mount(stage, data) {
     const fitted = softmax(states.logits, chosen.temperature);
     const [best] = bars.draw(probs, fitted);
     bars.node.tHead.rows[0].cells[3].textContent = `τ = ${chosen.temperature.toFixed(2)}`;
-    if (!isEnded) return;
+    if (!isEnded) {
+      quiet(answer);
+      return;
+    }
     const before = softmax(whole.logits)[best];
     answer.textContent = `It reads a ${best}, with probability ${percent(probs[best])}`
       + `${isCovered ? `; without the square ${percent(before)} for a ${best}.` : "."}`;

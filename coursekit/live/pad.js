@@ -16,7 +16,7 @@ export function mount(stage, data) {
   const pad = drawingPad((ended) => update(ended), SEVEN);
   const seen = bitmap("5rem", "Your digit as the scans are, of 8 by 8 pixels.");
   const answer = message();
-  answer.style.fontSize = "1.2em";
+  answer.style.cssText += "font-size: 1.2em; min-height: 1.6em;";
   const clear = button("Clear", () => {
     pad.replace([]);
     pad.node.focus();
@@ -25,6 +25,7 @@ export function mount(stage, data) {
   const average = (digit) => {
     const picture = bitmap("1.75rem", `The average scan of the digit ${digit}.`);
     picture.draw(means[digit], 8);
+    picture.node.style.minWidth = "1.75rem"; // else the column shrinks to its empty title
     return picture.node;
   };
   const bars = digitBars(["averages", "LeNet\u20115"], average);
@@ -36,9 +37,12 @@ export function mount(stage, data) {
     const probs = ink && nearestMean(scan, means).probs;
     const others = ink && softmax(forward(network, enlarge(ink, 28, 32)).logits);
     const best = bars.draw(probs, others);
-    if (!isEnded) return;
+    if (!isEnded) {
+      quiet(answer);
+      return;
+    }
     answer.textContent = ink ? `Ten averages read a ${best[0]} (${percent(probs[best[0]])}), `
-      + `LeNet-5 a ${best[1]} (${percent(others[best[1]])}).` : "The pad is empty: draw a digit.";
+      + `LeNet-5 a ${best[1]} (${percent(others[best[1]])}).` : EMPTY;
   });
   let isEnded = true;
   const update = (ended) => {

@@ -33,7 +33,7 @@ export function mount(stage, data) {
   });
   const answer = message();
   const hint = element("p", "", "margin: 0.4rem 0;");
-  const holder = element("div", "", "overflow-x: auto;");
+  const holder = element("div", "", "overflow: auto; max-height: 32rem;");
   holder.tabIndex = 0;
   holder.setAttribute("role", "region");
   describe(holder, "Table of the layers");
@@ -51,8 +51,8 @@ export function mount(stage, data) {
     }
     const known = programs[Number(choice.input.value)].layers;
     const { layers, error } = known ? { layers: known, error: null } : traceProgram(area.value, shape);
-    const rows = table(["layer", "output", "parameters", "MACs", "output in float32", "sees"]);
-    rows.style.fontSize = "0.9em";
+    const rows = table(["layer", "output", "parameters", "MACs", "float32", "sees"]);
+    rows.style.cssText += "font-size: 0.9em; white-space: nowrap;";
     layers.forEach((layer, i) => {
       const [name, ...cells] = shown(layer);
       addRow(rows, `${i + 1}. ${name}`, ...cells);

@@ -1,5 +1,12 @@
 // Softmax with a temperature: one slider, one bar for each class, and the entropy.
 
+export function softmax(logits, temperature = 1) {
+  const largest = Math.max(...logits); // subtracted first, so that exp never overflows
+  const weights = logits.map((logit) => Math.exp((logit - largest) / temperature));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
+}
+
 export function entropy(probs) {
   return probs.reduce((sum, p) => (p > 0 ? sum - p * Math.log(p) : sum), 0); // in nats
 }

@@ -62,7 +62,7 @@ def test_scans_are_chosen_and_an_empty_pad_is_explained(stage):
     scan.select_option("1")
     assert answer(stage).startswith("It reads a 0,")
     scan.select_option("")
-    assert answer(stage) == "There is no ink: draw a digit, or take a scan."
+    assert answer(stage) == "The pad is empty: draw a digit."
     assert stage.get_by_role("button", name="Correct it").is_disabled()
     assert not stage.get_by_role("combobox", name="layer").is_visible()
 

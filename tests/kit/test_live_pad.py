@@ -149,6 +149,7 @@ def test_the_keyboard_draws_a_one_undoes_and_clears(page, stage):
     surface.press("Backspace")
     assert answer(stage) == "The pad is empty: draw a digit."
     surface.press(" ")
+    assert answer(stage) == ""  # the answer waits for the end of the stroke
     stage.get_by_role("button", name="Clear").press("Enter")
     assert answer(stage) == "The pad is empty: draw a digit."
     assert surface.evaluate("(node) => node === document.activeElement")
