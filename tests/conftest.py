@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+collect_ignore_glob = ["*/conftest.py"]  # no doctests in them, and one name for all
 PATIENCE = 300_000  # milliseconds: a busy machine may take long, and fails no test
 
 
