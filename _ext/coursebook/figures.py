@@ -6,11 +6,14 @@ its lightness turned over in the dark. Images, and what lies on a heat map, keep
 """
 
 import base64
+import hashlib
 import io
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from docutils import nodes
 from PIL import Image
@@ -19,6 +22,8 @@ from sphinx.transforms import SphinxTransform
 
 CSS_PIXELS_PER_POINT = 110 / 72
 AS_DRAWN = "as-drawn"
+IMAGES = "_figures"  # a folder of the site
+SMALL = 2000  # bytes: an image that is lighter is written into the page
 NAMED = {
     "#0072b2": "resnet",
     "#c65200": "vgg",
@@ -33,6 +38,7 @@ COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 NO_TURN = re.compile(r"rotate\(-?0[ )]")
 SVG = "{http://www.w3.org/2000/svg}"
+Save = Callable[[bytes], str]
 LINK = "{http://www.w3.org/1999/xlink}href"
 
 
@@ -53,16 +59,17 @@ def shortened(text: str) -> str:
     return " ".join(text.split())
 
 
-def as_webp(link: str) -> str:
-    """Return a data: address of a PNG as one of a lossless WebP, if that is lighter."""
-    png = base64.b64decode(link.partition(",")[2])
+def as_webp(link: str) -> bytes:
+    """Return the PNG of a data: address as lossless WebP; a cloud of dots gets 64 colours."""
     out = io.BytesIO()
-    Image.open(io.BytesIO(png)).save(out, "WEBP", lossless=True, exact=True)
-    kind, data = min(("png", png), ("webp", out.getvalue()), key=lambda pair: len(pair[1]))
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    picture = Image.open(io.BytesIO(base64.b64decode(link.partition(",")[2]))).convert("RGBA")
+    if picture.getextrema()[3] != (255, 255):
+        picture = picture.quantize(64, Image.Quantize.FASTOCTREE)
+    picture.save(out, "WEBP", lossless=True, exact=True, method=6)
+    return out.getvalue()
 
 
-def restyle(element: ElementTree.Element, prefix: str, fixed: bool) -> None:
+def restyle(element: Element, prefix: str, save: Save, fixed: bool = False) -> None:
     """Rewrite an element of an SVG and what it holds, for a place inside of a page."""
     element.tag = element.tag.removeprefix(SVG)
     fixed = fixed or element.get("id") == AS_DRAWN
@@ -78,51 +85,56 @@ def restyle(element: ElementTree.Element, prefix: str, fixed: bool) -> None:
         elif name == "id":
             element.set(name, prefix + value)
         elif name == "href":
-            element.set(name, f"#{prefix}{value[1:]}" if value[0] == "#" else as_webp(value))
+            inside = value.startswith("#")
+            element.set(name, f"#{prefix}{value[1:]}" if inside else save(as_webp(value)))
         elif name == "clip-path":
             element.set(name, value.replace("#", f"#{prefix}"))
         elif name == "transform" and NO_TURN.match(value):
             del element.attrib[name]
+        elif element.tag == "tspan" and name in "xy":  # one place: the letters follow each other
+            element.set(name, shortened(value.split()[0]))
         else:
             element.set(name, shortened(value))
     for child in list(element):
         if child.tag in (f"{SVG}metadata", f"{SVG}style"):
             element.remove(child)
         elif isinstance(child.tag, str):
-            restyle(child, prefix, fixed)
+            restyle(child, prefix, save, fixed)
     for part in (element, *element):  # white space between elements, never in a text
         part.text = part.text if part.text and part.text.strip() else None
         part.tail = part.tail if part.tail and part.tail.strip() else None
 
 
-def without_empty_groups(element: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    """Yield an element, or what it holds if it is a group or definitions and says nothing."""
-    element[:] = [part for child in element for part in without_empty_groups(child)]
+def unwrapped(element: Element) -> Iterator[Element]:
+    """Yield an element, or what it holds if it is a bare group; nothing if it is not seen."""
+    element[:] = [part for child in element for part in unwrapped(child)]
     if element.tag == "g" and not element.attrib:
         yield from element
-    elif element.tag != "defs" or len(element):
-        yield element
+    elif (element.tag, element.get("style")) != ("path", "fill:none"):
+        if element.tag != "defs" or len(element):
+            yield element
 
 
-def drawing(svg: str, alt: str, number: int) -> str:
+def drawing(svg: str, alt: str, number: int, save: Save) -> str:
     """Return the forms of a figure as HTML.
 
     Args:
         svg: one or two SVG documents of matplotlib, the wide one first.
         alt: what the figure shows, for those who do not see it.
         number: of the figure in its page, which keeps ids apart.
+        save: takes the bytes of a WebP and returns its address.
     """
     forms = START.findall(svg)
     written = []
     for form, names in zip(forms, ("wide", "narrow"), strict=False):
         root = ElementTree.fromstring(form)
         width, height = (float(size) for size in root.get("viewBox", "").split()[2:])
-        restyle(root, f"{names[0]}{number}-", fixed=False)
-        used = {value.partition("#")[2].rstrip(")") for e in root.iter() for value in e.attrib.values()}
+        restyle(root, f"{names[0]}{number}-", save)
+        used = {v.partition("#")[2].rstrip(")") for e in root.iter() for v in e.attrib.values()}
         for element in root.iter():
             if element.get("id") not in used:
                 element.attrib.pop("id", None)
-        (root,) = without_empty_groups(root)
+        (root,) = unwrapped(root)
         root.attrib = {
             "class": f"drawing {names}" if len(forms) > 1 else "drawing",
             "role": "img",
@@ -141,13 +153,34 @@ class InlineFigures(SphinxTransform):
     default_priority = 500
 
     def apply(self) -> None:
+        up = "../" * self.env.docname.count("/")
         for number, node in enumerate(list(self.document.findall(nodes.image))):
             path = Path(self.env.relfn2path(node["uri"], self.env.docname)[1])
-            if "jupyter_execute" in path.parts and path.suffix == ".svg":
-                html = drawing(path.read_text(encoding="utf8"), node.get("alt", ""), number)
-                node.replace_self(nodes.raw("", html, format="html"))
+            if "jupyter_execute" not in path.parts or path.suffix != ".svg":
+                continue
+            folder = path.parent / IMAGES
+            folder.mkdir(exist_ok=True)
+
+            def save(data: bytes, folder: Path = folder) -> str:
+                if len(data) < SMALL:
+                    return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
+                name = f"{hashlib.sha256(data).hexdigest()[:20]}.webp"
+                (folder / name).write_bytes(data)
+                return f"{up}{IMAGES}/{name}"
+
+            svg = path.read_text(encoding="utf8")
+            html = drawing(svg, node.get("alt", ""), number, save)
+            node.replace_self(nodes.raw("", html, format="html"))
+
+
+def copy_images(app: Sphinx, error: Exception | None) -> None:
+    """Copy the images inside of figures into the site."""
+    folder = Path(app.outdir).parent / "jupyter_execute" / IMAGES
+    if error is None and app.builder.format == "html" and folder.is_dir():
+        shutil.copytree(folder, Path(app.outdir) / IMAGES, dirs_exist_ok=True)
 
 
 def setup(app: Sphinx) -> None:
-    """Register the transform."""
+    """Register the transform and the copy."""
     app.add_transform(InlineFigures)
+    app.connect("build-finished", copy_images)

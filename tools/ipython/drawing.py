@@ -4,6 +4,7 @@ _ext/coursebook/figures.py writes both into the page, in the colours of the page
 Colab, and wherever this profile of IPython is not used, a figure stays a picture on white.
 """
 
+import itertools
 from io import StringIO
 from typing import Any
 
@@ -12,7 +13,7 @@ from IPython.core import pylabtools
 PHONE_INCHES = 3.6
 TALLEST_PANEL = 2.8  # inches of one chart on a phone
 SMALLEST_TEXT = 8.0  # points: 11 px where 3.6 inches are shown on 358 px
-FEW_POINTS = 400  # more are drawn as pixels
+FEW_POINTS = 300  # of a figure; more are drawn as pixels
 AS_DRAWN = "as-drawn"  # a group of the SVG whose colours no theme changes
 
 
@@ -20,7 +21,6 @@ def draw(figure: Any, fmt: str = "svg", **choice: Any) -> str | None:
     """Return a figure as SVG, followed by its narrow form if it is wider than a phone."""
     if not figure.axes and not figure.lines:
         return None
-    import pickle, os, time; pickle.dump(figure, open(f"/tmp/w/lookwork/pickles/{os.getpid()}-{time.time():.3f}.pkl","wb"))  # TEMP
     prepare(figure)
     drawn = [as_svg(figure)]
     if figure.get_figwidth() > PHONE_INCHES:
@@ -40,19 +40,20 @@ def as_svg(figure: Any) -> str:
 
 
 def prepare(figure: Any) -> None:
-    """Keep small images as they are, draw many points as pixels, mark what lies on a heat map."""
+    """Draw many points as pixels, and mark what lies on an image: there the theme changes nothing."""
     from matplotlib.collections import PathCollection, QuadMesh
     from matplotlib.image import AxesImage
 
+    clouds = [c for ax in figure.axes for c in ax.collections if isinstance(c, PathCollection)]
+    if sum(len(cloud.get_offsets()) for cloud in clouds) > FEW_POINTS:
+        for cloud in clouds:
+            cloud.set_rasterized(True)
     for ax in figure.axes:
         images = [*ax.images, *(c for c in ax.collections if isinstance(c, QuadMesh))]
         for image in images:
             image.set_gid(AS_DRAWN)
-            if isinstance(image, AxesImage) and max(image.get_size()) <= 64:
+            if isinstance(image, AxesImage) and max(image.get_size()) <= 256:
                 image.set_interpolation("none")
-        for points in ax.collections:
-            if isinstance(points, PathCollection) and len(points.get_offsets()) > FEW_POINTS:
-                points.set_rasterized(True)
         if images:
             frame = ax.get_window_extent()
             for artist in [*ax.texts, *ax.lines, *ax.patches]:
@@ -64,6 +65,7 @@ def prepare(figure: Any) -> None:
 def make_narrow(figure: Any) -> None:
     """Fit a figure to the width of a phone: fewer panels in a row, no text too small to read."""
     from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter
 
     width, height = figure.get_size_inches()
     panels = [ax for ax in figure.axes if ax.get_subplotspec() is not None]
@@ -76,11 +78,43 @@ def make_narrow(figure: Any) -> None:
     panel = height / rows
     if has_images and all(ax.get_aspect() != "auto" for ax in panels):
         panel *= min(1, PHONE_INCHES / (width / columns * -(-columns // lines)))
+        panel = min(panel, TALLEST_PANEL)
     elif not has_images:
         panel = min(panel, TALLEST_PANEL)
     figure.set_size_inches(PHONE_INCHES, panel * rows * lines)
     for text in figure.findobj(Text):
         text.set_fontsize(max(text.get_fontsize(), SMALLEST_TEXT))
+    for ax in panels:
+        names = ax.xaxis.get_major_formatter()
+        if isinstance(names, FixedFormatter):  # words, which may stand below each other
+            names.seq = [str(name).replace(" ", "\n") for name in names.seq]
+    part_labels(figure)
+
+
+def part_labels(figure: Any) -> None:
+    """Move labels that overlap apart, up and down."""
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        texts = [text for text in ax.texts if text.get_text().strip() and not ax.images]
+        for _ in range(10):
+            boxes = [text.get_window_extent() for text in texts]
+            pairs = itertools.permutations(zip(texts, boxes, strict=True), 2)
+            for (upper, high), (lower, low) in pairs:
+                overlap = low.y1 - high.y0
+                across = min(high.x1, low.x1) - max(high.x0, low.x0)
+                if across > 1 and overlap > 1 and high.y0 + high.y1 > low.y0 + low.y1:
+                    shift(upper, overlap / 2)
+                    shift(lower, -overlap / 2)
+
+
+def shift(text: Any, pixels: float) -> None:
+    """Move a text or an annotation up."""
+    if hasattr(text, "xyann") and text.anncoords == "offset points":
+        text.xyann = (text.xyann[0], text.xyann[1] + pixels * 72 / text.figure.dpi)
+    else:
+        to_pixels = text.get_transform()
+        x, y = to_pixels.transform(text.get_unitless_position())
+        text.set_position(to_pixels.inverted().transform((x, y + pixels)))
 
 
 def restack(figure: Any, panels: list[Any], columns: int, width: float) -> int:
