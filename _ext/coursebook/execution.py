@@ -24,7 +24,11 @@ from .kernels import manager_class
 EXECUTED = ("dlvlib", "coursekit", "chapters/results", "benchmarks/results", "tools/ipython")
 RENDERED = ("_ext",)
 STAMP = "executed_with"  # a file in the cache with the digest of its inputs
-NOT_READ = {"__pycache__", "profile_default", "quizzes"}  # IPython writes the second; quizzes.py renders a quiz
+NOT_READ = {
+    "__pycache__",
+    "profile_default",
+    "quizzes",
+}  # IPython writes the second; quizzes.py renders a quiz
 
 
 def digest(root: Path, names: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from sphinx.transforms import SphinxTransform
 
 CSS_PIXELS_PER_POINT = 110 / 72
 AS_DRAWN = "as-drawn"
-IMAGES = "_figures"  # a folder of the site
+IMAGES = "_images"  # the folder of the site for all pictures
 SMALL = 2000  # bytes: an image that is lighter is written into the page
 NAMED = {
     "#0072b2": "resnet",
@@ -156,6 +156,13 @@ class InlineFigures(SphinxTransform):
         up = "../" * self.env.docname.count("/")
         for number, node in enumerate(list(self.document.findall(nodes.image))):
             path = Path(self.env.relfn2path(node["uri"], self.env.docname)[1])
+            narrow = path.with_name(f"{path.stem}-narrow.svg")
+            if path.suffix == ".svg" and narrow.is_file():  # a diagram with an upright form
+                copy = nodes.image("", **node.attributes)
+                copy["uri"] = node["uri"].replace(path.name, narrow.name)
+                for form, name in ((node, "wide"), (copy, "narrow")):
+                    form["classes"] = [*form["classes"], name]
+                node.parent.insert(node.parent.index(node) + 1, copy)
             if "jupyter_execute" not in path.parts or path.suffix != ".svg":
                 continue
             folder = path.parent / IMAGES

@@ -35,7 +35,9 @@ def as_svg(figure: Any) -> str:
 
     out = StringIO()
     with mpl.rc_context({"svg.fonttype": "none"}):
-        figure.savefig(out, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
+        figure.savefig(
+            out, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None}
+        )
     return out.getvalue()
 
 
@@ -125,8 +127,9 @@ def restack(figure: Any, panels: list[Any], columns: int, width: float) -> int:
         return 1
     rows, lines = specs[0].get_gridspec().nrows, -(-columns // fit)
     grid = figure.add_gridspec(rows * lines, fit)
-    first_of_row = {s.rowspan.start: ax for s, ax in zip(specs, panels, strict=True)
-                    if s.colspan.start == 0}
+    first_of_row = {
+        s.rowspan.start: ax for s, ax in zip(specs, panels, strict=True) if s.colspan.start == 0
+    }
     for ax, spec in zip(panels, specs, strict=True):
         row, (line, column) = spec.rowspan.start, divmod(spec.colspan.start, fit)
         ax.set_subplotspec(grid[line * rows + row, column])
