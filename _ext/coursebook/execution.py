@@ -24,11 +24,8 @@ from .kernels import manager_class
 EXECUTED = ("dlvlib", "coursekit", "chapters/results", "benchmarks/results", "tools/ipython")
 RENDERED = ("_ext",)
 STAMP = "executed_with"  # a file in the cache with the digest of its inputs
-NOT_READ = {
-    "__pycache__",
-    "profile_default",
-    "quizzes",
-}  # IPython writes the second; quizzes.py renders a quiz
+# IPython writes into profile_default; a quiz is rendered by quizzes.py.
+NOT_READ = {"__pycache__", "profile_default", "quizzes"}
 
 
 def digest(root: Path, names: Iterable[str]) -> str:

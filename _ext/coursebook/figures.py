@@ -108,11 +108,11 @@ def restyle(element: Element, prefix: str, save: Save, fixed: bool = False) -> N
 def unwrapped(element: Element) -> Iterator[Element]:
     """Yield an element, or what it holds if it is a bare group; nothing if it is not seen."""
     element[:] = [part for child in element for part in unwrapped(child)]
+    unseen = (element.tag, element.get("style")) == ("path", "fill:none")
     if element.tag == "g" and not element.attrib:
         yield from element
-    elif (element.tag, element.get("style")) != ("path", "fill:none"):
-        if element.tag != "defs" or len(element):
-            yield element
+    elif not unseen and (element.tag != "defs" or len(element)):
+        yield element
 
 
 def drawing(svg: str, alt: str, number: int, save: Save) -> str:

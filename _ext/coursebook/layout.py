@@ -1,7 +1,7 @@
 """The parts of the book in the side bar, what the next page promises, and the forms of a page."""
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from docutils import nodes
@@ -23,9 +23,9 @@ class MarkForms(SphinxTransform):
             box["classes"] += [name for start, name in BOXES.items() if title.startswith(start)]
         for paragraph in self.document.findall(nodes.paragraph):
             first = paragraph[0] if len(paragraph) else None
-            if isinstance(first, nodes.strong | nodes.emphasis):
-                if first.astext().startswith("Predict"):
-                    paragraph["classes"].append("predict")
+            is_label = isinstance(first, nodes.strong | nodes.emphasis)
+            if is_label and first.astext().startswith("Predict"):
+                paragraph["classes"].append("predict")
 
 
 def number_of(env: BuildEnvironment, page: str) -> str:
@@ -59,7 +59,7 @@ def parts(env: BuildEnvironment) -> list[tuple[str, list[tuple[str, str]]]]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def promise(env: BuildEnvironment, page: str) -> str:
     """Return the first sentence of a page, "" if it does not begin with a paragraph."""
     section = next(iter(env.get_doctree(page).findall(nodes.section)), None)

@@ -10,14 +10,12 @@ import sys
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 from coursebook import execution, glossary, kernels, offline, site, tables
 from docutils import nodes
 from jupyter_cache.executors.utils import single_nb_execution
-from PIL import Image
 from sphinx.errors import ExtensionError
 
 from dlvlib import results

@@ -35,14 +35,12 @@ def as_svg(figure: Any) -> str:
 
     out = StringIO()
     with mpl.rc_context({"svg.fonttype": "none"}):
-        figure.savefig(
-            out, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None}
-        )
+        figure.savefig(out, format="svg", bbox_inches="tight", transparent=True)
     return out.getvalue()
 
 
 def prepare(figure: Any) -> None:
-    """Draw many points as pixels, and mark what lies on an image: there the theme changes nothing."""
+    """Draw many points as pixels, and mark what lies on an image: it keeps its colours."""
     from matplotlib.collections import PathCollection, QuadMesh
     from matplotlib.image import AxesImage
 

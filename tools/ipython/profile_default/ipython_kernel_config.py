@@ -4,7 +4,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-import drawing  # noqa: E402
+import drawing
 
 c = get_config()  # noqa: F821 - IPython provides it
 c.IPKernelApp.log_level = 40
