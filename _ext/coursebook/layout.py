@@ -22,7 +22,7 @@ class MarkForms(SphinxTransform):
             title = box[0].astext()
             box["classes"] += [name for start, name in BOXES.items() if title.startswith(start)]
         for paragraph in self.document.findall(nodes.paragraph):
-            first = paragraph[0] if len(paragraph) else None
+            first = next((child for child in paragraph if child.astext()), None)
             is_label = isinstance(first, nodes.strong | nodes.emphasis)
             if is_label and first.astext().startswith("Predict"):
                 paragraph["classes"].append("predict")
