@@ -10,3 +10,11 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelector(".parts [aria-current]")?.scrollIntoView({ block: "nearest" });
 });
+
+// Paper is light.
+let shown = "";
+addEventListener("beforeprint", () => {
+  shown = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+});
+addEventListener("afterprint", () => { document.documentElement.dataset.theme = shown; });

@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -19,6 +20,7 @@ from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+from sphinx.writers.html5 import HTML5Translator
 
 CSS_PIXELS_PER_POINT = 110 / 72
 AS_DRAWN = "as-drawn"
@@ -34,6 +36,7 @@ NAMED = {
 }
 DROPPED = {"font-family", "stroke-linejoin"}  # the style sheet has them
 START = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
+VIEW_BOX = re.compile(r'viewBox="\S+ \S+ (\S+) (\S+)"')
 COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 NO_TURN = re.compile(r"rotate\(-?0[ )]")
@@ -147,6 +150,12 @@ def drawing(svg: str, alt: str, number: int, save: Save) -> str:
     return "".join(written)
 
 
+def view_box(path: Path) -> list[str]:
+    """Return the width and the height of an SVG file, [] if it does not give them."""
+    found = VIEW_BOX.search(path.read_text(encoding="utf8"))
+    return list(found.groups()) if found else []
+
+
 class InlineFigures(SphinxTransform):
     """Write the figures that a notebook has drawn into its page."""
 
@@ -157,13 +166,18 @@ class InlineFigures(SphinxTransform):
         for number, node in enumerate(list(self.document.findall(nodes.image))):
             path = Path(self.env.relfn2path(node["uri"], self.env.docname)[1])
             narrow = path.with_name(f"{path.stem}-narrow.svg")
-            if path.suffix == ".svg" and narrow.is_file():  # a diagram with an upright form
+            if path.suffix != ".svg":
+                continue
+            if "jupyter_execute" not in path.parts:
+                node["box"] = view_box(path)
+            if narrow.is_file():  # a diagram with an upright form
                 copy = nodes.image("", **node.attributes)
                 copy["uri"] = node["uri"].replace(path.name, narrow.name)
+                copy["box"] = view_box(narrow)
                 for form, name in ((node, "wide"), (copy, "narrow")):
                     form["classes"] = [*form["classes"], name]
                 node.parent.insert(node.parent.index(node) + 1, copy)
-            if "jupyter_execute" not in path.parts or path.suffix != ".svg":
+            if "jupyter_execute" not in path.parts:
                 continue
             folder = path.parent / IMAGES
             folder.mkdir(exist_ok=True)
@@ -180,6 +194,15 @@ class InlineFigures(SphinxTransform):
             node.replace_self(nodes.raw("", html, format="html"))
 
 
+def visit_image(translator: Any, node: nodes.image) -> None:
+    """Write a diagram with its width and height, so that the page keeps room for it."""
+    HTML5Translator.visit_image(translator, node)
+    if node.get("box"):
+        width, height = node["box"]
+        tag = translator.body.pop()
+        translator.body.append(tag.replace("<img", f'<img width="{width}" height="{height}"', 1))
+
+
 def copy_images(app: Sphinx, error: Exception | None) -> None:
     """Copy the images inside of figures into the site."""
     folder = Path(app.outdir).parent / "jupyter_execute" / IMAGES
@@ -188,6 +211,7 @@ def copy_images(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Register the transform and the copy."""
+    """Register the transform, the writer and the copy."""
+    app.add_node(nodes.image, override=True, html=(visit_image, HTML5Translator.depart_image))
     app.add_transform(InlineFigures)
     app.connect("build-finished", copy_images)
