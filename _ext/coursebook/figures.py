@@ -66,7 +66,7 @@ def as_webp(link: str) -> bytes:
     """Return the PNG of a data: address as lossless WebP; a cloud of dots gets 64 colours."""
     out = io.BytesIO()
     picture = Image.open(io.BytesIO(base64.b64decode(link.partition(",")[2]))).convert("RGBA")
-    if picture.getextrema()[3] != (255, 255):
+    if picture.getchannel("A").getextrema() != (255, 255):
         picture = picture.quantize(64, Image.Quantize.FASTOCTREE)
     picture.save(out, "WEBP", lossless=True, exact=True, method=6)
     return out.getvalue()

@@ -10,9 +10,9 @@ from typing import Any
 
 from IPython.core import pylabtools
 
-PHONE_INCHES = 3.6
+PHONE_INCHES = 3.45
 TALLEST_PANEL = 2.8  # inches of one chart on a phone
-SMALLEST_TEXT = 8.0  # points: 11 px where 3.6 inches are shown on 358 px
+SMALLEST_TEXT = 8.0  # points: 11 px where 3.45 inches are shown on 358 px
 FEW_POINTS = 300  # of a figure; more are drawn as pixels
 AS_DRAWN = "as-drawn"  # a group of the SVG whose colours no theme changes
 
@@ -119,7 +119,7 @@ def shift(text: Any, pixels: float) -> None:
 
 def restack(figure: Any, panels: list[Any], columns: int, width: float) -> int:
     """Break the rows of a grid of panels, keeping columns together; return the lines of a row."""
-    fit = max(1, int(1.05 * PHONE_INCHES * columns / width))
+    fit = max(1, int(1.1 * PHONE_INCHES * columns / width))
     specs = [ax.get_subplotspec() for ax in panels]
     if fit >= columns or any(len(s.rowspan) > 1 or len(s.colspan) > 1 for s in specs):
         return 1
