@@ -11,6 +11,8 @@ import io
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -23,7 +25,8 @@ from sphinx.transforms import SphinxTransform
 from sphinx.writers.html5 import HTML5Translator
 
 CSS_PIXELS_PER_POINT = 110 / 72
-AS_DRAWN = "as-drawn"
+AS_DRAWN, HALO = "as-drawn", "halo"  # groups that tools/ipython/drawing.py names
+BOX = Image.Resampling.BOX
 IMAGES = "_images"  # the folder of the site for all pictures
 SMALL = 2000  # bytes: an image that is lighter is written into the page
 NAMED = {
@@ -39,9 +42,9 @@ START = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 VIEW_BOX = re.compile(r'viewBox="\S+ \S+ (\S+) (\S+)"')
 COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
+COMMAND = re.compile(r" ?\b([MLQCz])\b ?")  # of a path
 NO_TURN = re.compile(r"rotate\(-?0[ )]")
 SVG = "{http://www.w3.org/2000/svg}"
-Save = Callable[[bytes], str]
 LINK = "{http://www.w3.org/1999/xlink}href"
 
 
@@ -57,60 +60,101 @@ def themed(colour: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return text with its numbers rounded to a tenth of a point, and without line breaks."""
+    """Return text with its numbers rounded to a tenth of a point, and without needless space.
+
+    >>> shortened("M 0.123 10.98\\nL 3 4")
+    'M0.1 11L3 4'
+    """
     text = LONG_NUMBER.sub(lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), text)
-    return " ".join(text.split())
+    return COMMAND.sub(r"\1", " ".join(text.split()))
 
 
 def as_webp(link: str) -> bytes:
-    """Return the PNG of a data: address as lossless WebP; a cloud of dots gets 64 colours."""
+    """Return the PNG of a data: address as lossless WebP; a cloud of dots gets 32 colours."""
     out = io.BytesIO()
     picture = Image.open(io.BytesIO(base64.b64decode(link.partition(",")[2]))).convert("RGBA")
     if picture.getchannel("A").getextrema() != (255, 255):
-        picture = picture.quantize(64, Image.Quantize.FASTOCTREE)
+        picture = picture.resize((picture.width * 7 // 10, picture.height * 7 // 10), BOX)
+        picture = picture.quantize(32, Image.Quantize.FASTOCTREE)
     picture.save(out, "WEBP", lossless=True, exact=True, method=6)
     return out.getvalue()
 
 
-def restyle(element: Element, prefix: str, save: Save, fixed: bool = False) -> None:
-    """Rewrite an element of an SVG and what it holds, for a place inside of a page."""
-    element.tag = element.tag.removeprefix(SVG)
-    fixed = fixed or element.get("id") == AS_DRAWN
-    if LINK in element.attrib:
-        element.set("href", element.attrib.pop(LINK))
-    for name, value in list(element.attrib.items()):
+@dataclass
+class Form:
+    """One form of a figure while it is written.
+
+    Attributes:
+        prefix: of its ids.
+        save: takes the bytes of a WebP and returns its address.
+        colours: the name of each colour that has none in the style sheet.
+    """
+
+    prefix: str
+    save: Callable[[bytes], str]
+    colours: dict[str, str] = field(default_factory=dict)
+
+    def name(self, colour: re.Match[str]) -> str:
+        """Return a colour by a name."""
+        css = themed(colour[0])
+        if css.startswith("var"):
+            return css
+        return f"var({self.colours.setdefault(css, f'--c{len(self.colours)}')})"
+
+    def attribute(self, tag: str, name: str, value: str, fixed: bool) -> str:
+        """Return the value of an attribute for a place inside of a page; "" drops it."""
         if name == "style":
             pairs = (part.partition(":") for part in value.split(";"))
-            styles = {key.strip(): text.strip() for key, _, text in pairs}
+            styles = {key.strip(): shortened(text.strip()) for key, _, text in pairs}
             kept = ";".join(f"{k}:{v}" for k, v in styles.items() if k and k not in DROPPED)
-            kept = kept if fixed else COLOUR.sub(lambda found: themed(found[0]), kept)
-            element.set(name, shortened(kept))
-        elif name == "id":
-            element.set(name, prefix + value)
-        elif name == "href":
-            inside = value.startswith("#")
-            element.set(name, f"#{prefix}{value[1:]}" if inside else save(as_webp(value)))
-        elif name == "clip-path":
-            element.set(name, value.replace("#", f"#{prefix}"))
-        elif name == "transform" and NO_TURN.match(value):
-            del element.attrib[name]
-        elif element.tag == "tspan" and name in "xy":  # one place: the letters follow each other
-            element.set(name, shortened(value.split()[0]))
-        else:
-            element.set(name, shortened(value))
-    for child in list(element):
-        if child.tag in (f"{SVG}metadata", f"{SVG}style"):
-            element.remove(child)
-        elif isinstance(child.tag, str):
-            restyle(child, prefix, save, fixed)
-    for part in (element, *element):  # white space between elements, never in a text
-        part.text = part.text if part.text and part.text.strip() else None
-        part.tail = part.tail if part.tail and part.tail.strip() else None
+            return kept if fixed else COLOUR.sub(self.name, kept)
+        if name == "id":
+            return self.prefix + value
+        if name == "href" and not value.startswith("#"):
+            return self.save(as_webp(value))
+        if name in ("href", "clip-path"):
+            return value.replace("#", f"#{self.prefix}")
+        if name == "transform" and NO_TURN.match(value):
+            return ""
+        if tag == "tspan" and name in "xy":  # one place: the letters follow each other
+            return shortened(value.split()[0])
+        return shortened(value)
+
+    def write(self, element: Element, fixed: bool = False) -> None:
+        """Rewrite an element of matplotlib's SVG and what it holds."""
+        element.tag = element.tag.removeprefix(SVG)
+        fixed = fixed or element.get("id") == AS_DRAWN
+        if LINK in element.attrib:
+            element.set("href", element.attrib.pop(LINK))
+        if element.get("id") == HALO:
+            element.set("class", HALO)
+        for name, value in list(element.attrib.items()):
+            element.set(name, self.attribute(element.tag, name, value, fixed))
+            if not element.get(name):
+                del element.attrib[name]
+        for child in list(element):
+            if child.tag in (f"{SVG}metadata", f"{SVG}style"):
+                element.remove(child)
+            elif isinstance(child.tag, str):
+                self.write(child, fixed)
+        for part in (element, *element):  # white space between elements, never in a text
+            part.text = part.text if part.text and part.text.strip() else None
+            part.tail = part.tail if part.tail and part.tail.strip() else None
 
 
 def unwrapped(element: Element) -> Iterator[Element]:
     """Yield an element, or what it holds if it is a bare group; nothing if it is not seen."""
-    element[:] = [part for child in element for part in unwrapped(child)]
+    inside = [part for child in element for part in unwrapped(child)]
+    element[:] = []
+    for (tag, style), run in groupby(inside, key=lambda part: (part.tag, part.get("style"))):
+        parts = list(run)
+        if tag == "use" and style and len(parts) > 1:  # markers share their style
+            for part in parts:
+                del part.attrib["style"]
+            element.append(Element("g", style=style))
+            element[-1].extend(parts)
+        else:
+            element.extend(parts)
     unseen = (element.tag, element.get("style")) == ("path", "fill:none")
     if element.tag == "g" and not element.attrib:
         yield from element
@@ -118,7 +162,7 @@ def unwrapped(element: Element) -> Iterator[Element]:
         yield element
 
 
-def drawing(svg: str, alt: str, number: int, save: Save) -> str:
+def drawing(svg: str, alt: str, number: int, save: Callable[[bytes], str]) -> str:
     """Return the forms of a figure as HTML.
 
     Args:
@@ -132,7 +176,8 @@ def drawing(svg: str, alt: str, number: int, save: Save) -> str:
     for form, names in zip(forms, ("wide", "narrow"), strict=False):
         root = ElementTree.fromstring(form)
         width, height = (float(size) for size in root.get("viewBox", "").split()[2:])
-        restyle(root, f"{names[0]}{number}-", save)
+        writer = Form(f"{names[0]}{number}-", save)
+        writer.write(root)
         used = {v.partition("#")[2].rstrip(")") for e in root.iter() for v in e.attrib.values()}
         for element in root.iter():
             if element.get("id") not in used:
@@ -142,6 +187,7 @@ def drawing(svg: str, alt: str, number: int, save: Save) -> str:
             "class": f"drawing {names}" if len(forms) > 1 else "drawing",
             "role": "img",
             "aria-label": alt,
+            "style": ";".join(f"{name}:{css}" for css, name in writer.colours.items()),
             "viewBox": f"0 0 {width:.1f} {height:.1f}",
             "width": f"{width * CSS_PIXELS_PER_POINT:.0f}",
             "height": f"{height * CSS_PIXELS_PER_POINT:.0f}",

@@ -14,6 +14,7 @@ PHONE_INCHES = 3.45
 TALLEST_PANEL = 2.8  # inches of one chart on a phone
 SMALLEST_TEXT = 8.0  # points: 11 px where 3.45 inches are shown on 358 px
 FEW_POINTS = 300  # of a figure; more are drawn as pixels
+HALO = "halo"  # a group with a text on a ring of the page's ground
 AS_DRAWN = "as-drawn"  # a group of the SVG whose colours no theme changes
 
 
@@ -43,11 +44,16 @@ def prepare(figure: Any) -> None:
     """Draw many points as pixels, and mark what lies on an image: it keeps its colours."""
     from matplotlib.collections import PathCollection, QuadMesh
     from matplotlib.image import AxesImage
+    from matplotlib.text import Text
 
     clouds = [c for ax in figure.axes for c in ax.collections if isinstance(c, PathCollection)]
     if sum(len(cloud.get_offsets()) for cloud in clouds) > FEW_POINTS:
         for cloud in clouds:
             cloud.set_rasterized(True)
+    for text in figure.findobj(lambda artist: isinstance(artist, Text)):
+        if text.get_path_effects():
+            text.set_path_effects([])
+            text.set_gid(HALO)
     for ax in figure.axes:
         images = [*ax.images, *(c for c in ax.collections if isinstance(c, QuadMesh))]
         for image in images:
