@@ -53,7 +53,7 @@ def parts(env: BuildEnvironment) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return each part of _toc.yml with its pages and their short titles."""
     found = []
     for part in env.external_site_map.root.subtrees:  # type: ignore[attr-defined]
-        pages = [str(page) for page in part.items]
+        pages = [str(page) for page in part.items if page in env.titles]
         titles = [number_of(env, p) + short_title(env.titles[p].astext()) for p in pages]
         found.append((part.caption or "", list(zip(pages, titles, strict=True))))
     return found
@@ -62,6 +62,8 @@ def parts(env: BuildEnvironment) -> list[tuple[str, list[tuple[str, str]]]]:
 @cache
 def promise(env: BuildEnvironment, page: str) -> str:
     """Return the first sentence of a page, "" if it does not begin with a paragraph."""
+    if page not in env.titles:
+        return ""
     section = next(iter(env.get_doctree(page).findall(nodes.section)), None)
     if section is None or len(section) < 2 or not isinstance(section[1], nodes.paragraph):
         return ""
