@@ -1,8 +1,18 @@
 // What is wider than the column scrolls in its own box: let the keyboard reach that box, and only then.
+// An equation that is a little too wide gets smaller instead.
 const BOXES = "mjx-container[display='true'], .pst-scrollable-table-container, .bd-article pre";
+const SMALLEST = 0.78; // of the size of an equation
+
+function fitEquation(box) {
+  box.style.removeProperty("zoom");
+  if (box.scrollWidth <= box.clientWidth) return;
+  const share = (box.clientWidth - 1) / box.scrollWidth;
+  if (share >= SMALLEST) box.style.zoom = share;
+}
 
 function markScrollingBoxes() {
   for (const box of document.querySelectorAll(BOXES)) {
+    if (box.matches("mjx-container")) fitEquation(box);
     if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
@@ -17,6 +18,7 @@ FAMILY_COLORS = {
     "alexnet": "#1F2933",
     "lenet": "#6B7280",
 }
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#0072B2", "#F7F7F7", "#C65200"])
 
 
 def use_style() -> None:

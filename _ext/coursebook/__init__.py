@@ -10,6 +10,7 @@ PARTS = [
     "execution",
     "figures",
     "glossary",
+    "layout",
     "ledger",
     "live",
     "offline",

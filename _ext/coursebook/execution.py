@@ -21,10 +21,11 @@ from sphinx.environment import BuildEnvironment
 
 from .kernels import manager_class
 
-EXECUTED = ("dlvlib", "coursekit", "chapters/results", "benchmarks/results")
+EXECUTED = ("dlvlib", "coursekit", "chapters/results", "benchmarks/results", "tools/ipython")
 RENDERED = ("_ext",)
 STAMP = "executed_with"  # a file in the cache with the digest of its inputs
-NOT_READ = {"__pycache__", "quizzes"}  # a quiz is rendered by quizzes.py
+# IPython writes into profile_default; a quiz is rendered by quizzes.py.
+NOT_READ = {"__pycache__", "profile_default", "quizzes"}
 
 
 def digest(root: Path, names: Iterable[str]) -> str:

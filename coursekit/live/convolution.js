@@ -47,11 +47,11 @@ export function mount(stage, data) {
   for (const box of controls.children) box.style.flex = "1 1 5rem";
   const size = message();
   const walk = walker("place of the kernel", place, update);
-  const [input, map, ...parts] = [26, 28, 26, 26, 26].map(grid);
+  const [input, map, ...parts] = [32, 32, 30, 30, 30].map(grid);
   const steps = element("div", "", "display: flex; align-items: center; gap: 0.4rem;");
   ["pixels", "kernel", "products"].forEach((title, i) => {
     const box = captioned(title, parts[i].node);
-    box.style.flex = "0 1 5.2rem";
+    box.style.flex = "0 1 6rem";
     steps.append(...(i ? [element("span", ".·="[i], "padding-top: 1.5rem;")] : []), box);
   });
   const sum = element("p", "", "margin: 0.3rem 0; font-variant-numeric: tabular-nums;");

@@ -113,11 +113,12 @@ def duplicate_ids(soup) -> list[str]:
 
 
 def missing_alt(soup) -> list[str]:
+    texts = [(img, img.get("alt", "")) for img in soup("img")]
+    texts += [(svg, svg.get("aria-label", "")) for svg in soup("svg", class_="drawing")]
     return [
-        f"{tag_text(img)} has no alt text"
-        for img in soup("img")
-        if img.get("role") not in ("presentation", "none")
-        and NO_ALT.search(img.get("alt", "").strip())
+        f"{tag_text(tag)} has no alt text"
+        for tag, text in texts
+        if tag.get("role") not in ("presentation", "none") and NO_ALT.search(text.strip())
     ]
 
 
@@ -192,7 +193,8 @@ def head(soup, page: str) -> list[str]:
 
 def weight(soup, page: str) -> list[str]:
     path = HTML / page
-    pictures = {img["src"] for img in soup("img") if "_images/" in img["src"]}
+    pictures = {tag.get("src") or tag["href"] for tag in soup(["img", "image"])}
+    pictures = {picture for picture in pictures if "_images/" in picture}
     files = [path, *(path.parent / picture for picture in pictures if page != "404.html")]
     total = sum(file.stat().st_size for file in files) / 1000
     return [f"it weighs {total:.0f} kB, more than {PAGE_KB}"] if total > PAGE_KB else []
@@ -273,6 +275,7 @@ BROKEN = [
     (duplicate_ids, '<p id="a"></p><i id="a"></i>', 'id="a" occurs 2 times'),
     (missing_alt, "<img src=x>", "no alt"),
     (missing_alt, '<img src=x alt="">', "no alt"),
+    (missing_alt, '<svg class="drawing" role="img"></svg>', "no alt"),
     (missing_alt, '<img src=x alt="../_images/0f3c.png">', "no alt"),
     (missing_alt, '<img src=x alt="&lt;Figure size 640x480 with 1 Axes&gt;">', "no alt"),
     (raw_markup, "<p>see {ref}`sec-a`</p>", "{ref}`"),

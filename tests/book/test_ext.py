@@ -8,11 +8,9 @@ import shutil
 import sys
 
 import nbformat
-import numpy as np
 import pytest
-from coursebook import execution, figures, kernels, offline, site
+from coursebook import execution, kernels, offline, site
 from jupyter_cache.executors.utils import single_nb_execution
-from PIL import Image
 from small_book import (
     CLAIMS,
     GLOSSARY,
@@ -188,28 +186,7 @@ def test_the_digest_of_the_inputs_knows_names_and_contents_and_leaves_quizzes_ou
     assert len(set(found)) == 3
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_figure_keeps_its_pixels_and_its_size_on_the_page(tmp_path, mode):
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, len(mode)), dtype=np.uint8)
-    picture = Image.fromarray(pixels)
-    picture.save(tmp_path / "a.png", dpi=(200, 200))
-    path, size = figures.to_webp(tmp_path / "a.png")
-    assert np.array_equal(np.asarray(Image.open(path).convert(mode)), pixels)
-    assert size == [33, 22]  # 0.3 and 0.2 inches of 110 CSS pixels
-    picture.save(tmp_path / "b.png")
-    assert figures.to_webp(tmp_path / "b.png")[1] is None
-
-
-def test_a_drawing_with_soft_edges_gets_256_colours_that_look_the_same():
-    rng = np.random.default_rng(0)
-    pixels = np.full((200, 200, 3), 255, np.uint8)
-    pixels[:8, :128] = 200 + rng.integers(0, 50, (8, 128, 3))  # many colours, 3 % of the picture
-    after = np.asarray(figures.reduced(Image.fromarray(pixels)))
-    assert len(np.unique(after.reshape(-1, 3), axis=0)) <= 256
-    assert np.percentile(np.abs(after.astype(int) - pixels), 99) <= figures.SAME
-
-
-@pytest.mark.parametrize("part", ["claims", "tables", "site"])
+@pytest.mark.parametrize("part", ["claims", "figures", "layout", "tables", "site"])
 def test_the_examples_in_the_docstrings_hold(part):
     tested = doctest.testmod(importlib.import_module(f"coursebook.{part}"))
     assert tested.attempted and not tested.failed

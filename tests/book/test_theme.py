@@ -1,7 +1,11 @@
 """What the theme and the live figures offer works on the built book, from the disk."""
 
+import io
+
 import browsing
+import numpy as np
 import pytest
+from PIL import Image
 
 pytestmark = [pytest.mark.book, pytest.mark.browser, pytest.mark.slow]
 
@@ -17,6 +21,16 @@ NARROW = """async () => {
     window.dispatchEvent(new Event("resize"));
     return [getComputedStyle(box).backgroundImage, box.tabIndex];
 }"""
+
+# Lightness of a text in a figure, from 0 to 1.
+LIGHTNESS = """(text) => {
+    const probe = document.createElement("canvas").getContext("2d");
+    probe.fillStyle = getComputedStyle(text).fill;
+    probe.fillRect(0, 0, 1, 1);
+    return probe.getImageData(0, 0, 1, 1).data.slice(0, 3).reduce((sum, part) => sum + part) / 765;
+}"""
+ICONS = """() => [...document.querySelectorAll(".bd-header-article :is(button, a.btn)")]
+    .filter((e) => e.checkVisibility() && !e.closest(".dropdown-menu")).length"""
 
 
 @pytest.fixture
@@ -108,6 +122,42 @@ def test_the_buttons_for_print_and_for_the_full_screen_work(quiet):
 def test_an_equation_that_does_not_fit_shows_that_it_scrolls(quiet):
     image, tab_index = quiet('class="math notranslate').evaluate(NARROW)
     assert "gradient" in image and tab_index == 0
+
+
+def test_the_side_bar_is_open_where_the_reader_is(quiet, book):
+    quiet(page="references.html").set_viewport_size({"width": 1280, "height": 640})
+    for page in ("index.html", *book.chapters()[::5]):
+        tab = quiet(page=page)
+        assert tab.locator(".parts details[open]").count() == 1
+        current = tab.locator(".parts [aria-current]")
+        place = current.bounding_box()
+        assert place["y"] >= 0 and place["y"] + place["height"] <= 640
+        assert page in current.evaluate("link => link.href")
+
+
+def test_a_phone_shows_four_icons_at_most(quiet, book):
+    for page in ("index.html", book.chapters()[0]):
+        tab = quiet(page=page)
+        tab.set_viewport_size({"width": 390, "height": 844})
+        assert tab.evaluate(ICONS) <= 4
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_figures_follow_the_theme_and_not_the_system(quiet, system):
+    tab = quiet('class="drawing')
+    tab.emulate_media(color_scheme=system)
+    text = tab.locator(".drawing text").first
+    for theme, is_light in (("light", False), ("dark", True)):
+        browsing.set_scheme(tab, theme)
+        assert (text.evaluate(LIGHTNESS) > 0.5) is is_light
+    diagram = quiet("01_pipeline.svg").locator("img[src$='01_pipeline.svg']")
+    diagram.page.emulate_media(color_scheme=system)
+    shown = []
+    for theme in ("light", "dark"):
+        browsing.set_scheme(diagram.page, theme)
+        picture = Image.open(io.BytesIO(diagram.screenshot())).convert("L")
+        shown.append(np.asarray(picture).mean())
+    assert shown[0] > 200 and shown[1] < 80
 
 
 def test_a_live_figure_answers_the_keyboard(quiet):

@@ -1,0 +1,88 @@
+"""The parts of the book in the side bar, what the next page promises, and the forms of a page."""
+
+import re
+from functools import cache, lru_cache
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.transforms import SphinxTransform
+
+BOXES = {"At a glance": "glance", "Correction": "correction", "Two corrections": "correction"}
+
+
+class MarkForms(SphinxTransform):
+    """Give a box, and a paragraph that starts with “Predict”, the class of its form."""
+
+    default_priority = 500
+
+    def apply(self) -> None:
+        for box in self.document.findall(nodes.admonition):
+            title = box[0].astext()
+            box["classes"] += [name for start, name in BOXES.items() if title.startswith(start)]
+        for paragraph in self.document.findall(nodes.paragraph):
+            first = next((child for child in paragraph if child.astext()), None)
+            label = first.astext() if isinstance(first, nodes.strong | nodes.emphasis) else ""
+            if label.startswith("Predict"):
+                paragraph["classes"].append("predict")
+
+
+def number_of(env: BuildEnvironment, page: str) -> str:
+    """Return the number of a page with its point, "" for a page without one."""
+    numbers = env.toc_secnumbers.get(page, {}).get("")
+    return ".".join(map(str, numbers)) + ". " if numbers else ""
+
+
+def short_title(title: str) -> str:
+    """Return what the side bar shows of a title.
+
+    >>> short_title("LeNet-5: a network that reads digits")
+    'LeNet-5'
+    >>> short_title("Exercise 3: count LeNet-5")
+    '3. Count LeNet-5'
+    """
+    numbered = re.fullmatch(r"(?:Exercise|Solution|Experiment) (\d+): (.)(.*)", title)
+    if numbered:
+        return f"{numbered[1]}. {numbered[2].upper()}{numbered[3].partition(':')[0]}"
+    return title.partition(":")[0]
+
+
+@lru_cache(maxsize=1)
+def parts(env: BuildEnvironment) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return each part of _toc.yml with its pages and their short titles."""
+    found = []
+    for part in env.external_site_map.root.subtrees:  # type: ignore[attr-defined]
+        pages = [str(page) for page in part.items if page in env.titles]
+        titles = [number_of(env, p) + short_title(env.titles[p].astext()) for p in pages]
+        found.append((part.caption or "", list(zip(pages, titles, strict=True))))
+    return found
+
+
+@cache
+def promise(env: BuildEnvironment, page: str) -> str:
+    """Return the first sentence of a page, "" if it does not begin with a paragraph."""
+    if page not in env.titles:
+        return ""
+    section = next(iter(env.get_doctree(page).findall(nodes.section)), None)
+    if section is None or len(section) < 2 or not isinstance(section[1], nodes.paragraph):
+        return ""
+    return re.split(r"(?<=[.?!])\s", " ".join(section[1].astext().split()))[0]
+
+
+def add_context(
+    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
+) -> None:
+    """Give the templates the parts of the book, and what the pages before and after promise."""
+    context["book_parts"] = parts(app.env)
+    order = list(app.env.external_site_map)  # type: ignore[attr-defined]
+    if pagename in order:
+        place = order.index(pagename)
+        if place + 1 < len(order):
+            context["next_promise"] = promise(app.env, order[place + 1])
+
+
+def setup(app: Sphinx) -> None:
+    """Register the transform and the context."""
+    app.add_transform(MarkForms)
+    app.connect("html-page-context", add_context)
