@@ -88,7 +88,7 @@ bench: $(STAMP)  ## measure training speed, side by side, and write benchmarks/r
 		$(if $(STEPS),--steps $(STEPS))
 
 portable: $(STAMP)  ## execute the notebooks with older CPU instructions, and compare by nbval
-	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=2 \
+	env -u IPYTHONDIR ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=2 \
 		$(BIN)/python -m pytest -q -n 2 -p no:randomly --nbval --nbval-current-env \
 		--nbval-cell-timeout=300 --nbval-sanitize-with tests/nbval.cfg --dist loadfile $(LIGHT)
 
