@@ -96,7 +96,9 @@ class Records(list[Record]):
     def __str__(self) -> str:
         lines = [provenance(self)]
         if self.missing:
-            lines += [f"Missing: {', '.join(self.missing)}.", "`make train` makes them."]
+            names, more = ", ".join(self.missing[:3]), len(self.missing) - 3
+            names += f" and {more} more" if more > 0 else ""
+            lines += [f"Missing: {names}.", "`make train` makes them."]
         return "\n".join(textwrap.fill(line, 76, break_on_hyphens=False) for line in lines)
 
 

@@ -39,9 +39,13 @@ def find_chromium() -> str | None:
 
 
 def find_pages(html: Path) -> list[str]:
-    """List the pages of a built book, without suffix and without the theme's templates."""
-    paths = [path.relative_to(html) for path in sorted(html.rglob("*.html"))]
-    return [path.with_suffix("").as_posix() for path in paths if path.parts[0] != "_static"]
+    """List the pages of a built book, without suffix, templates of the theme and redirects."""
+    pages = [
+        path.relative_to(html)
+        for path in sorted(html.rglob("*.html"))
+        if b'http-equiv="refresh"' not in path.read_bytes()
+    ]
+    return [page.with_suffix("").as_posix() for page in pages if page.parts[0] != "_static"]
 
 
 def take(page, target: Path) -> list[Path]:

@@ -260,6 +260,16 @@ def test_every_page_of_the_contents_is_built_and_in_the_sitemap(book):
     assert sorted(found) == sorted(ADDRESS + page for page in pages)
 
 
+def test_an_old_address_leads_to_its_page(book):
+    redirects = sorted((ROOT / "_redirects").rglob("*.html"))
+    assert redirects
+    for path in redirects:
+        copied = HTML / path.relative_to(ROOT / "_redirects")
+        (target,) = {a["href"] for a in parse(copied).find_all("a")}
+        assert f"0; url={target}" in copied.read_text(encoding="utf8")
+        assert (copied.parent / target).relative_to(HTML).as_posix() in book.PAGES
+
+
 def test_the_site_is_small(book):
     assert sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file()) < SITE_MB * 1e6
 

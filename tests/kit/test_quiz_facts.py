@@ -193,6 +193,7 @@ RULES = {
     "fair.best-of-ten": lambda text: (
         "about one and a half standard" in text and round(2 * best_of(10)) == 3
     ),
+    "transfer.parameters": lambda text: text == f"{num_params(nn.Linear(1280, 12)):,}",
 }
 
 

@@ -172,9 +172,10 @@ def test_records_print_what_they_are_and_what_is_missing(tmp_path):
         "Recorded: 2 runs on the digits of scikit-learn, budget “full”, CPU, 2\nthreads, "
     )
     assert "median 1.0 min each" in str(records)
-    records.missing = [f"net-full-seed{seed}" for seed in range(100, 106)]
+    records.missing = [f"network-of-layers-full-seed{seed}" for seed in range(2, 8)]
     *_, first, second, advice = str(records).splitlines()  # a name is never cut
-    assert f"{first} {second}" == f"Missing: {', '.join(records.missing)}."
+    named = ", ".join(records.missing[:3])
+    assert f"{first} {second}" == f"Missing: {named} and 3 more."
     assert advice == "`make train` makes them."
 
 
