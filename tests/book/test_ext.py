@@ -188,13 +188,14 @@ def test_the_digest_of_the_inputs_knows_names_and_contents_and_leaves_quizzes_ou
     assert len(set(found)) == 3
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_figure_keeps_its_pixels_and_its_size_on_the_page(tmp_path, mode):
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, len(mode)), dtype=np.uint8)
+@pytest.mark.parametrize(("mode", "colours"), [("RGB", 4), ("RGB", 256), ("RGBA", 256)])
+def test_a_drawing_keeps_its_pixels_and_every_figure_its_size(tmp_path, mode, colours):
+    pixels = np.random.default_rng(0).integers(0, colours, (40, 60, len(mode)), dtype=np.uint8)
     picture = Image.fromarray(pixels)
     picture.save(tmp_path / "a.png", dpi=(200, 200))
     path, size = figures.to_webp(tmp_path / "a.png")
-    assert np.array_equal(np.asarray(Image.open(path).convert(mode)), pixels)
+    same = np.array_equal(np.asarray(Image.open(path).convert(mode)), pixels)
+    assert same == ((mode, colours) != ("RGB", 256))  # opaque with many colours: a photograph
     assert size == [33, 22]  # 0.3 and 0.2 inches of 110 CSS pixels
     picture.save(tmp_path / "b.png")
     assert figures.to_webp(tmp_path / "b.png")[1] is None
