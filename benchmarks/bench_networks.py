@@ -15,6 +15,8 @@ from statistics import median
 import torch
 
 from dlvlib.models import build
+from dlvlib.profile import receptive_field
+from dlvlib.profile.summary import summarize
 from dlvlib.runtime import describe_machine, set_seed
 from timing import save, spread
 
@@ -36,6 +38,22 @@ NETWORKS: dict[str, tuple[str, dict, list[int]]] = {  # model, options, image
 }
 
 
+def describe(name: str, model: str, options: dict, image: list[int]) -> dict:
+    """Return what a network is and costs; the receptive field is that of its last maps."""
+    with torch.device("meta"):
+        net = build(model, **options)
+    summary = summarize(net, tuple(image))
+    return {
+        "network": name,
+        "model": model,
+        "options": options,
+        "image": image,
+        "params": summary.params,
+        "macs": summary.macs,
+        "receptive_field": receptive_field.of(net.features, tuple(image))[-1].size,
+    }
+
+
 @torch.inference_mode()
 def measure(networks: dict[str, tuple[str, dict, list[int]]], rounds: int) -> list[dict]:
     """Return one row per network; a first round warms up and is not counted."""
@@ -53,14 +71,11 @@ def measure(networks: dict[str, tuple[str, dict, list[int]]], rounds: int) -> li
                 ms[name].append((time.process_time() - start) * 1000)
     return [
         {
-            "network": name,
-            "model": model,
-            "options": options,
-            "image": shape,
+            **describe(name, *networks[name]),
             "ms_per_image": median(ms[name]),
             "spread": spread(ms[name]),
         }
-        for name, (model, options, shape) in networks.items()
+        for name in networks
     ]
 
 
