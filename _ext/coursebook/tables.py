@@ -133,7 +133,7 @@ def amount(value: float) -> str:
 
 
 def network_rows(lines: Iterable[str], costs: dict[str, Any]) -> list[list[str]]:
-    """Return the rows of a table whose lines are "name | year | top-1 | source".
+    """Return the rows of a table whose lines are "name | year | top-1 and source".
 
     Raises:
         ExtensionError: if a line has other parts, or its network was not measured.
@@ -141,17 +141,17 @@ def network_rows(lines: Iterable[str], costs: dict[str, Any]) -> list[list[str]]
     rows = []
     for line in lines:
         name, *parts = (part.strip() for part in line.split("|"))
-        if len(parts) != 3 or name not in costs:
+        if len(parts) != 2 or name not in costs:
             names = ", ".join(costs)
             raise ExtensionError(
-                f'network-table: a line must be "name | year | top-1 | source" with a name of '
+                f'network-table: a line must be "name | year | top-1 and source" with a name of '
                 f"{names}, got {line!r}"
             )
         cost = costs[name]
         numbers = [cost["params"] / 1e6, cost["macs"] / 1e6, cost["ms_per_image"]]
         params, macs, ms = map(amount, numbers)
-        year, top1, source = parts
-        rows.append([name, year, params, macs, str(cost["receptive_field"]), ms, top1, source])
+        year, top1 = parts
+        rows.append([name, year, params, macs, str(cost["receptive_field"]), ms, top1])
     return rows
 
 
@@ -164,8 +164,8 @@ class NetworkTableDirective(SphinxDirective):
         path = results.timings_folder() / "networks.json"
         self.env.note_dependency(str(path))
         costs = {row["network"]: row for row in json.loads(path.read_text("utf8"))["rows"]}
-        header = ["Network", "Year", "Params (M)", "MACs (M)", "Field", "ms", "Top-1", "Source"]
-        table = list_table(header, network_rows(self.content, costs), "runs")
+        header = ["Network", "Year", "Params (M)", "MACs (M)", "Field", "ms", "Top-1"]
+        table = list_table(header, network_rows(self.content, costs))
         return self.parse_text_to_nodes(table)
 
 
