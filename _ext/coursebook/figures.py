@@ -70,13 +70,17 @@ def shortened(text: str) -> str:
 
 
 def as_webp(link: str) -> bytes:
-    """Return the PNG of a data: address as lossless WebP; a cloud of dots gets 32 colours."""
+    """Return the PNG of a data: address as WebP, a photograph as such.
+
+    A cloud of dots gets 32 colours; what else has few colours keeps its pixels.
+    """
     out = io.BytesIO()
     picture = Image.open(io.BytesIO(base64.b64decode(link.partition(",")[2]))).convert("RGBA")
     if picture.getchannel("A").getextrema() != (255, 255):
         picture = picture.resize((picture.width * 7 // 10, picture.height * 7 // 10), BOX)
         picture = picture.quantize(32, Image.Quantize.FASTOCTREE)
-    picture.save(out, "WEBP", lossless=True, exact=True, method=6)
+    photograph = picture.convert("RGB").getcolors(1024) is None
+    picture.save(out, "WEBP", lossless=not photograph, quality=85, exact=True, method=6)
     return out.getvalue()
 
 

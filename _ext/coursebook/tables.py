@@ -1,5 +1,6 @@
-"""Two directives that make tables: `recorded-runs` and `lecture-map`."""
+"""Three directives that make tables: `recorded-runs`, `network-table` and `lecture-map`."""
 
+import json
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
@@ -122,6 +123,52 @@ class RecordedRunsDirective(SphinxDirective):
         return self.parse_text_to_nodes(f"{made}\n\n{seeds}")
 
 
+def amount(value: float) -> str:
+    """Return a number of millions or of milliseconds.
+
+    >>> amount(0.0617), amount(4.65), amount(15470.3)
+    ('0.06', '4.7', '15,470')
+    """
+    return f"{value:,.0f}" if value >= 10 else f"{value:.{1 if value >= 1 else 2}f}"
+
+
+def network_rows(lines: Iterable[str], costs: dict[str, Any]) -> list[list[str]]:
+    """Return the rows of a table whose lines are "name | year | top-1 and source".
+
+    Raises:
+        ExtensionError: if a line has other parts, or its network was not measured.
+    """
+    rows = []
+    for line in lines:
+        name, *parts = (part.strip() for part in line.split("|"))
+        if len(parts) != 2 or name not in costs:
+            names = ", ".join(costs)
+            raise ExtensionError(
+                f'network-table: a line must be "name | year | top-1 and source" with a name of '
+                f"{names}, got {line!r}"
+            )
+        cost = costs[name]
+        numbers = [cost["params"] / 1e6, cost["macs"] / 1e6, cost["ms_per_image"]]
+        params, macs, ms = map(amount, numbers)
+        year, top1 = parts
+        rows.append([name, year, params, macs, str(cost["receptive_field"]), ms, top1])
+    return rows
+
+
+class NetworkTableDirective(SphinxDirective):
+    """One row per network: what it costs, as recorded by the benchmark, and how good it is."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        path = results.timings_folder() / "networks.json"
+        self.env.note_dependency(str(path))
+        costs = {row["network"]: row for row in json.loads(path.read_text("utf8"))["rows"]}
+        header = ["Network", "Year", "Params (M)", "MACs (M)", "Field", "ms", "Top-1"]
+        table = list_table(header, network_rows(self.content, costs))
+        return self.parse_text_to_nodes(table)
+
+
 def read_map(path: Path) -> list[dict[str, Any]]:
     """Return the slides in the lecture's order, each with its pages.
 
@@ -162,4 +209,5 @@ class LectureMapDirective(SphinxDirective):
 def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("recorded-runs", RecordedRunsDirective)
+    app.add_directive("network-table", NetworkTableDirective)
     app.add_directive("lecture-map", LectureMapDirective)

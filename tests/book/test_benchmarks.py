@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+import bench_networks
 import bench_separable
 import bench_steps
 import bench_training
@@ -22,6 +23,7 @@ from dlvlib.training import fit
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 STEPS = 3
+LENET = {"LeNet-5": ("lenet5", {}, [1, 32, 32])}
 NUMBERS = {"ms_per_step", "times_floor", "speedup_over_lecture", "setup_ms", "weight_difference"}
 
 
@@ -145,11 +147,13 @@ def test_the_json_has_what_the_readme_reads(tiny, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "arguments"), [(bench_training, ["lenet", "--steps=2"]), (bench_separable, [])]
+    ("module", "arguments"),
+    [(bench_training, ["lenet", "--steps=2"]), (bench_separable, []), (bench_networks, [])],
 )
 def test_a_trial_writes_nothing(tiny, tmp_path, monkeypatch, capsys, module, arguments):
     monkeypatch.setattr(timing, "RESULTS", tmp_path)
     monkeypatch.setattr(bench_separable, "CASES", (bench_separable.Case(8, 3, 6),))
+    monkeypatch.setattr(bench_networks, "NETWORKS", LENET)
     assert module.main([*arguments, "--rounds=1"]) == 0
     assert "nothing was written" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
@@ -286,6 +290,21 @@ def test_a_convolution_and_its_separable_form_are_timed_and_written(tmp_path, mo
         assert row["fewer_macs"] == pytest.approx(1 / (1 / 8 + 1 / case.kernel_size**2))
         assert row["macs"]["separable"] == row["macs"]["depthwise"] + row["macs"]["pointwise"]
         assert min(row["ms_per_batch"].values()) > 0
+
+
+def test_every_network_is_timed_and_its_costs_are_those_of_today(tmp_path, monkeypatch):
+    recorded = json.loads((ROOT / "benchmarks" / "results" / "networks.json").read_text())
+    described = [
+        bench_networks.describe(name, *what) for name, what in bench_networks.NETWORKS.items()
+    ]
+    monkeypatch.setattr(bench_networks, "NETWORKS", LENET)
+    assert bench_networks.main(["--rounds=1", f"--results={tmp_path}"]) == 0
+    result = json.loads((tmp_path / "networks.json").read_text())
+    assert result.keys() == recorded.keys()
+    (row,) = result["rows"]
+    assert row.keys() == recorded["rows"][0].keys() and row["ms_per_image"] > 0
+    for row, today in zip(recorded["rows"], described, strict=True):
+        assert today == {key: row[key] for key in today}
 
 
 def test_the_timed_layers_have_the_macs_that_are_counted():

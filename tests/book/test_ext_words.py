@@ -1,5 +1,6 @@
 """The links to the glossary, and the map from the lecture's slides to pages."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,17 @@ def test_a_map_with_a_mistake_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ExtensionError, match="must"):
         tables.read_map(path)
+
+
+COSTS = {"A": {"params": 61706, "macs": 416520, "receptive_field": 16, "ms_per_image": 12.3}}
+
+
+def test_the_table_of_networks_joins_costs_and_sources():
+    row = ["A", "1998", "0.06", "0.42", "16", "12", "[1]"]
+    assert tables.network_rows(["A | 1998 | [1]"], COSTS) == [row]
+
+
+@pytest.mark.parametrize("line", ["B | 1998 | [1]", "A | 1998"])
+def test_the_table_of_networks_refuses_a_line(line):
+    with pytest.raises(ExtensionError, match=re.escape(repr(line))):
+        tables.network_rows([line], COSTS)
