@@ -4,6 +4,7 @@ A PNG of matplotlib stores its dots per inch. With 200 dots and 110 CSS pixels t
 screen with small pixels shows it sharp, and its text has the same size on every page.
 """
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 CSS_PIXELS_PER_INCH = 110
 SAME = 8  # of 255: a smaller change of a colour is not seen
-QUALITY = 85  # of photographs, in percent: lossless, they weigh five to ten times as much
+QUALITY = 80  # of photographs, in percent: lossless, they weigh five to ten times as much
 
 
 def reduced(picture: Image.Image) -> Image.Image:
@@ -32,14 +33,25 @@ def reduced(picture: Image.Image) -> Image.Image:
     return fewer.convert("RGB") if np.percentile(change, 99) <= SAME else picture
 
 
+def encode(picture: Image.Image) -> bytes:
+    """Return a WebP: lossless, or lossy if the picture is a photograph and that is lighter.
+
+    A photograph is opaque and has more than 256 colours.
+    """
+    exact, lossy = BytesIO(), BytesIO()
+    picture.save(exact, "WEBP", lossless=True, exact=True)
+    if picture.mode != "RGB" or picture.getcolors(256) is not None:
+        return exact.getvalue()
+    picture.save(lossy, "WEBP", quality=QUALITY)
+    return min(exact.getvalue(), lossy.getvalue(), key=len)
+
+
 def to_webp(path: Path) -> tuple[Path, list[int] | None]:
     """Return the WebP beside a PNG, made if missing, and its size in CSS pixels if it has dpi."""
     target = path.with_suffix(".webp")
     with Image.open(path) as picture:
         if not target.is_file():
-            light = reduced(picture)
-            is_drawing = light.mode != "RGB" or light.getcolors(256) is not None
-            light.save(target, lossless=is_drawing, exact=True, quality=QUALITY)
+            target.write_bytes(encode(reduced(picture)))
         dpi = picture.info.get("dpi", ())
         pairs = zip(picture.size, dpi, strict=False)
         size = [round(pixels / per_inch * CSS_PIXELS_PER_INCH) for pixels, per_inch in pairs]
