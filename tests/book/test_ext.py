@@ -29,8 +29,6 @@ from small_book import (
 )
 from sphinx.errors import ExtensionError
 
-from dlvlib import data
-
 
 @pytest.fixture(scope="module")
 def small_book(tmp_path_factory):

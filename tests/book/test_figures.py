@@ -112,10 +112,11 @@ def test_a_cloud_of_dots_is_drawn_as_pixels():
     assert len(images) == 1 and not list(form.iter("use"))[2 * drawing.FEW_POINTS :]
 
 
-def test_a_light_image_is_lossless():
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+@pytest.mark.parametrize(("side", "photograph"), [(8, False), (64, True)])
+def test_few_colours_keep_their_pixels_and_a_photograph_is_compressed(side, photograph):
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     link = "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
     after = Image.open(io.BytesIO(figures.as_webp(link))).convert("RGB")
-    assert np.array_equal(np.asarray(after), pixels)
+    assert np.array_equal(np.asarray(after), pixels) != photograph
