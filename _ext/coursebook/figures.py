@@ -28,7 +28,8 @@ CSS_PIXELS_PER_POINT = 110 / 72
 AS_DRAWN, HALO = "as-drawn", "halo"  # groups that tools/ipython/drawing.py names
 BOX = Image.Resampling.BOX
 IMAGES = "_images"  # the folder of the site for all pictures
-SMALL = 2000  # bytes: an image that is lighter is written into the page
+SMALL = 500  # bytes: an image that is lighter is written into the page
+LIGHT = 2000  # bytes: an image that is lighter keeps its pixels
 NAMED = {
     "#0072b2": "resnet",
     "#c65200": "vgg",
@@ -70,17 +71,24 @@ def shortened(text: str) -> str:
 
 
 def as_webp(link: str) -> bytes:
-    """Return the PNG of a data: address as WebP, a photograph as such.
+    """Return the PNG of a data: address as WebP.
 
-    A cloud of dots gets 32 colours; what else has few colours keeps its pixels.
+    A light image keeps its pixels, a photograph or a large map is compressed as such, and a cloud
+    of dots gets 32 colours.
     """
-    out = io.BytesIO()
     picture = Image.open(io.BytesIO(base64.b64decode(link.partition(",")[2]))).convert("RGBA")
     if picture.getchannel("A").getextrema() != (255, 255):
         picture = picture.resize((picture.width * 7 // 10, picture.height * 7 // 10), BOX)
         picture = picture.quantize(32, Image.Quantize.FASTOCTREE)
-    photograph = picture.convert("RGB").getcolors(1024) is None
-    picture.save(out, "WEBP", lossless=not photograph, quality=85, exact=True, method=6)
+        return encoded(picture, lossless=True)
+    exact, compressed = (encoded(picture, lossless=lossless) for lossless in (True, False))
+    return exact if len(exact) < max(LIGHT, 2 * len(compressed)) else compressed
+
+
+def encoded(picture: Image.Image, lossless: bool) -> bytes:
+    """Return a picture as WebP."""
+    out = io.BytesIO()
+    picture.save(out, "WEBP", lossless=lossless, quality=75, exact=True, method=6)
     return out.getvalue()
 
 

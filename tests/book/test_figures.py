@@ -62,9 +62,9 @@ def test_a_chart_is_written_in_the_colours_of_the_theme():
 
 def test_an_image_and_what_lies_on_it_keep_their_colours():
     figure, ax = plt.subplots(figsize=(3, 3))
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
     ax.imshow(pixels)
-    ax.text(20, 20, "inside", color="#1F2933")
+    ax.text(10, 10, "inside", color="#1F2933")
     ax.set_title("outside")
     images = []
     (form,) = written(figure, images)
@@ -112,11 +112,11 @@ def test_a_cloud_of_dots_is_drawn_as_pixels():
     assert len(images) == 1 and not list(form.iter("use"))[2 * drawing.FEW_POINTS :]
 
 
-@pytest.mark.parametrize(("side", "photograph"), [(8, False), (64, True)])
-def test_few_colours_keep_their_pixels_and_a_photograph_is_compressed(side, photograph):
+@pytest.mark.parametrize(("side", "heavy"), [(8, False), (64, True)])
+def test_a_light_image_keeps_its_pixels_and_a_heavy_one_is_compressed(side, heavy):
     pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     link = "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
     after = Image.open(io.BytesIO(figures.as_webp(link))).convert("RGB")
-    assert np.array_equal(np.asarray(after), pixels) != photograph
+    assert np.array_equal(np.asarray(after), pixels) != heavy
