@@ -92,8 +92,11 @@ COSTS = {"A": {"params": 61706, "macs": 416520, "receptive_field": 16, "ms_per_i
 
 
 def test_the_table_of_networks_joins_costs_and_sources():
-    row = ["A", "1998", "0.06", "0.42", "16", "12", "[1]"]
-    assert tables.network_rows(["A | 1998 | [1]"], COSTS) == [row]
+    costs = ["12", "0.06", "0.42", "16", "1998"]
+    source = "{footcite:p}`key`"
+    lines = [f"A | 1998 | 9 {source}", f"A | 1998 | {source}"]
+    rows = [[f"A {source}", "9", *costs], [f"A {source}", "–", *costs]]
+    assert tables.network_rows(lines, COSTS) == rows
 
 
 @pytest.mark.parametrize("line", ["B | 1998 | [1]", "A | 1998"])
