@@ -10,7 +10,7 @@ function fitEquation(box) {
   if (box.scrollWidth <= box.clientWidth) return;
   equation?.classList.toggle("crowded", equation.querySelector(".eqno") !== null);
   if (box.scrollWidth <= box.clientWidth) return;
-  const share = (box.clientWidth - 3) / box.scrollWidth;
+  const share = (box.clientWidth - 8) / box.scrollWidth;
   if (share >= SMALLEST) box.style.zoom = share;
 }
 

@@ -23,7 +23,7 @@ def stage_fixture(page):
 
 
 def answer(stage) -> str:
-    return stage.get_by_role("status").nth(1).inner_text()
+    return stage.locator("[role=status]").nth(1).inner_text()
 
 
 def wait_for_answer(page, words: str) -> None:
