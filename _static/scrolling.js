@@ -1,12 +1,16 @@
 // What is wider than the column scrolls in its own box: let the keyboard reach that box, and only then.
-// An equation that is a little too wide gets smaller instead.
+// An equation that is too wide gets its number below, and one that is a little too wide gets smaller.
 const BOXES = "mjx-container[display='true'], .pst-scrollable-table-container, .bd-article pre";
-const SMALLEST = 0.78; // of the size of an equation
+const SMALLEST = 0.76; // of the size of an equation
 
 function fitEquation(box) {
+  const equation = box.closest("div.math");
   box.style.removeProperty("zoom");
+  equation?.classList.remove("crowded");
   if (box.scrollWidth <= box.clientWidth) return;
-  const share = (box.clientWidth - 1) / box.scrollWidth;
+  equation?.classList.toggle("crowded", equation.querySelector(".eqno") !== null);
+  if (box.scrollWidth <= box.clientWidth) return;
+  const share = (box.clientWidth - 8) / box.scrollWidth;
   if (share >= SMALLEST) box.style.zoom = share;
 }
 

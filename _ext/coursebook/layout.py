@@ -28,6 +28,28 @@ class MarkForms(SphinxTransform):
                 paragraph["classes"].append("predict")
 
 
+class JoinHiddenCells(SphinxTransform):
+    """Give hidden code one line to unfold it.
+
+    A hidden cell that shows nothing joins the hidden cell after it, and what is folded after an
+    exercise is called its solution.
+    """
+
+    default_priority = 500
+
+    def apply(self) -> None:
+        for cell in list(self.document.findall(nodes.container)):
+            mode = cell.get("hide_mode")
+            section = cell.parent
+            if mode == "all" and section[0].astext() == "Check yourself":
+                cell["prompt_show"] = "Show the solution"
+                cell["prompt_hide"] = "Hide the solution"
+            after = section[section.index(cell) + 1 :][:1]
+            if mode == "input" and len(cell) == 1 and after and after[0].get("hide_mode") == mode:
+                after[0][0].insert(0, cell[0].children)
+                section.remove(cell)
+
+
 def number_of(env: BuildEnvironment, page: str) -> str:
     """Return the number of a page with its point, "" for a page without one."""
     numbers = env.toc_secnumbers.get(page, {}).get("")
@@ -83,6 +105,7 @@ def add_context(
 
 
 def setup(app: Sphinx) -> None:
-    """Register the transform and the context."""
+    """Register the transforms and the context."""
     app.add_transform(MarkForms)
+    app.add_transform(JoinHiddenCells)
     app.connect("html-page-context", add_context)

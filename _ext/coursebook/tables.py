@@ -135,6 +135,8 @@ def amount(value: float) -> str:
 def network_rows(lines: Iterable[str], costs: dict[str, Any]) -> list[list[str]]:
     """Return the rows of a table whose lines are "name | year | top-1 and source".
 
+    The source is shown beside the name, and a network without a top-1 gets a dash.
+
     Raises:
         ExtensionError: if a line has other parts, or its network was not measured.
     """
@@ -150,8 +152,11 @@ def network_rows(lines: Iterable[str], costs: dict[str, Any]) -> list[list[str]]
         cost = costs[name]
         numbers = [cost["params"] / 1e6, cost["macs"] / 1e6, cost["ms_per_image"]]
         params, macs, ms = map(amount, numbers)
-        year, top1 = parts
-        rows.append([name, year, params, macs, str(cost["receptive_field"]), ms, top1])
+        year, last = parts
+        top1, brace, source = last.partition("{footcite")
+        field = str(cost["receptive_field"])
+        title = f"{name} {brace}{source}".strip()
+        rows.append([title, top1.strip() or "–", ms, params, macs, field, year])
     return rows
 
 
@@ -164,8 +169,8 @@ class NetworkTableDirective(SphinxDirective):
         path = results.timings_folder() / "networks.json"
         self.env.note_dependency(str(path))
         costs = {row["network"]: row for row in json.loads(path.read_text("utf8"))["rows"]}
-        header = ["Network", "Year", "Params (M)", "MACs (M)", "Field", "ms", "Top-1"]
-        table = list_table(header, network_rows(self.content, costs))
+        header = ["Network", "Top-1", "ms", "Params (M)", "MACs (M)", "Field", "Year"]
+        table = list_table(header, network_rows(self.content, costs), "compact")
         return self.parse_text_to_nodes(table)
 
 

@@ -64,7 +64,7 @@ export function slider(title, { min, max, step = 1, value }, update) {
 // options: [[value, text], ...]
 export function select(title, options, update) {
   const label = element("label", `${title} `, "display: block; margin: 0.3rem 0;");
-  const input = element("select", "", "max-width: 100%; min-height: 24px; font: inherit;");
+  const input = element("select", "", "max-width: 100%; min-height: 24px; margin-left: 0.3rem; font: inherit;");
   for (const [value, text] of options) {
     const option = element("option", text);
     option.value = value;

@@ -23,15 +23,26 @@ export function bitmap(width, words = "") {
   return { node, draw };
 }
 
+const STRENGTHS = [1, 0.5]; // of the upper and the lower bars
+const KEY = "display: inline-block; width: 0.7em; height: 0.7em; margin-right: 0.35em; background: currentColor;";
+
 // A table of ten pairs of bars and their values; titles: of the upper and the lower ones.
 // pictureOf(digit), if given, stands beside the digit. draw(probs, others) shows probabilities.
 export function digitBars(titles, pictureOf) {
   const node = table(["digit", ...(pictureOf ? [""] : []), titles[0], "", titles[1]]);
   node.style.fontSize = "0.9em"; // five columns on a phone
+  const heads = [...node.tHead.rows[0].cells].filter((cell) => titles.includes(cell.textContent));
+  const keys = titles.map((title, i) => {
+    const [key, name] = [element("span", "", KEY + `opacity: ${STRENGTHS[i]};`), element("span", title)];
+    heads[i].replaceChildren(key, name);
+    heads[i].style.whiteSpace = "nowrap";
+    heads[i].style.textAlign = ["right", "left"][i];
+    return name;
+  });
   const rows = Array.from({ length: 10 }, (_, digit) => {
     const [value, other] = [element("span"), element("span")];
     const bars = element("div");
-    const pair = [1, 0.5].map((opacity) =>
+    const pair = STRENGTHS.map((opacity) =>
       element("div", "", `height: 0.55em; min-width: 1px; opacity: ${opacity};`));
     bars.append(...pair);
     const pictures = pictureOf ? [pictureOf(digit)] : [];
@@ -53,7 +64,7 @@ export function digitBars(titles, pictureOf) {
     });
     return best;
   };
-  return { node, draw };
+  return { node, draw, titles: keys };
 }
 
 // What a figure says without ink, until the first stroke begins; the answer waits for its end.
@@ -70,7 +81,7 @@ export function softmax(logits, temperature = 1) {
 }
 
 export const largest = (values) => values.indexOf(Math.max(...values));
-export const percent = (share) => `${(100 * share).toFixed(0)} %`;
+export const percent = (share) => `${(100 * share).toFixed(0)}\u00a0%`;
 
 // update(ended) is called when the strokes change; ended: no stroke is unfinished. An example,
 // if there is one, is shown until the reader draws.

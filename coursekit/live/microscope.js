@@ -40,7 +40,7 @@ export function mount(stage, data) {
     const image = enlarge(pixels.map((value) => value / 16), 8, RASTER);
     return take({ image, side: RASTER });
   });
-  const file = element("input", "", "max-width: 100%;");
+  const file = element("input", "", "display: block; max-width: 100%; margin-top: 0.3rem;");
   Object.assign(file, { type: "file", accept: "image/*" });
   file.addEventListener("change", async () => {
     if (!file.files.length) return;
@@ -155,7 +155,7 @@ export function mount(stage, data) {
     const probs = softmax(states.logits);
     const fitted = softmax(states.logits, chosen.temperature);
     const [best] = bars.draw(probs, fitted);
-    bars.node.tHead.rows[0].cells[3].textContent = `τ = ${chosen.temperature.toFixed(2)}`;
+    bars.titles[1].textContent = `τ = ${chosen.temperature.toFixed(2)}`;
     if (!isEnded) {
       quiet(answer);
       return;
@@ -175,18 +175,20 @@ export function mount(stage, data) {
     box.append(...nodes);
     return box;
   };
-  const label = element("label", "or load a picture (it stays in this page) ");
+  const label = element("label", "or load a picture (it stays in this page) ", "display: block; margin: 0.3rem 0;");
   label.append(file);
-  const left = stack(pad.node, pad.spoken, clear);
+  const left = stack(pen.box, pad.node, pad.spoken, clear);
   left.style.maxWidth = "18rem";
   const inputs = element("div", "", "display: flex; flex-wrap: wrap; gap: 0 1rem;");
   inputs.append(captioned("28 × 28", small.node), captioned("32 × 32", input.node));
   const work = stack(beside(units.maps, stack(inputs, covered.box, units.details)));
+  const lessons = element("div", "", "display: flex; flex-wrap: wrap; align-items: center; gap: 0.6rem;");
+  lessons.append(right.box, correct, undo);
   stage.replaceChildren(
     weights.box,
     beside(left, stack(answer, bars.node)),
-    beside(stack(pen.box, centred.box), stack(scan.box, label)), work,
-    stack(right.box, correct, " ", undo, lesson),
+    beside(stack(scan.box, centred.box), label), work,
+    lessons, lesson,
   );
   draw();
 }

@@ -50,10 +50,9 @@ export function mount(stage, data) {
     draw();
   };
 
-  const tools = element("div", "", "display: flex; gap: 1rem; align-items: end; margin: 0.5rem 0;");
-  const small = element("div", "", "font-size: 0.85em;");
-  small.append(element("div", "what the averages see"), seen.node);
-  tools.append(small, clear);
+  const tools = element("div", "", "display: flex; gap: 0.75rem; align-items: start; margin: 0.5rem 0;");
+  clear.style.marginLeft = "auto";
+  tools.append(seen.node, element("div", "what the averages see", "font-size: 0.85em;"), clear);
   const left = element("div");
   left.append(pad.node, pad.spoken, tools);
   const right = element("div");

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from coursebook import glossary, tables
+from coursebook import glossary, layout, tables
 from docutils import nodes
+from docutils.utils import new_document
 from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).parents[2]
@@ -92,11 +93,33 @@ COSTS = {"A": {"params": 61706, "macs": 416520, "receptive_field": 16, "ms_per_i
 
 
 def test_the_table_of_networks_joins_costs_and_sources():
-    row = ["A", "1998", "0.06", "0.42", "16", "12", "[1]"]
-    assert tables.network_rows(["A | 1998 | [1]"], COSTS) == [row]
+    costs = ["12", "0.06", "0.42", "16", "1998"]
+    source = "{footcite:p}`key`"
+    lines = [f"A | 1998 | 9 {source}", f"A | 1998 | {source}"]
+    rows = [[f"A {source}", "9", *costs], [f"A {source}", "–", *costs]]
+    assert tables.network_rows(lines, COSTS) == rows
 
 
 @pytest.mark.parametrize("line", ["B | 1998 | [1]", "A | 1998"])
 def test_the_table_of_networks_refuses_a_line(line):
     with pytest.raises(ExtensionError, match=re.escape(repr(line))):
         tables.network_rows([line], COSTS)
+
+
+def hidden_cell(mode, text, *outputs):
+    source = nodes.container("", nodes.literal_block(text, text))
+    prompts = {"prompt_show": "Show the code", "prompt_hide": "Hide the code"}
+    return nodes.container("", source, *outputs, hide_mode=mode, **prompts)
+
+
+def test_hidden_cells_that_follow_each_other_unfold_together():
+    output = nodes.container()
+    cells = [hidden_cell("input", "a = 1"), hidden_cell("input", "a", output)]
+    solution = hidden_cell("all", "2", nodes.container())
+    section = nodes.section("", nodes.title("", "Check yourself"), *cells, solution)
+    document = new_document("page")
+    document += section
+    layout.JoinHiddenCells(document).apply()
+    assert section[1:] == [cells[1], solution]
+    assert [block.astext() for block in cells[1][0]] == ["a = 1", "a"]
+    assert [cell["prompt_show"] for cell in section[1:]] == ["Show the code", "Show the solution"]

@@ -89,12 +89,11 @@ def test_the_theme_switch_goes_through_its_modes(browser, address, storage):
 
 
 def test_a_folded_box_unfolds(quiet):
-    tab = quiet("dropdown admonition")
-    box, button = tab.locator(".admonition.toggle").first, tab.locator(".toggle-button").first
-    assert button.get_attribute("aria-expanded") == "false"
-    button.press("Enter")
-    assert button.get_attribute("aria-expanded") == "true"
-    assert box.locator("p, div").last.is_visible()
+    tab = quiet("sd-dropdown")
+    box = tab.locator("details.sd-dropdown").first
+    assert not box.locator(".sd-summary-content").is_visible()
+    box.locator("summary").press("Enter")
+    assert box.locator(".sd-summary-content").is_visible()
 
 
 def test_code_is_copied(quiet):

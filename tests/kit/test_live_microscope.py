@@ -23,7 +23,7 @@ def stage_fixture(page):
 
 
 def answer(stage) -> str:
-    return stage.get_by_role("status").nth(1).inner_text()
+    return stage.locator("[role=status]").nth(1).inner_text()
 
 
 def wait_for_answer(page, words: str) -> None:
@@ -50,7 +50,7 @@ def test_the_mouse_draws_and_the_answer_is_that_of_torch(page, stage):
             logits = net(image)[0]
         cells = stage.locator("tbody td").all_inner_texts()
         for column, temperature in [(0, 1.0), (2, tau)]:
-            shares = [int(cell.removesuffix(" %")) for cell in cells[column::3]]
+            shares = [int(cell.removesuffix("\xa0%")) for cell in cells[column::3]]
             expected = 100 * (logits / temperature).softmax(dim=0)
             assert shares == pytest.approx(expected.tolist(), abs=3)  # the mouse stops at pixels
         assert f"τ = {tau:.2f}" in stage.locator("thead").inner_text()

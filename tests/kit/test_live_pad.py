@@ -117,8 +117,8 @@ def test_the_mouse_draws_a_digit_in_place_of_the_example(page, stage):
     assert re.match(r"Ten averages read a 0 .*, LeNet-5 a 0 ", answer(stage))
     ((_, probs),) = read(page, [strokes.DIGITS[0]])
     shares = stage.locator("tbody td:nth-of-type(2)").all_inner_texts()
-    assert int(shares[0].removesuffix(" %")) == pytest.approx(100 * probs[0], abs=3)
-    assert sum(int(share.removesuffix(" %")) for share in shares) == pytest.approx(100, abs=5)
+    assert int(shares[0].removesuffix("\xa0%")) == pytest.approx(100 * probs[0], abs=3)
+    assert sum(int(share.removesuffix("\xa0%")) for share in shares) == pytest.approx(100, abs=5)
 
 
 def test_a_finger_draws_and_does_not_scroll_the_page(chromium):
