@@ -76,7 +76,8 @@ def test_an_image_and_what_lies_on_it_keep_their_colours():
 
 
 @pytest.mark.parametrize(
-    ("columns", "inches", "expected"), [(2, 6.8, 1), (10, 7.5, 5), (4, 6.8, 2), (2, 3.4, 2)]
+    ("columns", "inches", "expected"),
+    [(2, 6.8, 1), (10, 7.5, 5), (4, 6.8, 2), (4, 4.6, 2), (2, 3.4, 2)],
 )
 def test_panels_that_do_not_fit_a_phone_stand_below_each_other(columns, inches, expected):
     figure, axes = plt.subplots(2, columns, figsize=(inches, 3), squeeze=False)
@@ -87,6 +88,25 @@ def test_panels_that_do_not_fit_a_phone_stand_below_each_other(columns, inches, 
         upper, lower = (axes[row, column].get_subplotspec() for row in range(2))
         assert lower.rowspan.start == upper.rowspan.start + 1
         assert lower.colspan.start == upper.colspan.start
+
+
+def test_a_line_of_images_repeats_the_label_of_its_row():
+    figure, axes = plt.subplots(2, 4, figsize=(6.8, 3))
+    for ax in axes.flat:
+        ax.imshow(np.eye(2))
+    for ax, name in zip(axes[:, 0], ("scan", "map"), strict=True):
+        ax.set_ylabel(name)
+    drawing.draw(figure)
+    assert [[ax.get_ylabel() for ax in row] for row in axes] == [
+        ["scan", "", "scan", ""],
+        ["map", "", "map", ""],
+    ]
+
+
+def test_columns_of_unequal_width_stay_side_by_side():
+    figure, axes = plt.subplots(3, 2, figsize=(4.6, 3), width_ratios=[1, 2.6])
+    drawing.draw(figure)
+    assert axes[0, 0].get_subplotspec().get_gridspec().get_geometry() == (3, 2)
 
 
 def test_on_a_phone_text_can_be_read_and_labels_stand_apart():

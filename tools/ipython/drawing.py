@@ -124,12 +124,18 @@ def shift(text: Any, pixels: float) -> None:
 
 
 def restack(figure: Any, panels: list[Any], columns: int, width: float) -> int:
-    """Break the rows of a grid of panels, keeping columns together; return the lines of a row."""
+    """Break the rows of a grid of panels into lines as long as each other; return their number.
+
+    Columns stay together, and each line repeats the label of its row. Columns of unequal width
+    belong together (a photograph and the chart beside it): their rows are not broken.
+    """
     fit = max(1, int(1.1 * PHONE_INCHES * columns / width))
     specs = [ax.get_subplotspec() for ax in panels]
-    if fit >= columns or any(len(s.rowspan) > 1 or len(s.colspan) > 1 for s in specs):
+    uneven = len(set(specs[0].get_gridspec().get_width_ratios())) > 1
+    if fit >= columns or uneven or any(len(s.rowspan) * len(s.colspan) > 1 for s in specs):
         return 1
     rows, lines = specs[0].get_gridspec().nrows, -(-columns // fit)
+    fit = -(-columns // lines)
     grid = figure.add_gridspec(rows * lines, fit)
     first_of_row = {
         s.rowspan.start: ax for s, ax in zip(specs, panels, strict=True) if s.colspan.start == 0
@@ -138,9 +144,13 @@ def restack(figure: Any, panels: list[Any], columns: int, width: float) -> int:
         row, (line, column) = spec.rowspan.start, divmod(spec.colspan.start, fit)
         ax.set_subplotspec(grid[line * rows + row, column])
         first = first_of_row.get(row)
-        if line and column == 0 and first in ax.get_shared_y_axes().get_siblings(ax):
+        if first is None or not line or column:
+            continue
+        shared = first in ax.get_shared_y_axes().get_siblings(ax)
+        if shared:
             ax.tick_params(labelleft=True)
-            ax.set_ylabel(ax.get_ylabel() or first.get_ylabel())
+        if (shared or first.images) and not ax.get_ylabel():
+            ax.set_ylabel(first.get_ylabel())
     return lines
 
 
