@@ -17,7 +17,7 @@ from dlvlib.training import EpochRecord, History
 from dlvlib.training.history import best_epoch, is_out_of_patience
 
 pytestmark = pytest.mark.browser
-DATA, FALLBACK = on_page("checkpoints", "15_case_study_overfitting")
+DATA, FALLBACK = on_page("checkpoints", "17_case_study_overfitting")
 FIGURE = live.show("checkpoints", DATA, FALLBACK)
 
 

@@ -75,7 +75,7 @@ def test_the_ratio_is_that_of_macs_and_of_weights(page):
 
 
 def test_the_page_prints_four_forms():
-    data, fallback = on_page("layer_cost", "12_depthwise_separable")
+    data, fallback = on_page("layer_cost", "13_depthwise_separable")
     shape = (data["start"]["channels"], data["start"]["size"], data["start"]["size"])
     asked, options = (shape, data["start"]["kernels"], 3), {"padding": 1, "bias": False}
     forms = {

@@ -10,7 +10,7 @@ from dlvlib.models import build
 from dlvlib.profile import receptive_field
 
 pytestmark = pytest.mark.browser
-DATA, FALLBACK = on_page("receptive_field", "10_vgg_receptive_field")
+DATA, FALLBACK = on_page("receptive_field", "11_vgg_receptive_field")
 FIGURE = live.show("receptive_field", DATA, FALLBACK)
 
 

@@ -138,7 +138,7 @@ def test_the_directive_gives_what_the_cell_gives():
         env = type("Env", (), {"note_dependency": staticmethod(lambda path: None)})
 
     directives.register_directive("quiz-alone", Alone)
-    tree = publish_doctree(".. quiz-alone:: 17_conclusion")
-    assert tree[0].astext() == quiz.show("17_conclusion").html
+    tree = publish_doctree(".. quiz-alone:: 19_conclusion")
+    assert tree[0].astext() == quiz.show("19_conclusion").html
     broken = publish_doctree(".. quiz-alone:: 17_more", settings_overrides={"report_level": 5})
     assert "got '17_more'" in broken.astext()
