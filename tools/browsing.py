@@ -35,25 +35,33 @@ MARK_LOOKS = """(where) => {
         }
         return grounds.get(e);
     };
-    const kinds = new Set();
+    const link = (e) => {
+        const a = e.closest("a");
+        if (!a) return "";
+        const { color, textDecorationLine } = getComputedStyle(a);
+        return [color, textDecorationLine, getComputedStyle(a.parentElement).color].join();
+    };
+    const kinds = new Set(), alike = [];
     for (const word of document.querySelectorAll("pre span[class]")) {
         const { className, parentElement } = word;
         const { color } = getComputedStyle(word);
         const kind = [className, parentElement.className, color, ground(parentElement)].join("|");
-        if (word.attributes.length === 1 && kinds.has(kind)) word.replaceWith(...word.childNodes);
+        if (word.attributes.length === 1 && kinds.has(kind)) alike.push(word);
         kinds.add(kind);
     }
+    for (const word of alike) word.replaceWith(...word.childNodes);
     const inside = (where ?? ["body"]).map((selector) => `${selector} *`).join();
     for (const e of document.querySelectorAll(inside)) {
         const texts = [...e.childNodes].filter((n) => n.nodeType === Node.TEXT_NODE);
         const length = texts.map((n) => n.data.trim()).join("").length;
         if (length < 2 && !e.matches("input, select, textarea")) continue;  // as axe-core does
         const { color, fontSize, fontWeight, textShadow } = getComputedStyle(e);
-        const look = [color, fontSize, fontWeight, textShadow, ground(e)].join();
+        const look = [color, fontSize, fontWeight, textShadow, ground(e), link(e)].join();
         const seen = e.checkVisibility({ visibilityProperty: true });
         if (seen && !known.has(look)) e.dataset.look = known.add(look).size;
     }
     axe.configure({ rules: [{ id: "color-contrast", selector: "[data-look]" }] });
+    return [...known];
 }""".replace("TRANSPARENT", '"rgba(0, 0, 0, 0),none,1,static"')
 # preload would fetch every style sheet again, for rules that are not asked for.
 RUN_AXE = """async ([where, rules]) => {
@@ -147,7 +155,13 @@ def axe_source() -> str:
     return (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf8")
 
 
-def violations(page, rules: list[str] = RULES, *, within: list[str] | None = None) -> list[dict]:
+def violations(
+    page,
+    rules: list[str] = RULES,
+    *,
+    within: list[str] | None = None,
+    known: set[str] | None = None,
+) -> list[dict]:
     """Run axe-core on an open page, or on the parts of it that CSS selectors name.
 
     It marks what looks alike in the page: see `MARK_LOOKS`.
@@ -156,6 +170,8 @@ def violations(page, rules: list[str] = RULES, *, within: list[str] | None = Non
         page: of Playwright.
         rules: tags of axe-core, or names of rules.
         within: selectors; the whole document when left out.
+        known: the looks that were checked on other pages, which grows; a page without a new one
+            is not checked. For `COLOURS`, which read nothing else.
 
     Returns:
         One dict for each rule that is broken: `id`, `help`, `count` of places, and of the first
@@ -163,7 +179,11 @@ def violations(page, rules: list[str] = RULES, *, within: list[str] | None = Non
     """
     if not page.evaluate("'axe' in window"):
         page.evaluate(axe_source())  # not as an element, which a page's policy may refuse
-    page.evaluate(MARK_LOOKS, within)
+    looks = set(page.evaluate(MARK_LOOKS, within))
+    if known is not None:
+        if looks <= known:
+            return []
+        known |= looks
     return page.evaluate(RUN_AXE, [within, rules])
 
 

@@ -110,6 +110,19 @@ def test_of_words_of_code_one_of_each_class_is_checked(show):
     assert problem.startswith("axe color-contrast") and ".c" in problem
 
 
+def test_a_look_that_is_known_is_not_checked_again(show):
+    pale, link = (
+        body('<p style="color: #999">pale</p>'),
+        '<a href="#m" style="color: #222{}">it</a>',
+    )
+    plain = body(f"<p>See {link.format('')} now</p>")
+    bare = body(f"<p>See {link.format('; text-decoration: none')} now</p>")
+    known = set()
+    for html, count in ((pale, 1), (pale, 0), (plain, 0), (bare, 1), (bare, 0)):
+        problems = accessibility.broken_rules(show(html), rules=browsing.COLOURS, known=known)
+        assert len(problems) == count, html
+
+
 def test_one_scheme_alone_may_be_pale(show):
     dark = "[data-theme=dark] body { background: #333 } [data-theme=dark] nav a { color: #fff }"
     tab = show(body(f"<style>{dark}</style>"))
