@@ -92,7 +92,7 @@ portable: $(STAMP)  ## execute the notebooks with older CPU instructions, and co
 		$(BIN)/python -m pytest -q -n 2 -p no:randomly --nbval --nbval-current-env \
 		--nbval-cell-timeout=300 --nbval-sanitize-with tests/nbval.cfg --dist loadfile $(LIGHT)
 
-colab: $(STAMP)  ## run every notebook as on Colab: unmodified, fetched, torch kept
+colab: book  ## run every portable notebook as on Colab: dlvlib fetched, torch kept
 	$(BIN)/python tools/colab.py
 
 set-repository: $(STAMP)  ## set the address of the repository: URL=https://github.com/owner/name

@@ -1,4 +1,4 @@
-"""Run notebooks as Google Colab does: unmodified, where torch is there and dlvlib is not.
+"""Run the portable notebooks as Google Colab does: where torch is there and dlvlib is not.
 
     python tools/colab.py [NOTEBOOK ...]
 
@@ -24,7 +24,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
-from notebooks import book_notebooks
+from notebooks import reading_order
 from set_repository import current
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +39,12 @@ print(json.dumps({{
     "kept": {{n: [metadata.version(n), importlib.util.find_spec(n).origin] for n in {KEPT}}},
 }}))
 """
+
+
+def portable_notebooks() -> list[Path]:
+    """Every notebook that the build wrote for Jupyter, in reading order."""
+    pages = (ROOT / "_build" / "notebooks" / f"{page}.ipynb" for page in reading_order())
+    return [path for path in pages if path.is_file()]
 
 
 def publish(root: Path, target: Path) -> None:
@@ -124,7 +130,9 @@ def run(path: Path, repository: Path, work: Path) -> tuple[nbformat.NotebookNode
 def main() -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of the book")
+    parser.add_argument(
+        "notebooks", nargs="*", type=Path, help="default: all that the build wrote"
+    )
     arguments = parser.parse_args()
     # silences ipykernel's warning that it runs over TCP
     os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
@@ -132,7 +140,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "repository"
         publish(ROOT, repository)
-        for number, path in enumerate(arguments.notebooks or book_notebooks()):
+        for number, path in enumerate(arguments.notebooks or portable_notebooks()):
             work, start = Path(folder) / str(number), time.monotonic()
             work.mkdir()
             try:

@@ -14,6 +14,7 @@ PARTS = [
     "ledger",
     "live",
     "offline",
+    "portable",
     "quizzes",
     "site",
     "tables",

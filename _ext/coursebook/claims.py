@@ -28,11 +28,16 @@ def parse(path: Path, modified: int) -> dict[str, Claim]:
     return {claim["id"]: claim for claim in claims or []}
 
 
+def find_claims(root: Path) -> dict[str, Claim]:
+    """Return the claims of a book by id."""
+    path = root / FILE
+    return parse(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
 def read_claims(env: BuildEnvironment) -> dict[str, Claim]:
     """Return the claims of a book by id, and let the current page depend on the file."""
-    path = Path(env.srcdir) / FILE
-    env.note_dependency(str(path))
-    return parse(path, path.stat().st_mtime_ns) if path.is_file() else {}
+    env.note_dependency(str(Path(env.srcdir) / FILE))
+    return find_claims(Path(env.srcdir))
 
 
 def format_claim(claim: Claim, field: str = "value") -> str:

@@ -130,7 +130,7 @@ def sphinx(folder: Path) -> subprocess.CompletedProcess:
         "PYTHONWARNINGS": "ignore",
     }
     return subprocess.run(
-        [*command, ".", "_build"], capture_output=True, text=True, env=environment, cwd=folder
+        [*command, ".", "_build/html"], capture_output=True, text=True, env=environment, cwd=folder
     )
 
 
@@ -140,7 +140,7 @@ def build(folder: Path) -> None:
 
 
 def read(folder: Path, page: str) -> BeautifulSoup:
-    html = (folder / "_build" / "chapters" / f"{page}.html").read_text(encoding="utf8")
+    html = (folder / "_build" / "html" / "chapters" / f"{page}.html").read_text(encoding="utf8")
     return BeautifulSoup(html, "html.parser").find(class_="bd-article")
 
 

@@ -19,7 +19,7 @@ import yaml
 from bs4 import BeautifulSoup, NavigableString
 from bs4.element import PreformattedString
 from built import HTML, ROOT, parse
-from coursebook import site
+from coursebook import portable, site
 
 pytestmark = pytest.mark.book
 
@@ -208,9 +208,10 @@ def notebook_parts(soup, page: str) -> list[str]:
     badges = {a["href"] for a in soup("a", href=True) if a["href"].startswith(colab)}
     if not path.is_file():
         return ["it is no notebook and looks like one"] if runs or badges else []
-    repository, branch = CONFIG["repository"]["url"], CONFIG["repository"]["branch"]
-    owner_and_name = repository.removeprefix("https://github.com/")
-    expected = f"{colab}/github/{owner_and_name}/blob/{branch}/{path.relative_to(ROOT).as_posix()}"
+    repository = CONFIG["repository"]["url"].removeprefix("https://github.com/")
+    expected = (
+        f"{colab}/github/{repository}/blob/{portable.BRANCH}/{path.relative_to(ROOT).as_posix()}"
+    )
     problems = [] if badges == {expected} else [f"Colab must open {expected}, got {badges}"]
     if len(runs) != 1 or not LAST_RUN.fullmatch(runs[0]):
         problems.append(f"the last run is given as {runs}")

@@ -136,7 +136,7 @@ def test_only_a_change_of_the_library_executes_again(small_book, tmp_path):
     text = read(folder, "claims").get_text()
     assert "54,321" in text and "Shown in Another net" in text
 
-    (folder / "_build" / "chapters" / "runs.html").unlink()  # as after an interruption
+    (folder / "_build" / "html" / "chapters" / "runs.html").unlink()  # as after an interruption
     write(folder, "dlvlib/new.py", "x = 1\n")
     build(folder)
     assert (folder / "chapters" / "runs").read_text() == "xx"
