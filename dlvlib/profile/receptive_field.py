@@ -41,9 +41,7 @@ class ReceptiveField:
     )
     _lengths: tuple[int, int] | None = field(default=None, repr=False, compare=False)
 
-    def after(
-        self, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
-    ) -> ReceptiveField:
+    def after(self, kernel: int, stride: int, padding: int, dilation: int) -> ReceptiveField:
         """The field once a window slides over the layer that has this one.
 
         Two neighbours in the window lie `dilation` values apart, and these see pixels

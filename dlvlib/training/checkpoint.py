@@ -61,7 +61,6 @@ class TrainState:
         self.epoch = 1
         self.step = 0
         self.seconds = 0.0  # spent on the epoch under way before an interruption
-        self.start_clock()
         self.best: dict[str, Tensor] | None = None
         self.random: list[Tensor] | None = None  # generator states to resume from
 

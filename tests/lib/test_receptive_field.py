@@ -131,6 +131,15 @@ def test_dilation_leaves_gaps():
         (Forward(lambda x, a: x + a(x)[:, 0], conv(5, padding=2)), 5, 1, -2),  # (1, H, W) is added
         (Forward(lambda x, a: a(x.mT).mT, conv((3, 5), padding=(1, 2))), 5, 1, -2),
         (nn.Sequential(conv(3), nn.Linear(14, 5)), 3, 1, 0),  # at each row of the map
+        (Forward(lambda x, a: a(torch.cat(x.mT.chunk(1)).mT), conv(3)), 3, 1, 0),
+        (Forward(lambda x, a: a(x.expand(1, 1, *x.shape[1:])[:, 0]), conv(3)), 3, 1, 0),
+        (
+            Forward(lambda x, a: a(torch.stack([x[:, None]] * 2, -1)[:, 0, ..., 1]), conv(3)),
+            3,
+            1,
+            0,
+        ),
+        (Forward(lambda x, a: a(x.permute(0, 2, 3, 1)), nn.LayerNorm(2)), 1, 1, 0),
     ],
 )
 def test_operations_in_a_forward(model, size, stride, start):
@@ -199,6 +208,13 @@ def test_effective_field_of_logits_counts_all_of_them():
         (lambda: receptive_field.of(Forward(lambda x: x * x.mean((2, 3), True)), M), "'mul'"),
         (lambda: receptive_field.of(Forward(lambda x: x * x[:, :, :1]), M), "'mul'"),
         (lambda: receptive_field.of(nn.GroupNorm(1, 2), M), "'GroupNorm'"),
+        (lambda: receptive_field.of(nn.LayerNorm(M[1:]), M), "'LayerNorm'"),
+        (
+            lambda: receptive_field.of(
+                Forward(lambda x: torch.cat([x.transpose(1, 2)] * 2, 1)), M
+            ),
+            "'cat'",
+        ),
         (lambda: receptive_field.of(Forward(lambda x: x[:, :, 0, 0]), M), "'getitem'"),
         (
             lambda: effective_receptive_field(nn.Threshold(2.0, 0.0), torch.rand(1, 1, 3, 3)),

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dlvlib.models import build
 from dlvlib.models.lenet import LeNet5
+from dlvlib.profile._registry import RULES, free
 from dlvlib.profile.summary import summarize
 
 
@@ -117,7 +118,7 @@ def test_lazy_layers_stay_lazy():
     assert nn.parameter.is_lazy(model[0].weight)
 
 
-N = 4 * 8 * 8
+N, ONES = 4 * 8 * 8, torch.ones(4, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,7 @@ N = 4 * 8 * 8
         (lambda x: x.clone().sub_(x), N, 0),
         (lambda x: torch.add(x, x, alpha=2), 2 * N, 0),
         (lambda x: x * x[:, :, :1, :1], N, 0),
+        (lambda x: x * (ONES + 1), N, 0),  # ONES + 1 is a constant
         (lambda x: x.mean(), N, 0),
         (lambda x: x.mean(axis=(2, 3)), N, 0),
         (lambda x: x.mean(3).mean(2), N + 4 * 8, 0),
@@ -146,6 +148,7 @@ N = 4 * 8 * 8
         (lambda x: F.max_pool2d(x, 3), 0, 4 * 4 * 8),
         (lambda x: F.avg_pool2d(x, 3), 4 * 4 * 9, 0),
         (lambda x: F.instance_norm(x), 5 * N + 2 * 4, 0),
+        (lambda x: F.batch_norm(x, *torch.ones(2, 4), training=True), 5 * N + 2 * 4, 0),
         (lambda x: F.layer_norm(x, (8, 8)), 5 * N + 2 * 4, 0),
         (lambda x: F.dropout2d(x) + F.feature_alpha_dropout(x), N, 0),
         (lambda x: torch.cat(x.chunk(2, 1)[::-1], 1), 0, 0),
@@ -252,6 +255,13 @@ def test_a_model_stays_as_it_is():
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     assert all(p.device.type == "cpu" and p.requires_grad for p in model.parameters())
+
+
+def test_a_rule_that_contradicts_pytorch_is_refused(monkeypatch):
+    monkeypatch.setitem(RULES, "neg", ([], lambda output, input, given: free(input[:, 0], [])))
+    message = r"rule of 'neg' .*: PyTorch gives \(4, 8, 8\), the rule \(8, 8\)"
+    with pytest.raises(ValueError, match=message):
+        summarize(Forward(lambda x: -x), (4, 8, 8))
 
 
 def into_view(images, layer):
