@@ -46,12 +46,6 @@ def check_map(shape: Shape) -> Shape:
     return check_shape(shape)
 
 
-def check_shapes(shapes: Sequence[Shape], least: int) -> list[Shape]:
-    if len(shapes) < least:
-        raise ValueError(f"input_shapes must hold at least {least}, got {list(shapes)}")
-    return [check_shape(shape) for shape in shapes]
-
-
 def pair(name: str, value: Pair, least: int) -> tuple[int, int]:
     both = tuple(value) if isinstance(value, Iterable) else (value, value)
     if len(both) != 2:

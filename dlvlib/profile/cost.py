@@ -7,7 +7,6 @@ power, exp or tanh is 1 FLOP; a comparison is not a FLOP and is counted apart. A
 full where it reaches over the border.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Literal
@@ -15,7 +14,7 @@ from typing import Literal
 from dlvlib._common import check_int
 from dlvlib.profile import _layer
 from dlvlib.profile._layer import LayerCost as LayerCost
-from dlvlib.profile._layer import Pair, check_map, check_shape, check_shapes
+from dlvlib.profile._layer import Pair, check_map, check_shape
 from dlvlib.profile._layer import Shape as Shape
 
 ACTIVATIONS = {  # (FLOPs, comparisons) per value; a smooth function is one evaluation
@@ -180,11 +179,6 @@ def adaptive_max_pool2d(input_shape: Shape, output_size: Pair) -> LayerCost:
     return replace(layer, comparisons=num_taps - prod(layer.output_shape))
 
 
-def global_avg_pool2d(input_shape: Shape) -> LayerCost:
-    """Mean of each channel, which frees what follows from the image size."""
-    return adaptive_avg_pool2d(input_shape, 1)
-
-
 def batch_norm(input_shape: Shape, *, affine: bool = True) -> LayerCost:
     """One product and one sum per value; the parameters are gamma and beta.
 
@@ -244,11 +238,6 @@ def activation(input_shape: Shape, kind: str = "relu") -> LayerCost:
     return LayerCost(shape, flops=flops, comparisons=comparisons)
 
 
-def dropout(input_shape: Shape) -> LayerCost:
-    """Nothing: at inference dropout passes its input on."""
-    return LayerCost(check_shape(input_shape))
-
-
 def softmax(input_shape: Shape, *, log: bool = False) -> LayerCost:
     """Softmax over the K values of a vector, made safe by subtracting the largest: 4K - 1 FLOPs.
 
@@ -261,29 +250,7 @@ def softmax(input_shape: Shape, *, log: bool = False) -> LayerCost:
     return LayerCost(shape, flops=4 * shape[0] - 1 + log, comparisons=shape[0] - 1)
 
 
-def flatten(input_shape: Shape) -> LayerCost:
-    """A vector with the same values, at no cost."""
-    return LayerCost((prod(check_shape(input_shape)),))
-
-
-def add(input_shapes: Sequence[Shape]) -> LayerCost:
-    """Sum of maps of one shape, as at the end of a residual block."""
-    shape, *others = check_shapes(input_shapes, 2)
-    if any(other != shape for other in others):
-        raise ValueError(f"input_shapes of a sum must be equal, got {[shape, *others]}")
-    return LayerCost(shape, flops=len(others) * prod(shape))
-
-
 def elementwise(output_shape: Shape) -> LayerCost:
     """A sum, difference, product or quotient of maps, or of a map and a number: 1 FLOP a value."""
     shape = tuple(check_int("each size in output_shape", size, 1) for size in output_shape)
     return LayerCost(shape, flops=prod(shape))
-
-
-def concatenate(input_shapes: Sequence[Shape]) -> LayerCost:
-    """The channels of all maps in one, as at the end of an Inception block. No arithmetic."""
-    shapes = check_shapes(input_shapes, 1)
-    _, *size = shapes[0]
-    if any(others != size for _, *others in shapes):
-        raise ValueError(f"input_shapes must agree in all but the channels, got {shapes}")
-    return LayerCost((sum(channels for channels, *_ in shapes), *size))
