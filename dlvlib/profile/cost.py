@@ -78,6 +78,7 @@ def conv2d(
     if padding == "same":
         if _layer.pair("stride", stride, 1) != (1, 1):
             raise ValueError(f"stride must be 1 where padding is 'same', got {stride}")
+        _layer.pair("dilation", dilation, 1)
     else:
         padding = 0 if padding == "valid" else padding
         sizes = _layer.slide(sizes, kernel, stride, padding, dilation)

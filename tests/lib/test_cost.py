@@ -173,6 +173,7 @@ def test_half_precision_halves_the_bytes():
         (lambda: cost.conv2d(IMAGE, 8, 3, stride=0), "stride must be an integer >= 1, got 0"),
         (lambda: cost.conv2d(IMAGE, 8, 3, padding=-1), "padding must be an integer >= 0, got -1"),
         (lambda: cost.conv2d(IMAGE, 8, 3, dilation=0), "dilation must be an integer >= 1, got 0"),
+        (lambda: cost.conv2d(IMAGE, 8, 3, padding="same", dilation=0), "dilation must .*, got 0"),
         (lambda: cost.conv2d(IMAGE, 8, 3, groups=0), "groups must be an integer >= 1, got 0"),
         (lambda: cost.conv2d(IMAGE, 2.5, 3), "out_channels must be an integer >= 1, got 2.5"),
         (lambda: cost.conv2d(IMAGE, 8, 3, stride=2, padding="same"), "stride must be 1 .* got 2"),
