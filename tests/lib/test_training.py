@@ -158,6 +158,8 @@ def test_the_history_holds_one_record_per_epoch():
     last = evaluate(model, data, batch_size=7, device="cpu")
     assert seen[-1].val_loss == pytest.approx(last.loss, rel=1e-6)
     assert seen[-1].val_top1 == last.top1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        seen[0].lr = 0.0
     with pytest.raises(ValueError, match=r"column must be one of epoch, lr, .* got 'accuracy'"):
         history.column("accuracy")
 
