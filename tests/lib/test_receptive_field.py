@@ -130,6 +130,7 @@ def test_dilation_leaves_gaps():
         (Forward(lambda x, a: a(x).flatten(1), conv(3, stride=2, padding=1)), 17, 2, -1),
         (Forward(lambda x, a: x + a(x)[:, 0], conv(5, padding=2)), 5, 1, -2),  # (1, H, W) is added
         (Forward(lambda x, a: a(x.mT).mT, conv((3, 5), padding=(1, 2))), 5, 1, -2),
+        (Forward(lambda x, a: a(x[:, 0].mT[:, None]), conv((3, 5), channels=1)), 5, 1, 0),
         (nn.Sequential(conv(3), nn.Linear(14, 5)), 3, 1, 0),  # at each row of the map
         (Forward(lambda x, a: a(torch.cat(x.mT.chunk(1)).mT), conv(3)), 3, 1, 0),
         (Forward(lambda x, a: a(x.expand(1, 1, *x.shape[1:])[:, 0]), conv(3)), 3, 1, 0),

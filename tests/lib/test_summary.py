@@ -55,6 +55,12 @@ def framed(images, layer):
     return layer(frame)
 
 
+def cleared(images):
+    maps = images.clone()
+    maps[:, :, :2] = 0
+    return maps
+
+
 def shifted(images, layer):
     moved = torch.zeros_like(images)
     moved[:, :, 1:] = images[:, :, :-1]
@@ -131,6 +137,7 @@ N, ONES = 4 * 8 * 8, torch.ones(4, 1, 1)
         (lambda x: torch.add(x, x, alpha=2), 2 * N, 0),
         (lambda x: x * x[:, :, :1, :1], N, 0),
         (lambda x: x * (ONES + 1), N, 0),  # ONES + 1 is a constant
+        (cleared, 0, 0),
         (lambda x: x.mean(), N, 0),
         (lambda x: x.mean(axis=(2, 3)), N, 0),
         (lambda x: x.mean(3).mean(2), N + 4 * 8, 0),
