@@ -148,6 +148,15 @@ def test_operations_in_a_forward(model, size, stride, start):
     assert (last.size, last.stride, last.start) == (size, stride, start)
 
 
+def into_zeros(rows, of_image):
+    def forward(images):
+        maps = images.new_zeros(1, 2, 32, 16)
+        maps[:, :, rows] = of_image(images)
+        return maps
+
+    return Forward(forward)
+
+
 def test_height_and_width_are_told_apart():
     model = nn.Conv2d(2, 2, (1, 7), stride=(1, 2), padding=(0, 3))
     assert receptive_field.of(model, (2, 9, 9))[0] == ReceptiveField(1, 1, 0, "Conv2d")
@@ -208,6 +217,8 @@ def test_effective_field_of_logits_counts_all_of_them():
         ),
         (lambda: receptive_field.of(Forward(lambda x: x * x.mean((2, 3), True)), M), "'mul'"),
         (lambda: receptive_field.of(Forward(lambda x: x * x[:, :, :1]), M), "'mul'"),
+        (lambda: receptive_field.of(into_zeros(slice(0, 32, 2), lambda x: x), M), "'setitem'"),
+        (lambda: receptive_field.of(into_zeros(slice(32), lambda x: x[:, :, :1]), M), "'setitem'"),
         (lambda: receptive_field.of(nn.GroupNorm(1, 2), M), "'GroupNorm'"),
         (lambda: receptive_field.of(nn.LayerNorm(M[1:]), M), "'LayerNorm'"),
         (
