@@ -162,6 +162,8 @@ def test_height_and_width_are_told_apart():
     assert receptive_field.of(model, (2, 9, 9))[0] == ReceptiveField(1, 1, 0, "Conv2d")
     wide = receptive_field.of(model, (2, 9, 9), axis="width")
     assert wide == [ReceptiveField(7, 2, -3, "Conv2d")]
+    pooling = nn.AdaptiveAvgPool2d((2, 3))
+    assert receptive_field.of(pooling, (2, 4, 9), axis="width")[0].size == 3
     last = receptive_field.of(model, (2, 9, 13), axis="width")[0]
     assert last.pixels(6, 13) == range(9, 13)
 
