@@ -1,10 +1,14 @@
-"""What several modules need, without torch: one integer check, one atomic write."""
+"""What several modules need, without torch: an integer check, an atomic write, a download."""
 
 import itertools
 import operator
 import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+TIMEOUT_SECONDS = 30  # without an answer; a dead connection would otherwise hang forever
 _counter = itertools.count()
 
 
@@ -53,3 +57,23 @@ def write_atomically(path: str | Path, content: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+@contextmanager
+def downloading() -> Iterator[None]:
+    """Download something with a time limit.
+
+    Raises:
+        ConnectionError: if anything prevents it; the message is one line.
+    """
+    from http.client import HTTPException  # slow to import
+
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT_SECONDS)
+    try:
+        yield
+    except (RuntimeError, OSError, EOFError, HTTPException) as error:
+        reason = str(error).strip() or type(error).__name__
+        raise ConnectionError(reason.splitlines()[-1]) from error
+    finally:
+        socket.setdefaulttimeout(timeout)

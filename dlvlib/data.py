@@ -7,11 +7,9 @@ are imported where they are used: `digits` need not wait for torchvision.
 import hashlib
 import math
 import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from http.client import HTTPException
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dlvlib._common import check_int
+from dlvlib._common import check_int, downloading
 from dlvlib._image_files import CorruptFileError, read_folder, read_image, readable, resize
 from dlvlib._photographs import Photograph, photographs
 
@@ -30,7 +28,6 @@ __all__ += ["describe", "load", "photographs", "read_image", "split"]
 
 _DOWNLOADED = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 NAMES = ("digits", *_DOWNLOADED)
-_TIMEOUT_SECONDS = 30  # without an answer; a dead connection would otherwise hang forever
 _IDX_FILES = {  # MD5 of the unpacked files; torchvision knows those of the archives only
     "mnist": {
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -225,7 +222,14 @@ def _load_downloaded(name: str, root: str | Path | None, download: bool) -> list
         found = f"{name!r} is not complete in {folder} (missing: {', '.join(missing)})"
         if not download:
             raise DownloadError(f"{found} and download=False")
-        reason = _download(kind, root)
+        reason = ""
+        try:
+            with downloading():
+                downloader = object.__new__(kind)  # its __init__ would look for `processed`
+                downloader.root = str(root)
+                downloader.download()
+        except ConnectionError as error:
+            reason = str(error)
         if reason or _check_files(name, folder, md5s):
             raise DownloadError(
                 f"{found} and could not be downloaded ({reason}). Load it once with a network, or "
@@ -284,18 +288,3 @@ def _check_files(name: str, folder: Path, md5s: dict[str, str]) -> list[str]:
             advice = f"delete it and load {name!r} again"
             raise CorruptFileError(f"{path} is truncated or altered: {advice}")
     return missing
-
-
-def _download(kind: Any, root: Path) -> str:
-    """Have torchvision download a set; return what prevented it, "" if nothing did."""
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
-    try:
-        downloader = object.__new__(kind)  # its __init__ would look for a `processed` folder
-        downloader.root = str(root)
-        downloader.download()
-    except (RuntimeError, OSError, EOFError, HTTPException) as error:
-        return (str(error).strip() or type(error).__name__).splitlines()[-1]
-    finally:
-        socket.setdefaulttimeout(timeout)
-    return ""

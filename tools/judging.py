@@ -173,10 +173,10 @@ class Tests:
         around = _statements_around(self.root / file, line)
         here = set(found.get(line) or found.get(around[0][0], []))
         executing = here & known
-        if here and not executing:  # at import: the tests of the function, the class, the file
+        if "" in here:  # at import: also the tests of the function, the class, the file
             spans = [*(range(first, last + 1) for first, last in around), found]
             tests = ({test for n in span for test in found.get(n, [])} & known for span in spans)
-            executing = next(filter(None, tests), set())
+            executing |= next(filter(None, (some - here for some in tests)), set())
         files = {test.partition("::")[0] for test in executing}
         others = {t for t in known if t.partition("::")[0] in files} - executing
         ordered = [t for some in (executing, others) for t in sorted(some, key=self._key)]

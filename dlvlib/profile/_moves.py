@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from dlvlib.profile import cost
-from dlvlib.profile._registry import Effect, Given, Window, free, own_axes, rule, shape_of
+from dlvlib.profile._registry import Effect, Given, Window, free, own_axes, rule
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,24 +19,15 @@ def _unchanged(output: Tensor, input: Tensor, given: Given) -> Effect:
 
 
 @rule("cat concat concatenate", "dim")
-def _cat(output: Tensor, input: list[Tensor], given: Given) -> Effect:
-    axis = range(output.ndim)[given.get("dim", 0)]
-    if axis != 1:
-        return free(output, own_axes(output), {axis: None})
-    return Effect(cost.concatenate([shape_of(tensor) for tensor in input]), own_axes(output))
-
-
-@rule("chunk split", "size dim")
-def _chunk(output: Tensor, input: Tensor, given: Given) -> Effect:
-    """The shape is that of the first part."""
-    return free(output, own_axes(output), {range(input.ndim)[given.get("dim", 0)]: None})
+@rule("chunk split", "size dim")  # the output is the first part
+def _along_an_axis(output: Tensor, input: Any, given: Given) -> Effect:
+    return free(output, own_axes(output), {range(output.ndim)[given.get("dim", 0)]: None})
 
 
 @rule("stack unsqueeze", "dim")
 def _stack(output: Tensor, input: Any, given: Given) -> Effect:
-    axes: list[int | None] = [*range(output.ndim - 1)]
-    axes.insert(range(output.ndim)[given.get("dim", 0)], None)
-    return free(output, axes)
+    new = range(output.ndim)[given.get("dim", 0)]
+    return free(output, (None if a == new else a - (a > new) for a in range(output.ndim)))
 
 
 @rule("permute", "dims")

@@ -7,7 +7,6 @@ power, exp or tanh is 1 FLOP; a comparison is not a FLOP and is counted apart. A
 full where it reaches over the border.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Literal
@@ -15,7 +14,7 @@ from typing import Literal
 from dlvlib._common import check_int
 from dlvlib.profile import _layer
 from dlvlib.profile._layer import LayerCost as LayerCost
-from dlvlib.profile._layer import Pair, check_map, check_shape, check_shapes
+from dlvlib.profile._layer import Pair, check_map, check_shape
 from dlvlib.profile._layer import Shape as Shape
 
 ACTIVATIONS = {  # (FLOPs, comparisons) per value; a smooth function is one evaluation
@@ -45,7 +44,6 @@ def linear(input_shape: Shape, out_features: int, *, bias: bool = True) -> Layer
         params=macs + bias * out_features,
         macs=macs,
         flops=2 * macs + bias * out_features,
-        input_constraint=f"exactly {num_inputs} values: fixes the image size",
     )
 
 
@@ -80,18 +78,17 @@ def conv2d(
     if padding == "same":
         if _layer.pair("stride", stride, 1) != (1, 1):
             raise ValueError(f"stride must be 1 where padding is 'same', got {stride}")
-        size, least = sizes, [1, 1]
+        _layer.pair("dilation", dilation, 1)
     else:
         padding = 0 if padding == "valid" else padding
-        size, least = _layer.slide(sizes, kernel, stride, padding, dilation)
+        sizes = _layer.slide(sizes, kernel, stride, padding, dilation)
     macs_per_value = in_channels // groups * prod(kernel)
-    num_values = out_channels * prod(size)
+    num_values = out_channels * prod(sizes)
     return LayerCost(
-        output_shape=(out_channels, *size),
+        output_shape=(out_channels, *sizes),
         params=out_channels * (macs_per_value + bias),
         macs=num_values * macs_per_value,
         flops=num_values * (2 * macs_per_value + bias),
-        input_constraint=f"{in_channels} channels, at least {least[0]}x{least[1]} pixels",
     )
 
 
@@ -129,7 +126,6 @@ def depthwise_separable(
         params=depthwise.params + pointwise.params,
         macs=depthwise.macs + pointwise.macs,
         flops=depthwise.flops + pointwise.flops,
-        input_constraint=depthwise.input_constraint,
     )
 
 
@@ -184,11 +180,6 @@ def adaptive_max_pool2d(input_shape: Shape, output_size: Pair) -> LayerCost:
     return replace(layer, comparisons=num_taps - prod(layer.output_shape))
 
 
-def global_avg_pool2d(input_shape: Shape) -> LayerCost:
-    """Mean of each channel, which frees what follows from the image size."""
-    return adaptive_avg_pool2d(input_shape, 1)
-
-
 def batch_norm(input_shape: Shape, *, affine: bool = True) -> LayerCost:
     """One product and one sum per value; the parameters are gamma and beta.
 
@@ -199,8 +190,7 @@ def batch_norm(input_shape: Shape, *, affine: bool = True) -> LayerCost:
     (128, 8192)
     """
     shape = check_shape(input_shape)
-    params, constraint = 2 * shape[0] * affine, f"{shape[0]} channels"
-    return LayerCost(shape, params, flops=2 * prod(shape), input_constraint=constraint)
+    return LayerCost(shape, 2 * shape[0] * affine, flops=2 * prod(shape))
 
 
 def group_norm(input_shape: Shape, num_groups: int, *, affine: bool = True) -> LayerCost:
@@ -213,9 +203,8 @@ def group_norm(input_shape: Shape, num_groups: int, *, affine: bool = True) -> L
     num_groups = check_int("num_groups", num_groups, 1)
     if shape[0] % num_groups:
         raise ValueError(f"num_groups must divide the {shape[0]} channels, got {num_groups}")
-    params, constraint = 2 * shape[0] * affine, f"{shape[0]} channels"
     flops = (5 + 2 * affine) * prod(shape) + 2 * num_groups
-    return LayerCost(shape, params, flops=flops, input_constraint=constraint)
+    return LayerCost(shape, 2 * shape[0] * affine, flops=flops)
 
 
 def layer_norm(input_shape: Shape, normalized_shape: Shape, *, affine: bool = True) -> LayerCost:
@@ -227,16 +216,14 @@ def layer_norm(input_shape: Shape, normalized_shape: Shape, *, affine: bool = Tr
     shape, last = check_shape(input_shape), check_shape(normalized_shape)
     if shape[-len(last) :] != last:
         raise ValueError(f"normalized_shape must end the input shape {shape}, got {last}")
-    params, constraint = 2 * prod(last) * affine, f"ends in {last}"
     flops = (5 + 2 * affine) * prod(shape) + 2 * (prod(shape) // prod(last))
-    return LayerCost(shape, params, flops=flops, input_constraint=constraint)
+    return LayerCost(shape, 2 * prod(last) * affine, flops=flops)
 
 
 def local_response_norm(input_shape: Shape, size: int) -> LayerCost:
     """Per value a sum of `size` squares, and 4 more: scale, shift, power and quotient."""
     shape = check_map(input_shape)
-    flops = prod(shape) * (2 * check_int("size", size, 1) + 4)
-    return LayerCost(shape, flops=flops, input_constraint="a (C, H, W) map")
+    return LayerCost(shape, flops=prod(shape) * (2 * check_int("size", size, 1) + 4))
 
 
 def activation(input_shape: Shape, kind: str = "relu") -> LayerCost:
@@ -252,11 +239,6 @@ def activation(input_shape: Shape, kind: str = "relu") -> LayerCost:
     return LayerCost(shape, flops=flops, comparisons=comparisons)
 
 
-def dropout(input_shape: Shape) -> LayerCost:
-    """Nothing: at inference dropout passes its input on."""
-    return LayerCost(check_shape(input_shape))
-
-
 def softmax(input_shape: Shape, *, log: bool = False) -> LayerCost:
     """Softmax over the K values of a vector, made safe by subtracting the largest: 4K - 1 FLOPs.
 
@@ -269,30 +251,7 @@ def softmax(input_shape: Shape, *, log: bool = False) -> LayerCost:
     return LayerCost(shape, flops=4 * shape[0] - 1 + log, comparisons=shape[0] - 1)
 
 
-def flatten(input_shape: Shape) -> LayerCost:
-    """A vector with the same values, at no cost."""
-    return LayerCost((prod(check_shape(input_shape)),))
-
-
-def add(input_shapes: Sequence[Shape]) -> LayerCost:
-    """Sum of maps of one shape, as at the end of a residual block."""
-    shapes = check_shapes(input_shapes, 2)
-    if len(set(shapes)) > 1:
-        raise ValueError(f"input_shapes of a sum must be equal, got {shapes}")
-    flops = (len(shapes) - 1) * prod(shapes[0])
-    return LayerCost(shapes[0], flops=flops, input_constraint="equal shapes")
-
-
 def elementwise(output_shape: Shape) -> LayerCost:
     """A sum, difference, product or quotient of maps, or of a map and a number: 1 FLOP a value."""
     shape = tuple(check_int("each size in output_shape", size, 1) for size in output_shape)
     return LayerCost(shape, flops=prod(shape))
-
-
-def concatenate(input_shapes: Sequence[Shape]) -> LayerCost:
-    """The channels of all maps in one, as at the end of an Inception block. No arithmetic."""
-    shapes = check_shapes(input_shapes, 1)
-    if len({shape[1:] for shape in shapes}) > 1:
-        raise ValueError(f"input_shapes must agree in all but the channels, got {shapes}")
-    channels = sum(shape[0] for shape in shapes)
-    return LayerCost((channels, *shapes[0][1:]), input_constraint="equal height and width")

@@ -41,9 +41,7 @@ class ReceptiveField:
     )
     _lengths: tuple[int, int] | None = field(default=None, repr=False, compare=False)
 
-    def after(
-        self, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
-    ) -> ReceptiveField:
+    def after(self, kernel: int, stride: int, padding: int, dilation: int) -> ReceptiveField:
         """The field once a window slides over the layer that has this one.
 
         Two neighbours in the window lie `dilation` values apart, and these see pixels
@@ -251,23 +249,17 @@ def _advance(step: Step, trails: list[_Trail | None], image_size: int) -> _Trail
         effect = effect_of(step)
     except ValueError:
         return None
-    output = step.outputs[0]
     sources: list[tuple[ReceptiveField, Window]] = []
     axes: set[int | None] = set()
-    unchanged = True
     for tensor, trail in zip(step.inputs, trails, strict=True):
         window, axis = _look(step, effect, tensor, trail.axis) if trail else (None, None)
         if trail is None or window is None:
             return None
         sources.append((trail.field, window))
         axes.add(axis)
-        unchanged &= trail.field is sources[0][0] and window == Window()
-        unchanged &= _extent(tensor, trail.axis) == _extent(output, axis)
     if len(axes) > 1:
         return None
     (axis,) = axes
-    if unchanged:
-        return _Trail(sources[0][0], axis)
     fields = [field.after(*window) for field, window in sources]
     if axis is not None and len({field.stride for field in fields}) > 1:
         return None
@@ -276,7 +268,7 @@ def _advance(step: Step, trails: list[_Trail | None], image_size: int) -> _Trail
     stride = max(field.stride for field in fields)
     if axis is None:
         sources = [(field, window._replace(stride=0)) for field, window in sources]
-    lengths = (image_size, _extent(output, axis) or 1)
+    lengths = (image_size, 1 if axis is None else step.outputs[0].shape[axis])
     return _Trail(ReceptiveField(size, stride, start, "", tuple(sources), lengths), axis)
 
 
@@ -294,7 +286,3 @@ def _look(
     followed_by = effect.axes.index(axis)
     spread = length == 1 != output.shape[followed_by]  # one value over the whole axis
     return effect.windows.get(axis, None if spread else Window()), followed_by
-
-
-def _extent(tensor: Tensor, axis: int | None) -> int | None:
-    return None if axis is None else tensor.shape[axis]

@@ -153,9 +153,8 @@ def _activation(output: Tensor, input: Tensor, given: Given) -> Effect:
 
 @rule("batch_norm instance_norm", "running_mean running_var weight bias training")
 def _batch_norm(output: Tensor, input: Tensor, given: Given) -> Effect:
-    of_image = given.get("training") or given.get("use_input_stats")
     affine = given.get("weight") is not None
-    if of_image or given.get("running_mean") is None:  # the statistics of each channel
+    if given.get("training") or given.get("use_input_stats"):  # the statistics of each channel
         layer = cost.group_norm(shape_of(input), input.shape[1], affine=affine)
         return Effect(layer, own_axes(input), dict.fromkeys(range(2, input.ndim)))
     return Effect(cost.batch_norm(shape_of(input), affine=affine), own_axes(input))

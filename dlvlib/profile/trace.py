@@ -25,7 +25,7 @@ WRAPPERS = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedData
 INSIDE_PYTORCH = ("torch._meta_registrations", "torch._refs", "torch._decomp", "torch._prims")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Step:
     """One operation of a forward pass, on tensors that have shapes but no values.
 
@@ -213,7 +213,7 @@ class _Recorder(TorchFunctionMode):
         known = self.known.get(id(tensor))
         if known is None:
             how = "made by TorchScript or custom code"
-        elif not is_lazy(tensor) and self.written.get(_storage(tensor), -1) > known.time:
+        elif not is_lazy(tensor) and self.written.get(_storage(tensor), 0) > known.time:
             how = "changed through a view of it"
         else:
             return known

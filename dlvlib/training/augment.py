@@ -64,13 +64,13 @@ class Batches:
         """
         index = self.order[rows]
         if self.draws is None:
-            images = self.images[index]
+            images = self.images.index_select(0, index)  # on a CPU, 20 times as fast as [index]
         else:
             images = gather(self.images, index, self.draws[:, rows], self.config)
         images = scale_pixels(images).to(self.dtype)
         if self.config.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        return images, self.targets[index]
+        return images, self.targets.index_select(0, index)
 
 
 def draw(count: int, size: tuple[int, int], config: TrainConfig, seed: int) -> Tensor:

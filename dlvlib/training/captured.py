@@ -87,11 +87,11 @@ def prepare(
     config, processes = state.config, state.processes
     if not state.gpus or not config.graph or config.compile == "reduce-overhead":
         return None
-    if config.accumulate == processes.world == 1:
-        return StepGraph(train_step, state, forward, batches)
-    if processes.rank == 0:
-        warn(f"accumulate is {config.accumulate}, the number of processes {processes.world}")
-    return None
+    if config.accumulate > 1 or processes.world > 1:
+        if processes.rank == 0:
+            warn(f"accumulate is {config.accumulate}, the number of processes {processes.world}")
+        return None
+    return StepGraph(train_step, state, forward, batches)
 
 
 @contextmanager

@@ -61,7 +61,6 @@ class TrainState:
         self.epoch = 1
         self.step = 0
         self.seconds = 0.0  # spent on the epoch under way before an interruption
-        self.start_clock()
         self.best: dict[str, Tensor] | None = None
         self.random: list[Tensor] | None = None  # generator states to resume from
 
@@ -241,19 +240,17 @@ def digest(value: object) -> str:
 def _identity(state: TrainState, train: Dataset, val: Dataset | None) -> dict[str, Any]:
     """Return what must not change between the parts of a run."""
     modules = re.sub(r" at 0x[0-9a-f]+", "", str(state.model))  # without addresses
+    tensors = state.model.state_dict().items()
     return {
         "config": {name: x for name, x in asdict(state.config).items() if name not in FREE},
-        "model": _shapes(state.model.state_dict()) | {"modules": modules},
+        "model": {name: f"{t.dtype} {tuple(t.shape)}" for name, t in tensors}
+        | {"modules": modules},
         "train": digest([train.images, train.targets]),
         "val": None if val is None else digest([val.images, val.targets]),
         "processes": state.processes.world,
         "device": state.sums.device.type,
         "precision": state.precision,
     }
-
-
-def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    return {name: f"{t.dtype} {tuple(t.shape)}" for name, t in tensors.items()}
 
 
 def _difference(saved: dict[str, Any], wanted: dict[str, Any]) -> str | None:

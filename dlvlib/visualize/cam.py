@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from dlvlib.runtime import mode, scale_pixels
-from dlvlib.visualize.common import chosen_logits
+from dlvlib.visualize.common import chosen_logits, watched
 
 
 @torch.no_grad()
@@ -71,21 +71,14 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, *, layer: str) -
     Source: Selvaraju et al. (2017), "Grad-CAM: visual explanations from deep networks via
     gradient-based localization", equations 1 and 2, https://doi.org/10.1109/ICCV.2017.74
     """
-    modules = dict(model.named_modules())
-    if layer not in modules:
-        raise ValueError(f"layer must be one of {', '.join(filter(None, modules))}, got {layer!r}")
     seen: list[Tensor] = []
 
     def watch(_module: nn.Module, _inputs: object, maps: Tensor) -> Tensor:
         seen.append(maps if maps.requires_grad else maps.requires_grad_(True))
         return maps.clone()  # a ReLU that follows may work in place
 
-    handle = modules[layer].register_forward_hook(watch)
-    try:
-        with mode(model, training=False), torch.enable_grad():
-            logits = model(scale_pixels(images))
-    finally:
-        handle.remove()
+    with watched(model, layer, watch), torch.enable_grad():
+        logits = model(scale_pixels(images))
     if len(seen) != 1 or seen[0].ndim != 4:
         found = [tuple(maps.shape) for maps in seen]
         raise ValueError(f"layer {layer!r} must output (B, C', H', W') maps once, got {found}")

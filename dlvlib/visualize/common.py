@@ -1,11 +1,14 @@
 """What the pictures share: the control with random weights, the strongest activation, targets."""
 
 import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from dlvlib._common import check_int
+from dlvlib.runtime import mode
 
 
 @torch.no_grad()
@@ -28,6 +31,24 @@ def randomize(model: nn.Module, *, seed: int) -> nn.Module:
         center = parameter.mean() if parameter.ndim < 2 else 0.0
         parameter.copy_(center + parameter.std(correction=0) * noise)
     return model
+
+
+@contextmanager
+def watched(model: nn.Module, layer: str, hook: Callable[..., Tensor | None]) -> Iterator[None]:
+    """Put the model in eval mode, and call a forward hook on the layer of this name.
+
+    Raises:
+        ValueError: if there is no such layer.
+    """
+    modules = dict(model.named_modules())
+    if layer not in modules:
+        raise ValueError(f"layer must be one of {', '.join(filter(None, modules))}, got {layer!r}")
+    handle = modules[layer].register_forward_hook(hook)
+    try:
+        with mode(model, training=False):
+            yield
+    finally:
+        handle.remove()
 
 
 def strongest(maps: Tensor, unit: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlvlib._common import check_int
-from dlvlib.runtime import mode, scale_pixels
-from dlvlib.visualize.common import strongest
+from dlvlib.runtime import scale_pixels
+from dlvlib.visualize.common import strongest, watched
 
 
 class Field(Protocol):
@@ -64,9 +64,6 @@ def top_patches(
         ValueError: if there is no such layer or unit, its output is not a map, or a number is out
             of range.
     """
-    modules = dict(model.named_modules())
-    if layer not in modules:
-        raise ValueError(f"layer must be one of {', '.join(filter(None, modules))}, got {layer!r}")
     count = check_int("count", count, 1, len(images))
     batch_size = check_int("batch_size", batch_size, 1)
     seen: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -74,13 +71,9 @@ def top_patches(
     def watch(_module: nn.Module, _inputs: object, maps: Tensor) -> None:
         seen.append(strongest(maps, unit))  # at once: a ReLU that follows may work in place
 
-    handle = modules[layer].register_forward_hook(watch)
-    try:
-        with mode(model, training=False):
-            for first in range(0, len(images), batch_size):
-                model(scale_pixels(images[first : first + batch_size]))
-    finally:
-        handle.remove()
+    with watched(model, layer, watch):
+        for first in range(0, len(images), batch_size):
+            model(scale_pixels(images[first : first + batch_size]))
     values, rows, columns = (torch.cat(parts) for parts in zip(*seen, strict=True))  # (B,) each
     if len(values) != len(images):
         raise ValueError(f"layer {layer!r} must run once for each image, got {len(values)} runs")

@@ -19,10 +19,10 @@ ROOT = Path(__file__).parents[2]
 FILES = {
     "pyproject.toml": "[tool.pytest.ini_options]\nfilterwarnings = ['error']\n",
     "dlvlib/__init__.py": "",
-    "dlvlib/strong.py": '''def area(width, height):
-    """Return the area.
+    "dlvlib/strong.py": '''def area(width, height=5):
+    """Return the area; a line that a process runs when it starts meets other tests too.
 
-    >>> area(2, 5)
+    >>> area(2)
     10
     """
     return width * height
@@ -42,7 +42,7 @@ def double(x):
 def unused(x):
     return x + 1
 """,
-    "dlvlib/__main__.py": "print(6 * 7)\n",
+    "dlvlib/__main__.py": "import dlvlib.strong\nprint(6 * 7)\n",
     "tests/test_strong.py": """from dlvlib.strong import wait
 
 def test_wait():

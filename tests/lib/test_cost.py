@@ -1,5 +1,3 @@
-import dataclasses
-
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -49,7 +47,7 @@ def test_convolutions_agree_with_pytorch(
     assert found.params == sum(p.numel() for p in layer.parameters())
     assert 2 * found.macs == counter.get_total_flops()
     assert found.flops - 2 * found.macs == bias * output.numel()
-    assert found.output_bytes == output.numel() * 4
+    assert (found.output_bytes, found.param_bytes) == (output.numel() * 4, found.params * 4)
 
 
 @given(
@@ -102,7 +100,6 @@ def test_a_depthwise_separable_convolution_is_the_sum_of_its_parts():
         layer((8, 9, 9), 16, 3, bias=False) for layer in (cost.conv2d, cost.depthwise_separable)
     )
     assert split.params / full.params == pytest.approx(1 / 16 + 1 / 3**2)
-    assert found.input_constraint == "8 channels, at least 1x1 pixels"
 
 
 MAP = (4, 3, 5)  # 60 values
@@ -112,24 +109,21 @@ MAP = (4, 3, 5)  # 60 values
     ("call", "output_shape", "params", "flops", "comparisons"),
     [
         (lambda: cost.avg_pool2d(MAP, 3), (4, 1, 1), 0, 36, 0),
-        (lambda: cost.global_avg_pool2d(MAP), (4, 1, 1), 0, 60, 0),
         (lambda: cost.batch_norm(MAP), MAP, 8, 120, 0),
         (lambda: cost.batch_norm(MAP, affine=False), MAP, 0, 120, 0),
         (lambda: cost.local_response_norm(MAP, 5), MAP, 0, 60 * 14, 0),
         (lambda: cost.activation(MAP), MAP, 0, 0, 60),
+        (lambda: cost.activation(MAP, "relu6"), MAP, 0, 0, 120),
         (lambda: cost.activation(MAP, "leaky_relu"), MAP, 0, 60, 60),
         (lambda: cost.activation(MAP, "tanh"), MAP, 0, 60, 0),
+        (lambda: cost.activation(MAP, "hardsigmoid"), MAP, 0, 120, 120),
         (lambda: cost.activation(MAP, "hardswish"), MAP, 0, 180, 120),
         (lambda: cost.group_norm(MAP, 2), MAP, 8, 60 * 7 + 2 * 2, 0),
         (lambda: cost.group_norm(MAP, 4, affine=False), MAP, 0, 60 * 5 + 2 * 4, 0),
         (lambda: cost.layer_norm(MAP, (3, 5)), MAP, 30, 60 * 7 + 2 * 4, 0),
-        (lambda: cost.dropout(MAP), MAP, 0, 0, 0),
         (lambda: cost.softmax((10,)), (10,), 0, 39, 9),
         (lambda: cost.softmax((10,), log=True), (10,), 0, 40, 9),
         (lambda: cost.elementwise(MAP), MAP, 0, 60, 0),
-        (lambda: cost.flatten(MAP), (60,), 0, 0, 0),
-        (lambda: cost.add([MAP, MAP, MAP]), MAP, 0, 120, 0),
-        (lambda: cost.concatenate([MAP, (2, 3, 5)]), (6, 3, 5), 0, 0, 0),
     ],
 )
 def test_layers_without_dot_products(call, output_shape, params, flops, comparisons):
@@ -137,16 +131,6 @@ def test_layers_without_dot_products(call, output_shape, params, flops, comparis
     assert layer.output_shape == output_shape
     assert (layer.params, layer.macs) == (params, 0)
     assert (layer.flops, layer.comparisons) == (flops, comparisons)
-
-
-def test_only_a_dense_layer_fixes_the_image_size():
-    assert cost.linear((16, 5, 5), 120).input_constraint == (
-        "exactly 400 values: fixes the image size"
-    )
-    conv = cost.conv2d((3, 40, 40), 8, 3, padding=(0, 1), dilation=(1, 4))
-    assert conv.input_constraint == "3 channels, at least 3x7 pixels"
-    assert cost.max_pool2d((3, 9, 9), 3).input_constraint == "at least 3x3 pixels"
-    assert cost.activation(MAP).input_constraint == "any shape"
 
 
 def test_numpy_s_integers_count():
@@ -161,15 +145,6 @@ def test_the_padding_same_keeps_height_and_width(kernel):
     assert found.output_shape == (8, 3, 4)
     assert found.macs == 12 * 8 * 3 * kernel[0] * kernel[1]
     assert cost.conv2d((3, 9, 9), 8, 2, padding="valid") == cost.conv2d((3, 9, 9), 8, 2)
-
-
-def test_half_precision_halves_the_bytes():
-    full = cost.conv2d(IMAGE, 256, 3)
-    half = dataclasses.replace(full, bytes_per_value=2)
-    assert (full.param_bytes, half.param_bytes) == (2_560 * 4, 2_560 * 2)
-    assert half.output_bytes == 692_224 // 2
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        full.params = 0
 
 
 @pytest.mark.parametrize(
@@ -187,11 +162,13 @@ def test_half_precision_halves_the_bytes():
         (lambda: cost.conv2d(IMAGE, 8, 3, stride=0), "stride must be an integer >= 1, got 0"),
         (lambda: cost.conv2d(IMAGE, 8, 3, padding=-1), "padding must be an integer >= 0, got -1"),
         (lambda: cost.conv2d(IMAGE, 8, 3, dilation=0), "dilation must be an integer >= 1, got 0"),
+        (lambda: cost.conv2d(IMAGE, 8, 3, padding="same", dilation=0), "dilation must .*, got 0"),
         (lambda: cost.conv2d(IMAGE, 8, 3, groups=0), "groups must be an integer >= 1, got 0"),
         (lambda: cost.conv2d(IMAGE, 2.5, 3), "out_channels must be an integer >= 1, got 2.5"),
         (lambda: cost.conv2d(IMAGE, 8, 3, stride=2, padding="same"), "stride must be 1 .* got 2"),
         (lambda: cost.conv2d(IMAGE, 8, 3, padding="full"), "padding must be .*'full'"),
         (lambda: cost.group_norm(MAP, 3), "divide the 4 channels, got 3"),
+        (lambda: cost.group_norm(MAP, 0), "num_groups must be an integer >= 1, got 0"),
         (lambda: cost.layer_norm(MAP, (4,)), r"end the input shape \(4, 3, 5\), got \(4,\)"),
         (lambda: cost.linear((), 8), r"at least one axis, got \(\)"),
         (lambda: cost.linear((3,), True), "out_features must be an integer >= 1, got True"),
@@ -201,10 +178,6 @@ def test_half_precision_halves_the_bytes():
         (lambda: cost.local_response_norm(IMAGE, 0), "size must be an integer >= 1, got 0"),
         (lambda: cost.activation(IMAGE, "step"), "one of relu, relu6, .* got 'step'"),
         (lambda: cost.softmax(IMAGE), r"must be \(K,\), got \(1, 28, 28\)"),
-        (lambda: cost.add([MAP]), "hold at least 2, got"),
-        (lambda: cost.add([MAP, (4, 3, 4)]), r"must be equal, got \[\(4, 3, 5\), \(4, 3, 4\)\]"),
-        (lambda: cost.concatenate([]), r"hold at least 1, got \[\]"),
-        (lambda: cost.concatenate([MAP, (4, 3, 4)]), "agree in all but the channels, got"),
     ],
 )
 def test_bad_input_names_the_rule_and_the_value(call, message):

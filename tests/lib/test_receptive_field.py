@@ -130,7 +130,17 @@ def test_dilation_leaves_gaps():
         (Forward(lambda x, a: a(x).flatten(1), conv(3, stride=2, padding=1)), 17, 2, -1),
         (Forward(lambda x, a: x + a(x)[:, 0], conv(5, padding=2)), 5, 1, -2),  # (1, H, W) is added
         (Forward(lambda x, a: a(x.mT).mT, conv((3, 5), padding=(1, 2))), 5, 1, -2),
+        (Forward(lambda x, a: a(x[:, 0].mT[:, None]), conv((3, 5), channels=1)), 5, 1, 0),
         (nn.Sequential(conv(3), nn.Linear(14, 5)), 3, 1, 0),  # at each row of the map
+        (Forward(lambda x, a: a(torch.cat(x.mT.chunk(1)).mT), conv(3)), 3, 1, 0),
+        (Forward(lambda x, a: a(x.expand(1, 1, *x.shape[1:])[:, 0]), conv(3)), 3, 1, 0),
+        (
+            Forward(lambda x, a: a(torch.stack([x[:, None]] * 2, -1)[:, 0, ..., 1]), conv(3)),
+            3,
+            1,
+            0,
+        ),
+        (Forward(lambda x, a: a(x.permute(0, 2, 3, 1)), nn.LayerNorm(2)), 1, 1, 0),
     ],
 )
 def test_operations_in_a_forward(model, size, stride, start):
@@ -138,11 +148,22 @@ def test_operations_in_a_forward(model, size, stride, start):
     assert (last.size, last.stride, last.start) == (size, stride, start)
 
 
+def into_zeros(rows, of_image):
+    def forward(images):
+        maps = images.new_zeros(1, 2, 32, 16)
+        maps[:, :, rows] = of_image(images)
+        return maps
+
+    return Forward(forward)
+
+
 def test_height_and_width_are_told_apart():
     model = nn.Conv2d(2, 2, (1, 7), stride=(1, 2), padding=(0, 3))
     assert receptive_field.of(model, (2, 9, 9))[0] == ReceptiveField(1, 1, 0, "Conv2d")
     wide = receptive_field.of(model, (2, 9, 9), axis="width")
     assert wide == [ReceptiveField(7, 2, -3, "Conv2d")]
+    pooling = nn.AdaptiveAvgPool2d((2, 3))
+    assert receptive_field.of(pooling, (2, 4, 9), axis="width")[0].size == 3
     last = receptive_field.of(model, (2, 9, 13), axis="width")[0]
     assert last.pixels(6, 13) == range(9, 13)
 
@@ -198,7 +219,16 @@ def test_effective_field_of_logits_counts_all_of_them():
         ),
         (lambda: receptive_field.of(Forward(lambda x: x * x.mean((2, 3), True)), M), "'mul'"),
         (lambda: receptive_field.of(Forward(lambda x: x * x[:, :, :1]), M), "'mul'"),
+        (lambda: receptive_field.of(into_zeros(slice(0, 32, 2), lambda x: x), M), "'setitem'"),
+        (lambda: receptive_field.of(into_zeros(slice(32), lambda x: x[:, :, :1]), M), "'setitem'"),
         (lambda: receptive_field.of(nn.GroupNorm(1, 2), M), "'GroupNorm'"),
+        (lambda: receptive_field.of(nn.LayerNorm(M[1:]), M), "'LayerNorm'"),
+        (
+            lambda: receptive_field.of(
+                Forward(lambda x: torch.cat([x.transpose(1, 2)] * 2, 1)), M
+            ),
+            "'cat'",
+        ),
         (lambda: receptive_field.of(Forward(lambda x: x[:, :, 0, 0]), M), "'getitem'"),
         (
             lambda: effective_receptive_field(nn.Threshold(2.0, 0.0), torch.rand(1, 1, 3, 3)),

@@ -11,20 +11,20 @@ from torch import nn
 from dlvlib.profile import receptive_field
 
 
-def rows_seen(model, height, width):
-    """For each row of the output, the rows of the image that it depends on.
+def lines_seen(model, height, width, axis=2):
+    """For each row (axis 2) or column (3) of the output, those of the image that it depends on.
 
-    Each image of the batch has one row of ones. All weights are positive, so that every path
-    counts, through maxima as well: an output is positive where, and only where, it sees the row.
+    Each image of the batch has one line of ones. All weights are positive, so that every path
+    counts, through maxima as well: an output is positive where, and only where, it sees the line.
     """
     channels = next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), 1)
     for parameter in model.parameters():
         nn.init.constant_(parameter, parameter.ndim > 1 and 1 / parameter.numel())
-    rows = torch.eye(height, dtype=torch.double)[:, None, :, None]
-    rows = rows.expand(height, channels, height, width).clone()
+    lines = torch.eye((height, width)[axis - 2], dtype=torch.double)[:, None, :, None]
+    lines = lines.transpose(2, axis).expand(-1, channels, height, width).clone()
     with torch.no_grad():
-        lit = model.double().eval()(rows).amax((1, 3)) > 0  # (row of the image, row of the output)
-    return [row.nonzero().flatten().tolist() for row in lit.T]
+        lit = model.double().eval()(lines).amax((1, 5 - axis)) > 0  # (line of image, of output)
+    return [line.nonzero().flatten().tolist() for line in lit.T]
 
 
 def not_empty(maps):
@@ -85,18 +85,19 @@ def test_pixels_are_those_that_reach_each_output():
         model = nn.Sequential(*[random_layer(draw) for _ in range(draw.randint(1, 4))])
         height, width = draw.randint(9, 24), draw.randint(9, 24)
         try:
-            expected = rows_seen(model, height, width)
+            expected = [lines_seen(model, height, width, axis) for axis in (2, 3)]
         except (RuntimeError, IndexError):
             continue  # a window does not fit
-        if not any(expected):
+        if not any(expected[0]):
             continue  # the width of the output lies in padding: nothing reaches it
         networks += 1
-        field = receptive_field.of(model, (1, height, width))[-1]
-        pixels = [list(field.pixels(i, height)) for i in range(len(expected))]
-        assert pixels == expected, f"network {networks}: {model}"
-        for i, rows in enumerate(expected):  # the plain numbers hold them all
-            first = field.start + i * field.stride
-            assert set(rows) <= set(range(first, first + field.size))
+        for axis, size, lines in zip(("height", "width"), (height, width), expected, strict=True):
+            field = receptive_field.of(model, (1, height, width), axis=axis)[-1]
+            pixels = [list(field.pixels(i, size)) for i in range(len(lines))]
+            assert pixels == lines, f"network {networks}, {axis}: {model}"
+            for i, line in enumerate(lines):  # the plain numbers hold them all
+                first = field.start + i * field.stride
+                assert set(line) <= set(range(first, first + field.size))
 
 
 def one_channel(model):
@@ -121,5 +122,5 @@ def test_the_course_s_networks_see_what_reaches_them(name):
     height = 2 * width + 3
     channels = next(model.parameters()).shape[1]
     field = receptive_field.of(model.features, (channels, height, width))[-1]
-    expected = rows_seen(one_channel(model.features).to_empty(device="cpu"), height, width)
+    expected = lines_seen(one_channel(model.features).to_empty(device="cpu"), height, width)
     assert [list(field.pixels(i, height)) for i in range(len(expected))] == expected

@@ -4,8 +4,9 @@ What a GPU does with it is in test_training_gpu.py.
 """
 
 import gc
+import warnings
 import weakref
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -182,6 +183,44 @@ def test_what_cannot_be_one_graph_is_trained_step_by_step(options, world, messag
     state = SimpleNamespace(config=config(**options), processes=processes, gpus=GPUS)
     with pytest.warns(RuntimeWarning, match=message) if message else nullcontext():
         assert captured.prepare(loop.train_step, state, None, None) is None
+
+
+def test_waits_of_a_step_are_counted_and_the_mode_of_torch_is_restored(monkeypatch):
+    modes, prefix = ["mode of the user"], "called a synchronizing CUDA operation"
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: modes[-1])
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
+
+    def step():
+        for message in (prefix, "of another kind", prefix):
+            warnings.warn(message, stacklevel=1)
+
+    assert captured.count_waits(step) == 2
+    with pytest.raises(ZeroDivisionError):
+        captured.count_waits(lambda: 1 / 0)
+    assert modes == ["mode of the user", "warn"] * 2 + ["mode of the user"]
+
+
+def test_the_side_stream_and_the_current_one_wait_for_each_other(monkeypatch):
+    events = []
+
+    class Stream(str):
+        def wait_stream(self, other):
+            events.append(f"{self} waits for {other}")
+
+    @contextmanager
+    def working_on(stream):
+        events.append(f"work on {stream}")
+        yield
+
+    monkeypatch.setattr(captured, "_side_stream", lambda device: Stream("side"))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream("current"))
+    monkeypatch.setattr(torch.cuda, "stream", working_on)
+    with pytest.raises(KeyboardInterrupt), captured.on_side_stream(torch.device("cpu")):
+        events.append("a step")
+        raise KeyboardInterrupt
+    assert events == [
+        *("side waits for current", "work on side", "a step", "current waits for side")
+    ]
 
 
 def test_a_failed_recording_is_explained_and_leaves_the_optimizer_as_it_was(monkeypatch):

@@ -1,6 +1,8 @@
 """`python -m dlvlib train`: its recipes, its output, and its errors of one line."""
 
 import json
+import re
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from training_helpers import one_thread  # noqa: F401
 import dlvlib.training.__main__ as command
 from dlvlib import data, models
 from dlvlib.training import OutOfMemoryError
+from dlvlib.training.distributed import Processes
 
 SHORT = {"num_epochs": 1, "batch_size": 100, "lr": 0.05, "device": "cpu"}
 
@@ -29,7 +32,8 @@ def test_a_newcomer_gets_a_good_network_without_asking(tmp_path, capsys):
     found, printed = json.loads(output.read_text()), capsys.readouterr().out
     assert found["test"]["top1"] >= 0.95
     assert printed.startswith("lenet5 on 1437 images (1, 32, 32) of digits\nrecipe: num_epochs ")
-    assert "epoch 1: train loss" in printed and "test: loss" in printed
+    assert re.search(r"\nepoch 1: train loss .*; val loss .*, top-1 .* s\)\n", printed)
+    assert "\ntest: loss " in printed
     assert found["config"]["lr"] == 0.02 and len(found["history"]) == found["config"]["num_epochs"]
 
 
@@ -99,6 +103,17 @@ def test_what_ends_a_run_is_one_line(tmp_path, monkeypatch, capsys, error, statu
     assert run(tmp_path, "--checkpoint", "run.pt") == status
     printed = capsys.readouterr().err
     assert message in printed and printed.count("\n") == 1
+
+
+def test_processes_that_end_with_other_weights_are_an_error(tmp_path, monkeypatch, capsys):
+    class Two(Processes):
+        def gather(self, value):
+            return [value, "another digest"]
+
+    monkeypatch.setattr(command, "joined", lambda device: nullcontext(Two()))
+    monkeypatch.setattr(command, "fit", lambda *arguments, **options: None)
+    assert run(tmp_path, model="plain20") == 2
+    assert "processes must end with the same weights, got [" in capsys.readouterr().err
 
 
 def test_googlenet_gets_its_auxiliary_heads(tmp_path, monkeypatch):

@@ -53,6 +53,25 @@ def test_an_invalid_field_is_refused_with_its_rule_and_value(field, rule, values
             TrainConfig(**{field: value})
 
 
+def test_the_defaults_never_change():
+    """Recorded runs are repeated from the fields that they set; the others are these."""
+    assert dataclasses.asdict(TrainConfig()) == {
+        **{"num_epochs": 10, "batch_size": 100, "lr": 0.01, "momentum": 0.0, "nesterov": False},
+        **{"weight_decay": 0.0, "decay_all": True, "optimizer": "sgd", "schedule": "constant"},
+        **{"milestones": (0.5, 0.75), "peak": 0.3, "warmup_steps": 0, "label_smoothing": 0.0},
+        **{"aux_weight": 0.0, "crop_padding": 0, "flip": False, "cutout": 0, "patience": 0},
+        **{"monitor": "val_loss", "keep": "last", "accumulate": 1, "precision": "auto"},
+        **{"channels_last": False, "compile": "none", "graph": True, "seed": 0},
+        **{"device": "auto", "progress": True},
+    }
+    with pytest.raises(TypeError, match="positional"):
+        TrainConfig(10)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainConfig().lr = 0.1
+    limits = {"num_epochs": 1, "batch_size": 1, "patience": 0, "seed": 2**32 - 1, "momentum": 0}
+    assert vars(TrainConfig(**limits)).items() >= limits.items()  # the ends of the ranges
+
+
 def test_every_field_has_a_rule():
     for field in dataclasses.fields(TrainConfig):
         with pytest.raises(ValueError, match=f"^{field.name} must be"):

@@ -1,5 +1,6 @@
 """Measuring, and what is refused before anything is learned; the images stay as they are."""
 
+import dataclasses
 import math
 from types import SimpleNamespace
 
@@ -31,6 +32,8 @@ def test_evaluate_agrees_with_the_metrics():
     assert result.loss == cross_entropy(result.logits, data.targets)
     assert result.top1 == top_k_accuracy(result.logits, data.targets)
     assert (result.predictions == data.targets).double().mean().item() == result.top1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.top1 = 1.0
 
 
 def test_every_module_gets_its_own_mode_back():
@@ -116,6 +119,9 @@ def test_bad_data_is_refused_before_anything_is_learned(case):
         assert caught.match(rf"{name}\.(images|targets)")
     with pytest.raises(error, match=message):
         evaluate(model, bad, device="cpu")
+    if targets is TARGETS and len(targets) == len(images):
+        with pytest.raises((error, RuntimeError)):
+            predict(model, images)
     assert same(weights(model), before)
 
 
