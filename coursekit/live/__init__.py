@@ -16,8 +16,8 @@ from typing import Any
 FOLDER = Path(__file__).parent
 NEEDS = {  # figure: the modules that it shares with others, beside common.js
     **dict.fromkeys(("convolution", "layer_cost", "pooling"), ("windows",)),
-    "pad": ("ink", "drawing", "forward"),
-    "microscope": ("windows", "ink", "drawing", "picture_file", "forward", "maps"),
+    "pad": ("ink", "drawing", "probability", "forward"),
+    "microscope": ("windows", "ink", "drawing", "probability", "picture_file", "forward", "maps"),
     "shapes": ("program", "layer_rules"),
     "atlas": ("drawing", "tsne"),
     **dict.fromkeys(("softmax", "reliability", "scores"), ("probability",)),

@@ -126,7 +126,7 @@ export function mount(stage, data) {
     if (run) begin(at);
     else draw();
   });
-  const choices = [...new Set([...PERPLEXITIES, recorded])].filter((k) => 3 * k < n).sort((a, b) => a - b);
+  const choices = [...new Set([...PERPLEXITIES.filter((k) => 3 * k < n), recorded])].sort((a, b) => a - b);
   const perplexity = select("perplexity", choices.map((k) => [k, k]), () => begin(END));
   perplexity.input.value = recorded;
   const start = select("starting from", [["pca", "PCA"], ["random", "random points"]], () => begin(END));

@@ -52,7 +52,8 @@ def figure(
         )
         scores = [metrics.neighbor_accuracy(p, targets) for p in (kept, flat)]
         shared = _shared(kept, list(spaces.values())[-1][:NUM_SCANS])
-        rows.append([LABELS.get(name, name), *(f"{score:.2f}" for score in scores), f"{shared:.1f}"])
+        shown = [*(f"{score:.2f}" for score in scores), f"{shared:.1f}"]
+        rows.append([LABELS.get(name, name), *shown])
     header = ["space", "neighbour accuracy", "on its map", f"of {NEIGHBOURS} nearest, shared"]
     last = list(entries)[-1]["name"]
     caption = f"{len(targets)} scans; shared: with the nearest by {last}, on average"

@@ -1,4 +1,4 @@
-"""Find the bug: short programs from the bug museum, what they print, and four causes to choose from.
+"""Find the bug: short programs of the bug museum, what they print, and four causes of each.
 
 The rounds are in ``bugs.yml``. Each has the keys of a quiz question, its exhibit, and the code,
 which is run when the figure is made: its output is the real one.

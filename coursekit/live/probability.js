@@ -1,4 +1,4 @@
-// Softmax, and what is measured with it, for the figures of the first pages.
+// Softmax, and what is measured with it, for every figure that shows probabilities.
 
 export function softmax(logits, temperature = 1) {
   const largest = Math.max(...logits); // subtracted first, so that exp never overflows
@@ -12,5 +12,3 @@ export function crossEntropy(logits, target, temperature = 1) { // of one image,
   const rest = logits.reduce((sum, logit) => sum + Math.exp((logit - largest) / temperature), 0);
   return Math.log(rest) - (logits[target] - largest) / temperature;
 }
-
-export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;

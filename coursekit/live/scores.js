@@ -4,6 +4,8 @@
 // 1 if no other score is larger; equal scores do not push the true class down.
 export const rankOf = (scores, target) => scores.filter((score) => score > scores[target]).length + 1;
 
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
 // What the loss and the accuracies are, once the score of class `moved` is larger by `shift`.
 export function measure(rows, targets, moved = 0, shift = 0) {
   const shifted = rows.map((row) => row.map((score, k) => (k === moved ? score + shift : score)));

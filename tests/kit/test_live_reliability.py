@@ -29,7 +29,8 @@ def test_the_numbers_are_those_of_metrics(page):
     body = """const logits = figure.decodeLogits(argument.data.logits, argument.data.columns);
         return argument.taus.map((tau) => figure.calibrate(logits, argument.data.targets, tau));"""
     taus = [0.1, 0.5, 1, 2.5, 30]
-    for tau, found in zip(taus, call(page, "reliability", body, {"data": DATA, "taus": taus})):
+    argument = {"data": DATA, "taus": taus}
+    for tau, found in zip(taus, call(page, "reliability", body, argument), strict=True):
         probs = (LOGITS / tau).softmax(dim=1)
         expected = metrics.expected_calibration_error(probs, TARGETS, 10)
         assert found["ece"] == pytest.approx(expected, abs=1e-9)

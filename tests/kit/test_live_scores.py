@@ -10,18 +10,21 @@ from coursekit import live
 from dlvlib import metrics
 
 pytestmark = pytest.mark.browser
-DATA, FALLBACK = {
-    "classes": ["Apple", "Bike", "Car", "Cat", "Dog", "Pear", "Plane"],
-    "truth": ["Apple", "Car", "Car", "Plane", "Bike"],
-    "scores": [
-        [15, 10, 2, 5, 20, 8, 1],
-        [2, 5, 10, 8, 4, 12, 3],
-        [12, 2, 1, 6, 4, 5, 9],
-        [1, 2, 3, 4, 5, 6, 7],
-        [7, 6, 5, 4, 3, 2, 1],
-    ],
-    "moved": 2,
-}, live.table("Scores", ["image", "loss"], [["1", "5.0068"]])
+DATA, FALLBACK = (
+    {
+        "classes": ["Apple", "Bike", "Car", "Cat", "Dog", "Pear", "Plane"],
+        "truth": ["Apple", "Car", "Car", "Plane", "Bike"],
+        "scores": [
+            [15, 10, 2, 5, 20, 8, 1],
+            [2, 5, 10, 8, 4, 12, 3],
+            [12, 2, 1, 6, 4, 5, 9],
+            [1, 2, 3, 4, 5, 6, 7],
+            [7, 6, 5, 4, 3, 2, 1],
+        ],
+        "moved": 2,
+    },
+    live.table("Scores", ["image", "loss"], [["1", "5.0068"]]),
+)
 SCORES = torch.tensor(DATA["scores"], dtype=torch.double)
 TARGETS = torch.tensor([DATA["classes"].index(name) for name in DATA["truth"]])
 
@@ -34,7 +37,7 @@ def test_measures_agree_with_metrics(page):
         cases.append((scores, torch.randint(7, (6,), generator=draw)))
     argument = [[scores.tolist(), targets.tolist()] for scores, targets in cases]
     body = "return argument.map(([rows, targets]) => figure.measure(rows, targets, 3, 1.5));"
-    for (scores, targets), found in zip(cases, call(page, "scores", body, argument)):
+    for (scores, targets), found in zip(cases, call(page, "scores", body, argument), strict=True):
         moved = scores.clone()
         moved[:, 3] += 1.5
         assert found["loss"] == pytest.approx(metrics.cross_entropy(moved, targets))

@@ -11,9 +11,9 @@ from live_helpers import call, check_figure
 from torch import nn
 from torch_programs import random_program, run_torch
 
-from coursekit.checks.layers import fitting as layers
-from coursekit.checks.lenet import fitting as lenet
-from coursekit.checks.receptive_field import fitting as receptive_field
+from coursekit.checks.layers import fitting as layers_fitting
+from coursekit.checks.lenet import fitting as lenet_fitting
+from coursekit.checks.receptive_field import fitting as field_fitting
 from coursekit.live import shapes
 from dlvlib.models import build
 from dlvlib.profile.summary import summarize
@@ -148,9 +148,9 @@ def test_the_figure_keeps_the_rules_of_every_figure(page, chromium):
 
 
 EXERCISES = [
-    (layers.PROGRAMS, layers.HINTS),
-    (lenet.PROGRAMS, lenet.hints()),
-    (receptive_field.PROGRAMS, receptive_field.HINTS),
+    (layers_fitting.PROGRAMS, layers_fitting.HINTS),
+    (lenet_fitting.PROGRAMS, lenet_fitting.HINTS),
+    (field_fitting.PROGRAMS, field_fitting.HINTS),
 ]
 
 

@@ -28,10 +28,12 @@ PROGRAMS = {
 }
 
 
-def hints() -> list[tuple[str, tuple[int, ...] | None, str]]:
-    """The hints of question 2 by the map that arrives at a dense layer, and that of question 4."""
-    question = QUESTIONS["s4_shape"]
-    assert isinstance(question, ShapeQuestion)
-    dense = "mat1 and mat2 shapes"
-    found = [(dense, shape, hint) for shape, hint in question.hints.items() if len(shape) == 3]
-    return [*found, (dense, question.expected, UNFLATTENED)]
+_S4 = QUESTIONS["s4_shape"]
+assert isinstance(_S4, ShapeQuestion)
+_DENSE = "mat1 and mat2 shapes"
+
+# The hints of question 2 by the map that arrives at a dense layer, and one of question 4.
+HINTS: list[tuple[str, tuple[int, ...] | None, str]] = [
+    *((_DENSE, shape, hint) for shape, hint in _S4.hints.items() if len(shape) == 3),
+    (_DENSE, _S4.expected, UNFLATTENED),
+]
