@@ -35,7 +35,7 @@ function placesOf(points) {
   const middle = axes.map((values) => (Math.max(...values) + Math.min(...values)) / 2);
   const reach = Math.max(...axes.map((values, axis) => Math.max(...values) - middle[axis])) || 1;
   const scale = (SIDE / 2 - 12) / reach;
-  return axes[0].map((x, i) =>
+  return Array.from(axes[0], (x, i) =>
     [SIDE / 2 + scale * (x - middle[0]), SIDE / 2 - scale * (axes[1][i] - middle[1])]);
 }
 

@@ -35,7 +35,7 @@ def test_the_output_is_that_of_the_program():
 
 def test_each_round_leads_to_its_exhibit():
     text = (CHAPTERS / "bug_museum.ipynb").read_text(encoding="utf8")
-    headings = re.findall(r"### (\d+)\. (.*?)\\n", text)
+    headings = re.findall(r'"### (\d+)\. ([^"\\]+)', text)
     anchors = {f"Exhibit {n}: {title}": f"#{make_id(f'{n}. {title}')}" for n, title in headings}
     for one in ROUNDS:
         assert one["link"] == anchors[one["exhibit"]]
