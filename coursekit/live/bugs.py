@@ -35,7 +35,7 @@ def figure() -> live.LiveFigure:
         shown = {"code": entry["code"].strip(), "printed": printed}
         about = {"exhibit": exhibit, "link": link, "question": question.question}
         rounds.append({**shown, **about, "choices": choices})
-        blocks = "".join(f"<pre>{escape(text)}</pre>" for text in shown.values())
+        blocks = "<p>It prints</p>".join(f"<pre>{escape(text)}</pre>" for text in shown.values())
         answer = f'<p><a href="{link}">{escape(exhibit)}</a></p>'
         fallback += blocks + quiz.fallback([question]) + answer
     return live.show("bugs", {"rounds": rounds}, fallback)

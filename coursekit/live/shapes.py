@@ -61,7 +61,7 @@ def exercise(programs: Programs, hints: Hints) -> live.LiveFigure:
     for title, (text, shape) in programs.items():
         outcome = escape(f"{title}, for an image of {shape}: {_outcome(text, shape)}")
         fallback += f"<pre>{escape(text)}</pre><p>{outcome}</p>"
-    words = "".join(f"<li>{escape(hint)}</li>" for *_, hint in hints)
+    words = "".join(f"<li>{escape(hint)}</li>" for hint in dict.fromkeys(h[-1] for h in hints))
     fallback += f"<p>Hints for what stops:</p><ul>{words}</ul>"
     return live.show("shapes", {"programs": _entries(programs), "hints": hints}, fallback)
 
