@@ -47,7 +47,7 @@ function mapView(targets, choose) {
   node.tabIndex = 0;
   const marks = svg("g");
   const digits = targets.map((digit) => svg("text", {
-    "text-anchor": "middle", "font-size": 10, fill: color(DIGIT_COLORS[digit % DIGIT_COLORS.length]),
+    "text-anchor": "middle", "font-size": 9, fill: color(DIGIT_COLORS[digit % DIGIT_COLORS.length]),
     "font-weight": digit < DIGIT_COLORS.length ? 400 : 700,
   }, String(digit)));
   node.append(marks, ...digits);
@@ -75,7 +75,7 @@ function mapView(targets, choose) {
       places = placesOf(points);
       digits.forEach((digit, i) => {
         digit.setAttribute("x", places[i][0].toFixed(1));
-        digit.setAttribute("y", (places[i][1] + 3.5).toFixed(1));
+        digit.setAttribute("y", (places[i][1] + 3.2).toFixed(1));
       });
     },
     mark(index, squares, rings) {
@@ -120,7 +120,9 @@ export function mount(stage, data) {
   const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const END = LAST_STEP / STRIDE;
   let run = null; // none: the recorded maps are shown
-  let [chosen, at, goal, isJump, isWaiting] = [0, 0, 0, false, false]; // at and goal: states of the run
+  let [at, goal, isJump, isWaiting] = [0, 0, false, false]; // at and goal: states of the run
+  const likes = spaces[0].nearest.map((list, i) => list.filter((j) => targets[j] === targets[i]).length);
+  let chosen = likes.indexOf(Math.min(...likes)); // at first the scan in the most foreign company
 
   const left = select("left map", spaces.slice(0, -1).map(({ name }, i) => [i, name]), () => {
     if (run) begin(at);

@@ -13,9 +13,9 @@ export function tally(rounds, tries) {
   };
 }
 
-function block(text, words) {
+function block(text, words, look = "") {
   const node = element("pre", text, `margin: 0.3rem 0; padding: 0.5rem 0.8rem; overflow-x: auto;
-    font-size: 0.85em; border: 1px solid #80808080; background: transparent;`);
+    font-size: 0.85em; border: 1px solid #80808080; background: transparent; ${look}`);
   node.tabIndex = 0;
   node.setAttribute("role", "region");
   describe(node, words);
@@ -63,7 +63,7 @@ export function mount(stage, data) {
       buttons[i].disabled = true;
       buttons[i].prepend(right ? "✓ " : "✗ ");
       if (right) for (const node of buttons) node.disabled = true;
-      const word = element("strong", right ? "Found. " : "Not that. ", `color: ${color(right ? "googlenet" : "vgg")};`);
+      const word = element("strong", right ? "Found. " : "Not that. ", `color: ${right ? "var(--dlv-tip, #00664a)" : "var(--dlv-warn, #8f3b00)"};`);
       const line = element("p", "", "margin: 0;");
       line.append(word, ...rich(why));
       verdict.replaceChildren(line);
@@ -83,7 +83,7 @@ export function mount(stage, data) {
       next.focus();
     };
     body.replaceChildren(block(round.code, "the program"), "It prints",
-      block(round.printed, "what it prints"), element("p", round.question, "margin: 0.5rem 0 0.2rem; font-weight: 600;"),
+      block(round.printed, "what it prints", "white-space: pre-wrap;"), element("p", round.question, "margin: 0.5rem 0 0.2rem; font-weight: 600;"),
       ...buttons);
   };
   const showEnd = () => {

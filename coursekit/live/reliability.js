@@ -1,7 +1,7 @@
 // A trained network, its test images and one temperature: is its confidence honest?
 
 const NUM_BINS = 10;
-const [SIDE, LEFT, TOP, BOTTOM] = [250, 40, 22, 38];
+const [SIDE, LEFT, TOP, BOTTOM] = [250, 40, 32, 38];
 
 // Rows of `columns` logits, stored as hundredths below the largest of their row.
 export function decodeLogits(text, columns) {
@@ -39,7 +39,7 @@ const atY = (share) => TOP + (1 - share) * SIDE;
 
 // The diagram: each bin a disc, its area the images in it, joined to the diagonal by its gap.
 function diagram() {
-  const node = picture(LEFT + SIDE + 16, TOP + SIDE + BOTTOM);
+  const node = picture(LEFT + SIDE + 24, TOP + SIDE + BOTTOM);
   const write = (words, x, y, anchor) =>
     svg("text", { x, y, "text-anchor": anchor, fill: "currentColor" }, words);
   const rule = (x1, y1, x2, y2, opacity = 0.25) =>
@@ -50,14 +50,14 @@ function diagram() {
     node.append(write(String(share), LEFT - 5, atY(share) + 4, "end"));
   }
   node.append(rule(atX(0), atY(0), atX(1), atY(1), 0.7));
-  node.append(write("confidence", atX(0.5), TOP + SIDE + 32, "middle"), write("accuracy", 2, 13, "start"));
-  node.append(write("too timid", atX(0.28), atY(0.62), "middle"), write("too sure", atX(0.68), atY(0.3), "middle"));
+  node.append(write("confidence", atX(0.5), TOP + SIDE + 32, "middle"), write("accuracy", 2, 12, "start"));
+  node.append(write("too timid", atX(0.03), atY(0.92), "start"), write("too sure", atX(0.97), atY(0.05), "end"));
   const layer = svg("g");
   node.append(layer);
   const draw = (bins, total) => layer.replaceChildren(...bins.flatMap(({ count, confidence, accuracy }) => {
     const [x, y] = [atX(confidence), atY(accuracy)];
     const gap = { x1: x, y1: atY(confidence), x2: x, y2: y, stroke: color("vgg"), "stroke-width": 3 };
-    const r = 3 + 22 * Math.sqrt(count / total);
+    const r = 3 + 18 * Math.sqrt(count / total);
     return [svg("line", gap), svg("circle", { cx: x, cy: y, r, fill: color("resnet"), "fill-opacity": 0.75 })];
   }));
   return { node, draw };

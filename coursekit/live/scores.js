@@ -17,7 +17,7 @@ export function measure(rows, targets, moved = 0, shift = 0) {
 
 const [LEAST, MOST] = [0, 20]; // scores
 const REACH = 20; // of the parameter
-const CURVE = 161; // points
+const FINE = 4; // points of a curve for each step of the parameter
 
 // 3.2 · 10⁻⁸, from the logarithm: the number itself may be too small for a computer.
 export function scientific(logarithm) {
@@ -57,7 +57,7 @@ export function mount(stage, data) {
   const answer = message();
 
   const drawCurves = (k, theta) => {
-    const thetas = Array.from({ length: CURVE }, (_, i) => REACH * (i / ((CURVE - 1) / 2) - 1));
+    const thetas = Array.from({ length: 2 * REACH * FINE + 1 }, (_, i) => i / FINE - REACH);
     const losses = thetas.map((one) => measure(rows, targets, k, one).loss);
     const least = Math.min(...losses);
     const now = measure(rows, targets, k, theta).loss;
@@ -108,7 +108,10 @@ export function mount(stage, data) {
   const [left, right] = [element("div"), element("div")];
   left.append(image.box, ...sliders.map(({ box }) => box));
   right.append(words, results, reset);
-  for (const { box } of sliders) box.style.margin = "0";
+  for (const { box } of sliders) { // the score beside the name: seven sliders must fit
+    box.style.cssText = "position: relative;";
+    box.lastChild.style.cssText += "position: absolute; top: 0; right: 0;";
+  }
   stage.replaceChildren(beside(left, right), beside(moved.box, shift.box), charts, answer);
   show();
 }

@@ -71,7 +71,8 @@ export function mount(stage, data) {
       ? `${error.line ? `Line ${error.line}. ` : ""}${error.kind ? `${error.kind}: ` : ""}${error.message}`
       : `${number(sum("params"))} parameters, ${number(sum("macs"))} MACs. To train on one image, `
         + `${size(sum("bytes"))} of outputs are kept, and ${size(8 * sum("params"))} for weights and gradients.`;
-    answer.style.color = error ? color("vgg") : "";
+    answer.style.borderLeft = error ? `4px solid ${color("vgg")}` : "";
+    answer.style.paddingLeft = error ? "0.6rem" : "";
     hint.textContent = error ? `${error.hint} ${hintFor(hints, error, layers, shape)}`.trim() : "";
   });
   const update = () => draw();
