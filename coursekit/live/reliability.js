@@ -90,8 +90,8 @@ export function mount(stage, data) {
     const gap = now.confidence - now.accuracy;
     const verdict = Math.abs(gap) < 0.02 ? "close to honest" : gap > 0 ? "too sure" : "too timid";
     const short = tau.toPrecision(3);
-    words.textContent = `At τ = ${short} the network is ${verdict}: it is right on ${(100 * now.accuracy).toFixed(1)} % `
-      + `of ${logits.length} test images, and its confidence is ${(100 * now.confidence).toFixed(1)} % on average.`;
+    words.textContent = `At τ = ${short} the network is ${verdict}: it is right on ${(100 * now.accuracy).toFixed(1)}\u00a0% `
+      + `of ${logits.length} test images, and its confidence is ${(100 * now.confidence).toFixed(1)}\u00a0% on average.`;
     temperature.say(`τ = ${short}`, `temperature ${short}, ECE ${now.ece.toFixed(3)}`);
     describe(node, `Reliability diagram at temperature ${short}. `
       + now.bins.map(({ count, confidence, accuracy }) =>
