@@ -171,3 +171,36 @@ def test_a_reader_walks_over_the_maps_and_makes_them_again(page, chromium):
     plain = chromium.new_context(java_script_enabled=False).new_page()
     check_figure(page, plain, FIGURE, most=80_000)
     assert f"<td>{score:.2f}</td>" in FIGURE.html
+
+
+def test_play_moves_five_steps_a_frame_until_paused_and_jumps_without_motion(page):
+    page.goto("about:blank")  # with real frames again
+    page.set_content(FIGURE.html)
+    shown = page.evaluate("""async () => {
+        const frames = async (count) => {
+            for (let i = 0; i < count; i += 1) await new Promise(requestAnimationFrame);
+        };
+        const stage = document.querySelector(".dlv-live-stage");
+        const play = [...stage.querySelectorAll("button")].find((b) => b.textContent === "Play t-SNE");
+        const step = stage.querySelector("input[type=range]");
+        const seen = [];
+        play.click();
+        await frames(4);
+        seen.push(play.textContent, Number(step.value));
+        play.click();
+        await frames(1);
+        seen.push(play.textContent, Number(step.value));
+        await frames(4);
+        return [...seen, Number(step.value)];
+    }""")
+    assert shown[0] == "Pause" and shown[2] == "Play t-SNE"
+    assert 0 < shown[1] <= 4 * 5
+    assert shown[3] == shown[4] <= 5 * 5
+    page.emulate_media(reduced_motion="reduce")
+    page.set_content(FIGURE.html)
+    stage = page.locator(".dlv-live-stage")
+    before = stage.locator("svg text").first.get_attribute("x")
+    stage.get_by_role("button", name="Play t-SNE").press("Enter")
+    stage.get_by_text("750 of 750").wait_for()
+    assert stage.locator("svg text").first.get_attribute("x") != before
+    page.emulate_media(reduced_motion="no-preference")
