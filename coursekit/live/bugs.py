@@ -42,10 +42,14 @@ def figure() -> live.LiveFigure:
 
 
 def output_of(code: str) -> str:
-    """Run the program of a round, and return what it prints, or its exception as one line."""
+    """Run the program of a round, and return what it prints, or its exception as one line.
+
+    The page's own random numbers stay as they were.
+    """
     printed = io.StringIO()
     try:
-        with redirect_stdout(printed):
+        with redirect_stdout(printed), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
             exec(code, {"torch": torch, "nn": nn, "F": F})
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=printed)
