@@ -66,6 +66,7 @@ export function mount(stage, data) {
       addRow(rows, `${i + 1}. ${name}`, ...cells);
     });
     holder.replaceChildren(rows);
+    holder.hidden = layers.length === 0;
     const sum = (key) => layers.reduce((total, layer) => total + layer[key], 0);
     answer.textContent = error
       ? `${error.line ? `Line ${error.line}. ` : ""}${error.kind ? `${error.kind}: ` : ""}${error.message}`
