@@ -16,9 +16,11 @@ from typing import Any
 FOLDER = Path(__file__).parent
 NEEDS = {  # figure: the modules that it shares with others, beside common.js
     **dict.fromkeys(("convolution", "layer_cost", "pooling"), ("windows",)),
-    "pad": ("ink", "drawing", "forward"),
-    "microscope": ("windows", "ink", "drawing", "picture_file", "forward", "maps"),
+    "pad": ("ink", "drawing", "probability", "forward"),
+    "microscope": ("windows", "ink", "drawing", "probability", "picture_file", "forward", "maps"),
     "shapes": ("program", "layer_rules"),
+    "atlas": ("drawing", "tsne"),
+    **dict.fromkeys(("softmax", "reliability", "scores"), ("probability",)),
 }
 SHARED = {"common", *(part for parts in NEEDS.values() for part in parts)}
 NAMES = sorted(path.stem for path in FOLDER.glob("*.js") if path.stem not in SHARED)

@@ -73,13 +73,6 @@ export function quiet(answer) {
   if (answer.textContent === EMPTY) answer.textContent = "";
 }
 
-export function softmax(logits, temperature = 1) {
-  const most = Math.max(...logits); // subtracted first, so that exp never overflows
-  const weights = logits.map((logit) => Math.exp((logit - most) / temperature));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return weights.map((weight) => weight / total);
-}
-
 export const largest = (values) => values.indexOf(Math.max(...values));
 export const percent = (share) => `${(100 * share).toFixed(0)}\u00a0%`;
 

@@ -4,10 +4,18 @@ const number = (value) => (value < 1e15 ? value.toLocaleString("en") : value.toE
 const size = (bytes) => (bytes < 1000 ? `${bytes} B` : bytes < 1e6 ? `${number(Math.round(bytes / 100) / 10)} kB`
   : `${number(Math.round(bytes / 1e5) / 10)} MB`);
 
-// data: {programs: [{name, text, shape, layers}]}; the first is shown. With layers, as traceProgram
-// returns them, a program is only shown: its text does not say all of it.
+// The hint of an exercise, [part of PyTorch's sentence, last map before it or null, words], for an
+// error after these layers.
+export function hintFor(hints, error, layers, shape) {
+  const last = layers.findLast((layer) => layer.shape.length === 3)?.shape ?? shape;
+  const isThis = ([part, map]) => error.message.includes(part) && (!map || String(map) === String(last));
+  return hints.find(isThis)?.[2] ?? "";
+}
+
+// data: {programs: [{name, text, shape, layers}], hints: as in hintFor}; the first program is shown.
+// With layers, as traceProgram returns them, it is only shown: its text does not say all of it.
 export function mount(stage, data) {
-  const { programs } = data;
+  const { programs, hints = [] } = data;
   const area = element("textarea", "", `display: block; width: 100%; box-sizing: border-box;
     font-family: monospace; font-size: 0.9em; min-height: 14rem;`);
   Object.assign(area, { spellcheck: false, value: programs[0].text });
@@ -58,13 +66,15 @@ export function mount(stage, data) {
       addRow(rows, `${i + 1}. ${name}`, ...cells);
     });
     holder.replaceChildren(rows);
+    holder.hidden = layers.length === 0;
     const sum = (key) => layers.reduce((total, layer) => total + layer[key], 0);
     answer.textContent = error
       ? `${error.line ? `Line ${error.line}. ` : ""}${error.kind ? `${error.kind}: ` : ""}${error.message}`
       : `${number(sum("params"))} parameters, ${number(sum("macs"))} MACs. To train on one image, `
         + `${size(sum("bytes"))} of outputs are kept, and ${size(8 * sum("params"))} for weights and gradients.`;
-    answer.style.color = error ? color("vgg") : "";
-    hint.textContent = error?.hint ?? "";
+    answer.style.borderLeft = error ? `4px solid ${color("vgg")}` : "";
+    answer.style.paddingLeft = error ? "0.6rem" : "";
+    hint.textContent = error ? `${error.hint} ${hintFor(hints, error, layers, shape)}`.trim() : "";
   });
   const update = () => draw();
   area.addEventListener("input", update);

@@ -1,6 +1,8 @@
 """The shape simulator: a network as text, and what PyTorch makes of it."""
 
 from functools import cache
+from html import escape
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,10 +20,21 @@ BRANCHING = {"ResNet-18": ("resnet18", 3, 224), "GoogLeNet": ("googlenet", 3, 22
 DEFAULTS = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
 
 
-def figure() -> live.LiveFigure:
-    """Return the figure, with networks of the book and two common mistakes to begin with."""
+Programs = dict[str, tuple[str, list[int]]]  # title: the text, and the shape of an image
+Hints = list[tuple[str, tuple[int, ...] | None, str]]  # see `hintFor` in shapes.js
+
+
+def figure(first: str = "LeNet-5") -> live.LiveFigure:
+    """Return the figure, with networks of the book and two common mistakes to begin with.
+
+    Args:
+        first: the title of the network that is shown first.
+
+    Raises:
+        ValueError: if there is no such network.
+    """
     lenet = _program("lenet5")
-    programs = {
+    programs: Programs = {
         "LeNet-5": (lenet, [1, 32, 32]),
         "a mistake: LeNet-5 on 28 × 28": (lenet, [1, 28, 28]),
         "a mistake: no Flatten": (lenet.replace("    nn.Flatten(),\n", ""), [1, 32, 32]),
@@ -29,9 +42,10 @@ def figure() -> live.LiveFigure:
     }
     for title, (name, channels, side) in list(SEQUENTIAL.items())[1:]:
         programs[title] = (_program(name), [channels, side, side])
-    entries: list[dict[str, object]] = [
-        {"name": title, "text": text, "shape": shape} for title, (text, shape) in programs.items()
-    ]
+    if first not in programs:
+        raise ValueError(f"first must be one of {', '.join(programs)}, got {first!r}")
+    entries = _entries(programs)
+    entries.sort(key=lambda entry: entry["name"] != first)
     for title, (name, channels, side) in BRANCHING.items():
         text = f"# {title} has branches, which nn.Sequential cannot say.\n# These are its layers."
         layers = _layers(_summary(name))
@@ -39,6 +53,35 @@ def figure() -> live.LiveFigure:
             {"name": title, "text": text, "shape": [channels, side, side], "layers": layers}
         )
     return live.show("shapes", {"programs": entries}, _fallback())
+
+
+def exercise(programs: Programs, hints: Hints) -> live.LiveFigure:
+    """Return the figure with the programs of an exercise; where one stops, it gives a hint."""
+    fallback = ""
+    for title, (text, shape) in programs.items():
+        outcome = escape(f"{title}, for an image of {shape}: {_outcome(text, shape)}")
+        fallback += f"<pre>{escape(text)}</pre><p>{outcome}</p>"
+    words = "".join(f"<li>{escape(hint)}</li>" for hint in dict.fromkeys(h[-1] for h in hints))
+    fallback += f"<p>Hints for what stops:</p><ul>{words}</ul>"
+    return live.show("shapes", {"programs": _entries(programs), "hints": hints}, fallback)
+
+
+def _entries(programs: Programs) -> list[dict[str, Any]]:
+    return [
+        {"name": title, "text": text, "shape": shape} for title, (text, shape) in programs.items()
+    ]
+
+
+def _outcome(text: str, shape: list[int]) -> str:
+    """Return what PyTorch makes of a program: the shape of its output, or its own sentence."""
+    try:
+        with torch.device("meta"):
+            network = eval(text, {"nn": nn})
+        with torch.no_grad():  # the meta device has other sentences
+            output = network.to_empty(device="cpu")(torch.zeros(1, *shape))
+    except (RuntimeError, ValueError, TypeError) as error:
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    return f"it gives {list(output.shape[1:])}"
 
 
 VGG_BLOCK = """nn.Sequential(

@@ -18,7 +18,7 @@ DATA = {
     "log10_max": 2,
 }
 FIGURES = sorted(
-    {*live.NAMES} - {"quiz", "pad", "microscope", "shapes"}
+    {*live.NAMES} - {"quiz", "bugs", "pad", "microscope", "shapes", "atlas"}
 )  # which have tests of their own
 FALLBACK = live.table("By temperature", ["class", "τ = 1"], [["candle", "78.58 %"]])
 
@@ -72,6 +72,26 @@ def test_slider_moves_the_bars_by_keyboard(page):
     assert cells(page)[0] == "21.42 %"
 
 
+@pytest.mark.browser
+def test_twenty_answers_at_three_temperatures(page):
+    probs = [0.25, 0.5, 0.25]
+    numbers = [0.0, 0.2499, 0.25, 0.7499, 0.75, 0.9999]
+    body = "return argument[1].map((number) => figure.sample(argument[0], number));"
+    assert call(page, "softmax", body, [probs, numbers]) == [0, 0, 1, 1, 2, 2]
+    page.set_content(live.show("softmax", DATA, FALLBACK).html)
+    drawn = page.locator(".dlv-live-stage [role=status]")
+    assert drawn.inner_text() == ""
+    page.get_by_role("button", name="Draw 20").press("Enter")
+    page.get_by_role("slider").press("Home")  # τ = 0.1: candle always
+    lines = drawn.inner_text().splitlines()
+    titles = [line.split(":")[0] for line in lines]
+    assert titles == ["τ = 0.3", "τ = 0.1, of the slider", "τ = 10"]
+    assert lines[1].endswith(": 0 butterfly, 20 candle, 0 <b>car</b>")
+    counts = [[int(n) for n in re.findall(r"(\d+) [bc<]", line)] for line in lines]
+    assert [sum(line) for line in counts] == [20] * 3
+    assert counts[0][1] >= counts[2][1]  # the same numbers: what is hot loses the likeliest
+
+
 @pytest.fixture(scope="module")
 def plain(chromium):
     """A page of a browser that runs no scripts."""
@@ -79,9 +99,10 @@ def plain(chromium):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", [*FIGURES, "quiz"])
+@pytest.mark.parametrize("name", [*FIGURES, "quiz", "bugs"])
 def test_the_figure_of_a_page_keeps_the_rules_of_every_figure(page, plain, name):
-    check_figure(page, plain, live.show(name, *on_page(name)))
+    most = {"bugs": 40_000, "reliability": 30_000}.get(name, 25_000)
+    check_figure(page, plain, live.show(name, *on_page(name)), most)
 
 
 @pytest.mark.browser

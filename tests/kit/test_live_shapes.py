@@ -1,5 +1,6 @@
 """The shape simulator against PyTorch: 2,000 random programs, right and wrong, and its costs."""
 
+import html
 import json
 import random
 import re
@@ -10,6 +11,9 @@ from live_helpers import call, check_figure
 from torch import nn
 from torch_programs import random_program, run_torch
 
+from coursekit.checks.layers import fitting as layers_fitting
+from coursekit.checks.lenet import fitting as lenet_fitting
+from coursekit.checks.receptive_field import fitting as field_fitting
 from coursekit.live import shapes
 from dlvlib.models import build
 from dlvlib.profile.summary import summarize
@@ -141,3 +145,38 @@ def test_the_figure_keeps_the_rules_of_every_figure(page, chromium):
     plain = chromium.new_context(java_script_enabled=False).new_page()
     check_figure(page, plain, FIGURE, most=70_000)
     assert "<td>61,706</td>" in FIGURE.html
+
+
+EXERCISES = [
+    (layers_fitting.PROGRAMS, layers_fitting.HINTS),
+    (lenet_fitting.PROGRAMS, lenet_fitting.HINTS),
+    (field_fitting.PROGRAMS, field_fitting.HINTS),
+]
+
+
+def test_programs_of_an_exercise_stop_with_the_words_of_torch_and_its_hint(page):
+    seen = set()
+    for programs, hints in EXERCISES:
+        figure = shapes.exercise(programs, hints)
+        page.set_content(figure.html)
+        stage = page.locator(".dlv-live-stage")
+        for title, (text, shape) in programs.items():
+            stage.get_by_role("combobox").select_option(title)
+            _, sentence = run_torch(text, shape)
+            assert stage.get_by_role("status").inner_text().endswith(sentence)
+            assert html.escape(sentence) in figure.html
+            paragraph = stage.locator("p").last.inner_text()
+            seen |= {(title, hint) for *_, hint in hints if paragraph.endswith(hint)}
+        assert len(figure.html) < 45_000
+    assert [title for title, _ in sorted(seen)] == sorted(t for p, _ in EXERCISES for t in p)
+    assert dict(seen)["28 pixels"] == "That starts from 28 pixels; these images have 32."
+    assert dict(seen)["no Flatten"] == "The maps reach the dense layers unflattened."
+    assert dict(seen)["two convolutions"].startswith("The channels are missing")
+
+
+def test_a_page_chooses_the_network_that_is_shown_first(page):
+    page.set_content(shapes.figure("AlexNet").html)
+    says = page.locator(".dlv-live-stage").get_by_role("status")
+    assert says.inner_text().startswith(f"{summarize(build('alexnet'), (3, 224, 224)).params:,}")
+    with pytest.raises(ValueError, match="first must be one of LeNet-5, .*, got 'AlexNot'"):
+        shapes.figure("AlexNot")

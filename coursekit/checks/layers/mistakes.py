@@ -23,6 +23,8 @@ STRICT = (
 PARAMS = "That is the number of parameters; each weight takes part in at least one MAC, 2 FLOPs."
 CHANNELS_LAST = "The channels come first: (channels, height, width)."
 BATCH = "Leave the axis of the batch out: the shape is that for one image."
+ONE_ROW = "That is for one row; the layer reads all values of the image."
+INDEPENDENT = "Each layer is applied to the image, not to the output of the one before."
 NO_CHANNELS = "The channels are missing: a kernel reaches through all input channels."
 
 
@@ -38,7 +40,7 @@ def of_dense(input_shape: Shape, units: int) -> Mistakes:
             (plain.params, NO_BIAS_PARAMS),
             (plain.params + 1, ONE_BIAS),
             (one_channel.params, "That is for one input channel; the layer reads them all."),
-            (one_row.params, "That is for one row; the layer reads all values of the image."),
+            (one_row.params, ONE_ROW),
             (right.flops, "Those are FLOPs; count the weights and the biases."),
             (right.param_bytes, "Those are bytes; give the number of parameters."),
             (units, "Those are the biases alone; where are the weights?"),
@@ -145,7 +147,6 @@ def of_pool(layers: Layers) -> Mistakes:
     values = prod(right.output_shape)
     no_weights = "A maximum has no weights: the window only decides where to look."
     stride, up = "The stride is forgotten.", "A window that does not fit is left out: round down."
-    independent = "Each layer is applied to the image, not to the output of the one before."
     return {
         "params": [
             (size**2, no_weights),
@@ -175,7 +176,7 @@ def of_pool(layers: Layers) -> Mistakes:
             (right.output_shape[1:], "The axis of the channels is missing."),
             (stepped.output_shape, stride),
             (rounded.output_shape, up),
-            ((layers.kernels, *right.output_shape[1:]), independent),
+            ((layers.kernels, *right.output_shape[1:]), INDEPENDENT),
             ((1, *right.output_shape), BATCH),
             ((1, *right.output_shape[1:]), "Each channel is pooled for itself; all remain."),
         ],

@@ -8,6 +8,9 @@ from dlvlib.profile import receptive_field
 Windows = Sequence[tuple[int, ...]]  # of each layer: kernel, stride, perhaps padding
 Sizes = Callable[[Windows], list[int]]
 
+PRODUCT = "The jump is the product of all strides so far, not only the last one."
+NO_PADDING = "The padding is forgotten: it moves the field."
+
 
 def _by(step: Callable[[int, int, int, int], tuple[int, int]]) -> Sizes:
     """The sizes from a recurrence: step(size, jump, kernel, stride) gives (size, jump)."""
@@ -32,9 +35,7 @@ SIZES: dict[str, Sizes] = {  # hint: what the mistake makes of the sizes after e
     "From the first to the last of k neighbours there are k - 1 steps, not k.": _by(
         lambda size, jump, kernel, stride: (size + kernel * jump, jump * stride)
     ),
-    "The jump is the product of all strides so far, not only the last one.": _by(
-        lambda size, jump, kernel, stride: (size + (kernel - 1) * jump, stride)
-    ),
+    PRODUCT: _by(lambda size, jump, kernel, stride: (size + (kernel - 1) * jump, stride)),
     "Strides multiply; they are not added.": _by(
         lambda size, jump, kernel, stride: (size + (kernel - 1) * jump, jump + stride - 1)
     ),
@@ -71,9 +72,7 @@ def seen(
 
 
 SEEN: dict[str, Callable[[Windows, int], tuple[int, int]]] = {  # hint: what the mistake sees
-    "The padding is forgotten: it moves the field.": lambda windows, index: seen(
-        windows, index, sign=0
-    ),
+    NO_PADDING: lambda windows, index: seen(windows, index, sign=0),
     "The padding has the wrong sign: output 0 begins in the padding, before pixel 0.": (
         lambda windows, index: seen(windows, index, sign=-1)
     ),
