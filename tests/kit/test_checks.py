@@ -18,6 +18,7 @@ from coursekit.checks.engine import sandbox
 from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.questions import (
     MAX_MESSAGE,
+    MAX_WIDTH,
     NumberQuestion,
     StudentQuestion,
     Verdict,
@@ -60,6 +61,7 @@ def test_judge_answers_anything_in_one_short_line(name):
         assert not verdict, type(answer)
         assert 0 < len(verdict.message) <= MAX_MESSAGE
         assert verdict.message.isprintable()
+        assert max(map(len, repr(verdict).splitlines())) <= MAX_WIDTH
 
 
 def test_a_judge_that_raises_does_not_reach_the_student(monkeypatch):

@@ -43,7 +43,7 @@ class Verdict:
 
     def __repr__(self) -> str:
         text = ("Right. " if self.right else "Not yet. ") + self.message
-        return textwrap.fill(text, MAX_WIDTH, break_long_words=False, break_on_hyphens=False)
+        return textwrap.fill(text, MAX_WIDTH, break_on_hyphens=False)
 
 
 class Question(Protocol):
