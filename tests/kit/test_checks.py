@@ -154,6 +154,7 @@ def test_progress_tells_what_is_left_in_this_kernel(monkeypatch):
     monkeypatch.setattr(checks, "_answered", {})
     assert progress("metrics").startswith("metrics: 0 of 7 right. Still to do: metrics.top1")
     assert progress("metrics").endswith("and 3 more.")
+    assert max(map(len, progress("metrics").splitlines())) <= MAX_WIDTH
     check("metrics.top1", 0.2)
     check("metrics.top5", 0.2)
     assert "1 of 7 right. Still to do: metrics.top5" in progress("metrics")
