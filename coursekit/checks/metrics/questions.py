@@ -196,7 +196,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
             -_SMALLEST_LOSS: "The logarithm of a probability is negative: the loss has a minus.",
             _SMALLEST_LOSS / math.log(2): "That is in bits; use the natural logarithm.",
             _double_softmax(10): "That is for ten classes; the table has seven.",
-            _double_softmax(len(LECTURE_CLASSES) + 1): "Count the six other classes too.",
+            _double_softmax(len(LECTURE_CLASSES) + 1): "There are six more besides the true one.",
             _SMALLEST_LOSS + 1: "The numerator is an exponential too, that of 1.",
         },
     ),
