@@ -108,7 +108,7 @@ def _statements() -> ChoiceQuestion:
     return ChoiceQuestion(
         expected=expected,
         options=letters,
-        praise="The theoretical field is what can matter, the effective one what does.",
+        praise="The theoretical field can matter, the effective field does.",
         hints={chosen: STATEMENTS[min(chosen ^ expected)][1] for chosen in wrong},
     )
 
