@@ -5,10 +5,11 @@ with the hint that fits the mistake behind it. The name of a question is ``topic
 topic has a folder, ``checks/<topic>``, and a notebook.
 """
 
+import textwrap
 from difflib import get_close_matches
 from importlib import import_module
 
-from coursekit.checks.engine.questions import Question, StudentQuestion, Verdict
+from coursekit.checks.engine.questions import MAX_WIDTH, Question, StudentQuestion, Verdict
 from coursekit.checks.metrics.questions import LECTURE_CLASSES, LECTURE_SCORES, LECTURE_TARGETS
 
 __all__ = ["LECTURE_CLASSES", "LECTURE_SCORES", "LECTURE_TARGETS", "QUESTIONS", "TOPICS"]
@@ -53,7 +54,7 @@ def check(question: str, answer: object, *, student: int | None = None) -> Verdi
 
 
 def progress(topic: str) -> str:
-    """Return one line: how many questions of a topic are right in this kernel, and what is next.
+    """Return how many questions of a topic are right in this kernel, and what is next.
 
     Args:
         topic: the part of the questions' names before the first dot, for instance "metrics".
@@ -64,9 +65,10 @@ def progress(topic: str) -> str:
         return f"There is no topic {asked!r}; there are {', '.join(TOPICS)}."
     left = [name for name in names if not _answered.get(name)]
     done = f"{topic}: {len(names) - len(left)} of {len(names)} right."
-    if len(left) > 5:  # a long list would not fit one line
+    if len(left) > 5:  # a long list would hide what is next
         left = [*left[:4], f"and {len(left) - 4} more"]
-    return f"{done} Still to do: {', '.join(left)}." if left else done
+    line = f"{done} Still to do: {', '.join(left)}." if left else done
+    return textwrap.fill(line, MAX_WIDTH, break_on_hyphens=False)
 
 
 def _judge(question: str, answer: object, student: int | None) -> Verdict:

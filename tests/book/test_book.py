@@ -280,6 +280,19 @@ def test_the_index_lists_the_terms_of_the_glossary(book):
     assert {"receptive field", "weight decay", "residual block"} <= set(text.splitlines())
 
 
+def test_every_term_of_the_glossary_occurs_on_the_page_that_it_names(book):
+    page = HTML / "chapters/glossary.html"
+    missing = []
+    for entry in parse(page).select("dl.glossary > dd"):
+        term = entry.find_previous_sibling("dt").find(string=True).strip()
+        stem = max(term.split(), key=len)[:6].lower()  # "occlus" of "occlusion map"
+        for link in entry.select("a.reference.internal"):
+            path = page.parent / link["href"].partition("#")[0]
+            if stem not in parse(path).find("article").get_text().lower():
+                missing.append(f"{term}: {path.name}")
+    assert not missing
+
+
 # Each check finds what is broken, and accepts what is not
 
 BROKEN = [

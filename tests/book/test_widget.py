@@ -45,7 +45,7 @@ def test_on_colab_a_slider_appears_and_asks_the_network():
 
 def test_a_page_without_a_kernel_shows_a_sentence_and_no_dead_slider():
     for folder, sentence in (
-        ("solutions", "appears here in a running notebook"),
+        ("solutions", "A running notebook shows a slider"),
         ("exercises", "6"),
     ):
         (output,) = outputs(read(folder))

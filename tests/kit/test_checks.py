@@ -18,6 +18,7 @@ from coursekit.checks.engine import sandbox
 from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.questions import (
     MAX_MESSAGE,
+    MAX_WIDTH,
     NumberQuestion,
     StudentQuestion,
     Verdict,
@@ -60,6 +61,7 @@ def test_judge_answers_anything_in_one_short_line(name):
         assert not verdict, type(answer)
         assert 0 < len(verdict.message) <= MAX_MESSAGE
         assert verdict.message.isprintable()
+        assert max(map(len, repr(verdict).splitlines())) <= MAX_WIDTH
 
 
 def test_a_judge_that_raises_does_not_reach_the_student(monkeypatch):
@@ -152,6 +154,7 @@ def test_progress_tells_what_is_left_in_this_kernel(monkeypatch):
     monkeypatch.setattr(checks, "_answered", {})
     assert progress("metrics").startswith("metrics: 0 of 7 right. Still to do: metrics.top1")
     assert progress("metrics").endswith("and 3 more.")
+    assert max(map(len, progress("metrics").splitlines())) <= MAX_WIDTH
     check("metrics.top1", 0.2)
     check("metrics.top5", 0.2)
     assert "1 of 7 right. Still to do: metrics.top5" in progress("metrics")

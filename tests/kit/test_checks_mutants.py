@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 from notebooks import SOLUTION  # noqa: E402
 
 ASKED = re.compile(r'^check\("(?P<question>[\w.-]+)", (?P<name>\w+)\)\s*$', re.MULTILINE)
+IMPORT = re.compile(r"^(?:import|from) (?!subprocess)[^(\n]*(?:\([^)]*\))?", re.MULTILINE)
 REFUSED = 0.95  # of all mutants together
 
 
@@ -25,12 +26,7 @@ def solved_functions():
     """(question, name, source of the cell without its check, set-up imports) of each solution."""
     for path in sorted((ROOT / "solutions").glob("*.ipynb")):
         cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-        imports = "\n".join(
-            line
-            for cell in cells
-            for line in cell.source.splitlines()
-            if re.match(r"(import|from) (?!subprocess)", line)
-        )
+        imports = "\n".join(found for cell in cells for found in IMPORT.findall(cell.source))
         for cell in cells:
             match = ASKED.search(cell.source)
             question = match and checks.QUESTIONS.get(match["question"])

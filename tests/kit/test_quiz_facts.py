@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from coursekit import quiz
@@ -110,6 +111,22 @@ def best_of(num_seeds):
     return (torch.trapezoid((x > 0).double() - below, x)).item()
 
 
+def power(num_seeds):
+    """How often a t-test sees a difference of two standard deviations."""
+    freedom = 2 * num_seeds - 2
+    bar = stats.t.ppf(0.975, freedom)
+    return stats.nct.sf(bar, freedom, 2 * math.sqrt(num_seeds / 2))
+
+
+# choice: how far the best of its networks lies above 80 % on average, on its images
+TRIES = {
+    f"with {networks} networks and {images:,} test images": (
+        best_of(networks) * math.sqrt(0.8 * 0.2 / images)
+    )
+    for networks, images in ((100, 10_000), (2, 100), (100, 100))
+}
+
+
 def separable_growth():
     """By which factors the weights grow from 3 × 3 to 5 × 5: ordinary, separable."""
     ordinary = [num_params(nn.Conv2d(64, 512, k, bias=False)) for k in (3, 5)]
@@ -169,7 +186,9 @@ RULES = {
             field(*[(2, 2)] * 3, *[(3,)] * 3),
         )[:-1]
     ),
-    "vgg.padding": lambda text: text == "Nothing." and field((3, 1, 0)) == field((3, 1, 1)),
+    "vgg.padding": lambda text: (
+        text == "It leaves it as it is." and field((3, 1, 0)) == field((3, 1, 1))
+    ),
     "vgg.stack": lambda text: {
         "a larger receptive field": field((3,), (3,), (3,)) > field((7,)),
         "fewer weights": 3 * num_params(nn.Conv2d(8, 8, 3)) < num_params(nn.Conv2d(8, 8, 7)),
@@ -193,6 +212,8 @@ RULES = {
     "fair.best-of-ten": lambda text: (
         "about one and a half standard" in text and round(2 * best_of(10)) == 3
     ),
+    "fair.seeds": lambda text: text == "six" and power(5) < 0.8 <= power(6),
+    "overfitting.many-tries": lambda text: text == max(TRIES, key=TRIES.get),
     "transfer.parameters": lambda text: text == f"{num_params(nn.Linear(1280, 12)):,}",
 }
 

@@ -1,7 +1,8 @@
 """All quizzes of the book together, and their HTML; each one is checked by lint_book."""
 
-from collections import Counter
+import re
 
+import pytest
 from bs4 import BeautifulSoup
 
 from coursekit import quiz
@@ -10,12 +11,34 @@ QUIZZES = {name: quiz.read(name) for name in quiz.names()}
 EVERY = [question for questions in QUIZZES.values() for question in questions]
 
 
-def test_no_letter_is_a_good_guess():
-    single = [question for question in EVERY if not question.several]
-    letters = Counter([choice.right for choice in q.choices].index(True) for q in single)
-    assert max(letters.values()) < 0.4 * len(single)
-    longest = [max(q.choices, key=lambda choice: len(choice.text)).right for q in single]
-    assert sum(longest) < 0.5 * len(longest)
+ABSOLUTE = re.compile(r"\b(none|nothing|never|always)\b", re.IGNORECASE)
+
+
+def length(choice):
+    return len(choice.text)
+
+
+# how somebody who knows nothing might choose: a question gives the choices picked
+CUES = {
+    "longest": lambda question: [max(question.choices, key=length)],
+    "shortest": lambda question: [min(question.choices, key=length)],
+    "first": lambda question: question.choices[:1],
+    "second": lambda question: question.choices[1:2],
+    "last": lambda question: question.choices[-1:],
+    "absolute": lambda question: [c for c in question.choices if ABSOLUTE.search(c.text)],
+    "one word": lambda question: [c for c in question.choices if c.text.strip(".").isalpha()],
+}
+
+
+@pytest.mark.parametrize("cue", CUES)
+def test_no_cue_beats_chance(cue):
+    surplus = variance = 0
+    for question in EVERY:
+        chance = sum(choice.right for choice in question.choices) / len(question.choices)
+        for choice in CUES[cue](question):
+            surplus += choice.right - chance
+            variance += chance * (1 - chance)
+    assert abs(surplus) < 2 * variance**0.5
 
 
 def test_the_fallback_has_all_questions_then_all_answers():

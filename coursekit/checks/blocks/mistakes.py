@@ -140,18 +140,18 @@ _INCEPTION: Changes = {
     "Axis 0 is the batch; the branches are joined along the channels.": {"dim": 0},
     "Axis 2 is the height; the branches are joined along the channels.": {"dim": 2},
     "The last axis is the width; the branches are joined along the channels.": {"dim": 3},
-    "The branches are added; Inception lays their channels one after the other.": {"dim": None},
+    "The branches are added; Inception joins their channels.": {"dim": None},
     "The pooling needs a padding of 1 to keep height and width.": {
         "pool": nn.MaxPool2d(3, stride=1)
     },
-    "A pooling strides by its window unless you pass stride=1.": {
+    "The stride of a pooling is its window unless you pass stride=1.": {
         "pool": nn.MaxPool2d(3, padding=1)
     },
     "The fourth branch takes the mean of its window; the block takes the largest value.": {
         "pool": nn.AvgPool2d(3, stride=1, padding=1)
     },
     "The fourth branch has no pooling.": {"pool": nn.Identity()},
-    "The third branch has a 3×3 window; it should see 5×5.": {"window": 3, "padding": 1},
+    "The third branch has a 3×3 window; it should have 5×5.": {"window": 3, "padding": 1},
     "The large windows read all channels; let them read the reduced ones.": {"reduce": False},
     "The branches are joined in another order: 1×1, 3×3, 5×5, pooling.": {"order": (3, 2, 1, 0)},
 }

@@ -114,7 +114,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         },
     ),
     "inception": FunctionQuestion(
-        signature="InceptionBlock(in_channels, out1, reduce3, out3, reduce5, out5, out_pool)",
+        signature="InceptionBlock(channels, out1, reduce3, out3, reduce5, out5, pool)",
         reference=Inception,
         draw=_draw_inception,
         observe=observe_module,
@@ -180,7 +180,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     ),
     "table": NumberQuestion(
         expected=_ROW[0],
-        praise="So the slide's millions came from another width.",
+        praise="So the millions on the slide belong to another width.",
         unit="the number of weights, no biases",
         hints={
             _SLIDE[0]: "That is with 1028 channels and kernels, as printed. Which power of two "

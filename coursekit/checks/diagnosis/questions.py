@@ -123,7 +123,7 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
     "lower": _choose(
         {"more data", "augmentation", "weight decay", "dropout"},
         REMEDIES,
-        "These four change what is learned, and the best epoch is better for it.",
+        "These four change what is learned, and the best epoch improves.",
         "There are more: compare each row of the table with the case.",
         {
             "more epochs": "The curve has turned already; more epochs show more of its rise.",
@@ -163,7 +163,7 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
         {
             "weights": "Learning from test images leaves nothing to report with.",
             "epoch": "An epoch is a choice as well; validation images make it.",
-            "learning rate": "Whoever chooses the learning rate by test images reports a maximum.",
+            "learning rate": "A learning rate chosen with test images makes the report a maximum.",
             "network": "The best of many networks looks better than it is on the images that "
             "chose it.",
             "remedy": "Remedies are chosen with validation images.",

@@ -5,6 +5,7 @@ Every `judge` takes any object, and returns one short line about it.
 
 import math
 import re
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,13 +21,13 @@ from coursekit.checks.engine.values import (
 )
 from dlvlib._common import check_int
 
-MAX_MESSAGE = 300  # characters
+MAX_MESSAGE, MAX_WIDTH = 300, 76  # characters
 LARGEST_STUDENT = 10**30
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a check: `right`, and one line of text. It prints as that line."""
+    """The result of a check: `right`, and one line of text, which is printed in short lines."""
 
     right: bool
     message: str
@@ -41,7 +42,8 @@ class Verdict:
         return self.right
 
     def __repr__(self) -> str:
-        return ("Right. " if self.right else "Not yet. ") + self.message
+        text = ("Right. " if self.right else "Not yet. ") + self.message
+        return textwrap.fill(text, MAX_WIDTH, break_on_hyphens=False)
 
 
 class Question(Protocol):
@@ -103,7 +105,7 @@ class NumberQuestion:
             if math.isclose(number, wrong, abs_tol=self.tolerance):
                 return Verdict(False, hint)
         if any(math.isclose(number, round(self.expected, digits)) for digits in (1, 2)):
-            return Verdict(False, "That is rounded too far; give three decimals or more.")
+            return Verdict(False, "That is rounded too much; give three decimals or more.")
         return Verdict(False, f"{format_number(number)} is not it. The answer is {self.unit}.")
 
 

@@ -102,7 +102,7 @@ def as_shape(answer: object) -> tuple[int, ...] | None:
     sizes = answer if isinstance(answer, (tuple, list)) else (answer,)
     numbers = [number for number in map(as_number, sizes) if number is not None]
     if len(numbers) < len(sizes) or not all(number.is_integer() for number in numbers):
-        return None  # an infinite number is no integer either
+        return None  # an infinite number is not an integer either
     return tuple(map(int, numbers))
 
 

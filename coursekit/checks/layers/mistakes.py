@@ -161,7 +161,7 @@ def of_pool(layers: Layers) -> Mistakes:
                 2 * values * size**2,
                 "Those are the FLOPs of a convolution; a maximum only compares.",
             ),
-            (values, "A maximum is no sum and no product; comparisons count apart."),
+            (values, "A maximum is neither a sum nor a product; comparisons count apart."),
         ],
         "comparisons": [
             (values * size**2, "The largest of n values is found with n - 1 comparisons."),

@@ -180,7 +180,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "start_loss": NumberQuestion(
         expected=math.log(10),
-        praise="Remember it: a first loss far from it is a bug.",
+        praise="Remember it: a first loss far from it suggests a bug.",
         unit="in nats",
         tolerance=5e-3,
         hints={

@@ -98,7 +98,7 @@ QUESTIONS: dict[str, Question] = {
         draw=loops.draw_batches,
         observe=loops.watch_epoch,
         rounds=3,
-        praise="The weights after an epoch are those of the reference, and so is the loss.",
+        praise="Loss and weights after an epoch are those of the reference.",
         mistakes={
             "Both bugs are still there.": _epoch_of("zero", "step", "backward", graph=True),
             "The weights never move: there are no gradients when step looks for them.": _epoch_of(
@@ -133,7 +133,7 @@ QUESTIONS: dict[str, Question] = {
         draw=loops.draw_batches,
         observe=loops.watch_evaluate,
         rounds=3,
-        praise="It measures what the reference measures, and leaves the network untouched.",
+        praise="It agrees with the reference, and leaves the network untouched.",
         mistakes={
             "The network is still in train mode, so the batches change it.": make_evaluate(
                 eval_mode=False
@@ -172,7 +172,7 @@ QUESTIONS: dict[str, Question] = {
         praise="Every image is there once, with its own target.",
         mistakes={
             "Both bugs are still there.": make_batches(own=True, short=True),
-            "Images and targets still have an order each.": make_batches(own=True),
+            "Images and targets still come in separate orders.": make_batches(own=True),
             "The last batch is still missing.": make_batches(short=True),
             "It leaves out the last batch where that is smaller; training may, measuring may "
             "not.": make_batches(drop=True),

@@ -101,7 +101,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     ),
     "top5": NumberQuestion(
         expected=_lecture_top_k(5),
-        praise="Every sample but number 3 has its true class among the five largest scores.",
+        praise="Every sample but number 3 has its true class among the top five.",
         unit="a fraction between 0 and 1",
         hints={
             100 * _lecture_top_k(5): "That is the percentage; give the fraction.",
@@ -160,7 +160,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         draw=_draw_large_scores,
         observe=_observe_loss,
         excluded=("cross_entropy", "cross_entropy_loss"),
-        praise="It agrees with the reference on 20 random inputs, with large scores among them.",
+        praise="It agrees with the reference, even where the scores are large.",
         mistakes={
             "It overflows: the exponential of a large score is infinite.": _overflows,
             "The sum overflows: the exponential of a large score is infinite.": _sum_overflows,
@@ -195,8 +195,8 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
             math.exp(-_SMALLEST_LOSS): "That is the largest probability; what is its loss?",
             -_SMALLEST_LOSS: "The logarithm of a probability is negative: the loss has a minus.",
             _SMALLEST_LOSS / math.log(2): "That is in bits; use the natural logarithm.",
-            _double_softmax(10): "That is for ten classes, as in the chapter; here are seven.",
-            _double_softmax(len(LECTURE_CLASSES) + 1): "Beside the true class there are six more.",
+            _double_softmax(10): "That is for ten classes; the table has seven.",
+            _double_softmax(len(LECTURE_CLASSES) + 1): "There are six more besides the true one.",
             _SMALLEST_LOSS + 1: "The numerator is an exponential too, that of 1.",
         },
     ),

@@ -87,7 +87,7 @@ STATEMENTS = {  # letter in the notebook: whether it holds, the hint for who got
     "a": (True, "Look at (a) again: is there a path from outside the field to the value?"),
     "b": (
         False,
-        "Look at (b) again: what do a closed ReLU and the losers of a max pooling pass on?",
+        "Look at (b) again: what do an inactive ReLU and a max pooling's losers pass on?",
     ),
     "c": (
         True,
@@ -95,7 +95,7 @@ STATEMENTS = {  # letter in the notebook: whether it holds, the hint for who got
     ),
     "d": (False, "Look at (d) again: which of size, jump and start does the padding change?"),
     "e": (True, "Look at (e) again: for which layers does a stride multiply the jump?"),
-    "f": (False, "Look at (f) again: can matter is not the same as does matter."),
+    "f": (False, "Look at (f) again: is what can matter the same as what does matter?"),
 }
 
 
@@ -108,7 +108,7 @@ def _statements() -> ChoiceQuestion:
     return ChoiceQuestion(
         expected=expected,
         options=letters,
-        praise="The theoretical field says what can matter, the effective one what does.",
+        praise="The theoretical field can matter, the effective field does.",
         hints={chosen: STATEMENTS[min(chosen ^ expected)][1] for chosen in wrong},
     )
 

@@ -119,7 +119,7 @@ QUESTIONS: dict[str, Question] = {
         praise="It looks at all that goes into a run, and at nothing else.",
         mistakes={
             "It lists the fields that agree.": lambda a, b: [n for n in INPUTS if a[n] == b[n]],
-            "It looks at what came out as well: the metrics are no input.": lambda a, b: (
+            "It looks at what came out as well: the metrics are not an input.": lambda a, b: (
                 _differing(a, b, (*INPUTS[:2], "metrics", *INPUTS[2:]))
             ),
             "It lists every field, also what came out and how long it took.": lambda a, b: (
@@ -188,7 +188,7 @@ QUESTIONS: dict[str, Question] = {
         signature="difference_interval(first, second)",
         reference=_interval,
         draw=_draw_seeds,
-        praise="If it holds zero, the seeds show no difference between the two methods.",
+        praise="If it holds zero, the seeds show no difference between the methods.",
         mistakes={
             "The sign is flipped: take the second mean minus the first.": lambda a, b: _interval(
                 b, a

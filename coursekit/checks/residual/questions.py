@@ -109,7 +109,7 @@ QUESTIONS: dict[str, Question] = {
     "silent": ChoiceQuestion(
         expected=frozenset("cde"),
         options=tuple("abcdef"),
-        praise="Nothing warns you of these three. Only a test can.",
+        praise="Nothing warns you of these three. Only a test finds them.",
         hints={
             frozenset("abf"): "Those stop with an error. The question asks for the others.",
             frozenset("abcdef"): "All six are wrong, but three of them stop with an error.",
@@ -118,7 +118,7 @@ QUESTIONS: dict[str, Question] = {
             frozenset("de"): "One is missing: in which draft can the branch only add?",
             frozenset("bcde"): "Without padding the branch shrinks: does the sum still fit?",
             frozenset("cdef"): "Can 32 channels be added to 16?",
-            frozenset("acde"): "Has nn.Conv2d a default for its kernel size?",
+            frozenset("acde"): "Does nn.Conv2d have a default kernel size?",
         },
     ),
     "block": FunctionQuestion(
@@ -165,7 +165,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "negative": NumberQuestion(
         expected=_VALUES.relu().sum().item(),
-        praise="The ReLU after the sum removes what was negative: the block returned ReLU(x).",
+        praise="The last ReLU removes what was negative: the block returns ReLU(x).",
         unit="the sum of the five values that come out",
         hints={
             _VALUES.sum().item(): "That is the sum of what enters. A ReLU follows the addition.",
