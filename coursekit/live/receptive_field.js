@@ -108,7 +108,8 @@ export function mount(stage, data) {
         : "all inside the image";
       const grown = size - before.size;
       const apart = sizes[i] > 1 ? `The map has ${sizes[i]} × ${sizes[i]} units, and the `
-        + `fields of neighbours lie ${jump} pixels apart.` : "One unit for the whole image.";
+        + `fields of neighbours lie ${jump} pixel${jump > 1 ? "s" : ""} apart.`
+        : "One unit for the whole image.";
       const number = `layer ${i + 1} of ${fields.length}`;
       layer.say(`${i + 1} of ${fields.length}: ${name} ${kernel} × ${kernel}, stride ${stride}`,
         `${number}, ${name}: field of ${size} pixels`);

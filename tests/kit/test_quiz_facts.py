@@ -249,6 +249,7 @@ NAMED = {
         f"the last holds {1000 % 64}",
     ],
     "alexnet.gibibyte": [f"{2**30 / 1e9:.3f}"],
+    "layers.no-activation": [" × ".join([str(field(*[(3,)] * 5))] * 2)],
     "separable.groups": [
         f"{nn.Conv2d(64, 128, 3).weight.numel():,}",
         f"{nn.Conv2d(64, 64, 3, groups=64).weight.numel()}",
