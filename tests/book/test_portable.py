@@ -8,7 +8,7 @@ import notebooks
 import pytest
 from built import HTML, ROOT, anchors
 from coursebook import portable
-from test_book import ADDRESS, RAW
+from page_checks import ADDRESS, RAW
 
 pytestmark = pytest.mark.book
 
