@@ -48,7 +48,7 @@ def pip_commands(root, index):
 
 
 def problem(root, version, free_gb, needed_gb=NEEDED_GB):
-    """Return one line that says why the installation cannot start, or None."""
+    """Return one line on why the installation cannot start, or None."""
     if not OLDEST <= tuple(version[:2]) <= NEWEST:
         found = ".".join(map(str, version[:3]))
         return f"Python must be 3.11 to 3.14, this is {found}; try: make PYTHON=python3.12"

@@ -17,7 +17,7 @@ START, END = "<!-- results: written by tools/readme.py -->\n", "<!-- end of resu
 
 
 def table() -> str:
-    """Return the results as Markdown tables with the lines that say where they come from."""
+    """Return the results as Markdown tables with their sources."""
     records = results.load("lenet_mnist", "full")
     final = [100 * record["metrics"]["test_top1"] for record in records]
     claims = yaml.safe_load((ROOT / "claims.yml").read_text(encoding="utf8"))

@@ -124,7 +124,7 @@ export function svg(tag, attributes = {}, text = "") {
   return node;
 }
 
-// A drawing `width` wide in its own units. describe() says in words what it shows.
+// A drawing `width` wide in its own units. describe() returns in words what it shows.
 export function picture(width, height) {
   const node = svg("svg", { role: "img", viewBox: `0 0 ${width} ${height}`, "font-size": 12 });
   node.style.cssText = `display: block; width: 100%; max-width: ${1.2 * width}px; height: auto;`;

@@ -27,7 +27,7 @@ const STRENGTHS = [1, 0.5]; // of the upper and the lower bars
 const KEY = "display: inline-block; width: 0.7em; height: 0.7em; margin-right: 0.35em; background: currentColor;";
 
 // A table of ten pairs of bars and their values; titles: of the upper and the lower ones.
-// pictureOf(digit), if given, stands beside the digit. draw(probs, others) shows probabilities.
+// pictureOf(digit), if given, is shown beside the digit. draw(probs, others) shows probabilities.
 export function digitBars(titles, pictureOf) {
   const node = table(["digit", ...(pictureOf ? [""] : []), titles[0], "", titles[1]]);
   node.style.fontSize = "0.9em"; // five columns on a phone
@@ -67,7 +67,7 @@ export function digitBars(titles, pictureOf) {
   return { node, draw, titles: keys };
 }
 
-// What a figure says without ink, until the first stroke begins; the answer waits for its end.
+// What a figure shows without ink, until the first stroke begins; the answer waits for its end.
 export const EMPTY = "The pad is empty: draw a digit.";
 export function quiet(answer) {
   if (answer.textContent === EMPTY) answer.textContent = "";

@@ -48,7 +48,7 @@ function verdict(before, after, stride, shift) {
     return `${stay}: not invariant. All have moved along by ${count(moved, "step")}: equivariant.`;
   }
   if (shift % stride) {
-    return `${stay}: not invariant. And a shift of ${count(shift, "pixel")} is no whole number of `
+    return `${stay}: not invariant. And a shift of ${count(shift, "pixel")} is not a whole number of `
       + `steps of ${stride}: not equivariant.`;
   }
   const along = shift / stride;

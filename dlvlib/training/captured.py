@@ -82,7 +82,7 @@ def prepare(
 
     That is so without a CUDA GPU, with `graph` off, and with `compile="reduce-overhead"`, which
     makes graphs of its own that cannot lie inside another one. It is so, too, for several shards
-    or processes, which a warning says.
+    or processes, with a warning.
     """
     config, processes = state.config, state.processes
     if not state.gpus or not config.graph or config.compile == "reduce-overhead":

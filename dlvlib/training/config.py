@@ -73,7 +73,7 @@ class TrainConfig:
         """Return the config with these fields; the others keep their defaults.
 
         Raises:
-            ValueError: if a key is no field, or a value breaks its rule.
+            ValueError: if a key is not a field, or a value breaks its rule.
         """
         names = [field.name for field in fields(cls)]
         unknown = [repr(key) for key in values if key not in names]

@@ -19,7 +19,7 @@ def repository(tmp_path_factory):
     """A repository that holds this checkout."""
     if not (ROOT / ".git").exists():
         stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop("this is no git checkout, so there is nothing to fetch")
+        stop("this is not a git checkout, so there is nothing to fetch")
     folder = tmp_path_factory.mktemp("colab") / "repository"
     colab.publish(ROOT, folder)
     return folder

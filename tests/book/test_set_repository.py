@@ -19,7 +19,7 @@ OWNER, NAME = ADDRESS.rsplit("/", 2)[1:]
 def tracked() -> list[Path]:
     """List the files of the checkout that are or would be committed."""
     if not (ROOT / ".git").exists() and os.environ.get("CI") != "true":
-        pytest.skip("this is no git checkout, so nothing says which files are committed")
+        pytest.skip("this is not a git checkout, so nothing says which files are committed")
     command = ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split("\0")
     return [ROOT / name for name in names if name and (ROOT / name).is_file()]

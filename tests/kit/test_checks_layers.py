@@ -39,17 +39,17 @@ def changed(**fixed):
     return conv_cost
 
 
-def by_hand(slip=None):
-    return lambda *arguments: counted(slip, *arguments)
+def by_hand(mistake=None):
+    return lambda *arguments: counted(mistake, *arguments)
 
 
-def counted(slip, image, kernels, size, stride, padding):
+def counted(mistake, image, kernels, size, stride, padding):
     channels, height, width = image
-    channels = 1 if slip == "channels" else channels
-    width = height if slip == "square" else width
+    channels = 1 if mistake == "channels" else channels
+    width = height if mistake == "square" else width
     rows, columns = [(n + 2 * padding - size) // stride + 1 for n in (height, width)]
     places, weights = rows * columns, kernels * channels * size**2
-    biases = kernels if slip == "bias" else kernels * places
+    biases = kernels if mistake == "bias" else kernels * places
     flops = 2 * weights * places + biases
     return weights + kernels, flops, (kernels, rows, columns), 4 * kernels * places
 

@@ -13,11 +13,11 @@ from dlvlib.models.lenet import LeNet5
 class Own(nn.Module):
     """A student's network: attributes reordered, functional layers, a switch per mistake."""
 
-    slips = frozenset()
+    mistakes = frozenset()
 
     def __init__(self, num_classes):
         super().__init__()
-        padding = 2 if "padding" in self.slips else 0
+        padding = 2 if "padding" in self.mistakes else 0
         self.out = nn.Linear(84, num_classes)
         self.hidden = nn.ModuleList([nn.Linear(1024 if padding else 400, 120), nn.Linear(120, 84)])
         self.convs = nn.ModuleList([nn.Conv2d(1, 6, 5, padding=padding), nn.Conv2d(6, 16, 5)])
@@ -25,23 +25,23 @@ class Own(nn.Module):
             self.convs[1] = nn.Conv2d(6, 16, 5, padding=padding)
 
     def forward(self, images):
-        bend = (lambda x: x) if "linear" in self.slips else torch.tanh
-        bend = torch.relu if "relu" in self.slips else bend
+        bend = (lambda x: x) if "linear" in self.mistakes else torch.tanh
+        bend = torch.relu if "relu" in self.mistakes else bend
         for conv in self.convs:
-            mean = "mean" in self.slips
+            mean = "mean" in self.mistakes
             maps = bend(conv(images)) if mean else conv(images)
             images = F.avg_pool2d(maps, 2) if mean else F.max_pool2d(maps, 2)
-            images = images if mean or "convs" in self.slips else bend(images)
-        if "flat" not in self.slips:
-            images = images.reshape(1, -1) if "batch" in self.slips else images.flatten(1)
+            images = images if mean or "convs" in self.mistakes else bend(images)
+        if "flat" not in self.mistakes:
+            images = images.reshape(1, -1) if "batch" in self.mistakes else images.flatten(1)
         for dense in self.hidden:
-            images = dense(images) if "head" in self.slips else bend(dense(images))
+            images = dense(images) if "head" in self.mistakes else bend(dense(images))
         logits = self.out(images)
-        return logits.softmax(-1) if "softmax" in self.slips else logits
+        return logits.softmax(-1) if "softmax" in self.mistakes else logits
 
 
-def own(*slips):
-    return type("Own", (Own,), {"slips": frozenset(slips)})
+def own(*mistakes):
+    return type("Own", (Own,), {"mistakes": frozenset(mistakes)})
 
 
 def with_c5(num_classes):
