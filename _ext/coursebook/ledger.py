@@ -127,17 +127,16 @@ class ClaimsDirective(LedgerDirective):
         return f"{text}\n\n{code(expression)}" if expression else text
 
     def recorded(self, claim: Claim) -> str:
-        """Return what our runs gave, and whether the lecture's value is among them."""
+        """Return what our runs gave, and whether the lecture's value lies among them."""
+        value, form = claim["value"], claim.get("format", "")
+        if isinstance(value, str):
+            return f"**Recorded:** our runs of {claim['results']} show it."
         paths = sorted((Path(self.env.srcdir) / RECORDS / claim["results"]).glob("*.json"))
         for path in paths:
             self.env.note_dependency(str(path))
         runs = [record for group in read_groups(paths) for record in group]
         measured = [eval(claim["measure"], {"record": run}) for run in runs]  # from our own file
-        value, form = claim["value"], claim.get("format", "")
-        if isinstance(value, str):
-            return f"**Recorded:** seen in our {len(runs)} runs of {claim['results']}."
-        low, high = min(measured), max(measured)
-        mean = statistics.mean(measured)
+        low, mean, high = min(measured), statistics.mean(measured), max(measured)
         text = f"**Recorded:** ours is {mean:{form}} on average over {len(runs)} runs, "
         text += f"{low:{form}} to {high:{form}}."
         return text if low <= value <= high else f"{text} **Not reproduced.**"
@@ -161,7 +160,7 @@ class CorrectionsDirective(LedgerDirective):
         minor = [claim for claim in claims if claim.get("minor")]
         if minor:
             section = nodes.section("", nodes.title("", "Smaller ones"), ids=["smaller-ones"])
-            header = ["Slide", "The lecture has", "Right is, and why"]
+            header = ["What it is about", "The lecture has", "Right is, and why"]
             ordered = [claim for _, _, of_page in self.by_page(minor) for claim in of_page]
             section += self.parse_text_to_nodes(list_table(header, map(self.row, ordered)))
             (body,) = section.findall(nodes.tbody)
@@ -173,7 +172,8 @@ class CorrectionsDirective(LedgerDirective):
     def row(self, claim: Claim) -> list[str]:
         """Return the cells of one correction of the table."""
         right = f"{format_claim(claim, 'correct')}. {claim['why']}"
-        return [plain(claim["lecture"]), f"{{claim}}`{claim['id']}`", right]
+        slide = f"{claim['statement']}\n\nSlide: {plain(claim['lecture'])}"
+        return [slide, f"{{claim}}`{claim['id']}`", right]
 
     def entry(self, claim: Claim) -> nodes.definition_list_item:
         """Return one correction."""

@@ -86,7 +86,9 @@ def test_each_correction_is_listed_once_with_its_reason_and_its_place(small_book
     places = [a["href"] for a in page("a") if a.get_text() == "In the book"]
     names = ("code-call", "goal-word")
     assert sorted(places) == [f"01_net.html#claim-{name}" for name in names]
-    assert rows(page("table")[0])[1:] == [["Slide *3*", "old", "new. It reads well"]]
+    assert rows(page("table")[0])[1:] == [
+        ["About code.style. Slide: Slide *3*", "old", "new. It reads well"]
+    ]
     why = [a["href"] for a in read(small_book, "claims")("a") if a.get_text() == "(why)"]
     names = ("code-call", "code-style", "goal-word")
     assert sorted(why) == [f"corrections.html#correction-{name}" for name in names]
