@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +14,14 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import ReferenceRole, SphinxDirective
 
 from .claims import Claim, add_anchor, anchor_of, format_claim, read_claims, value_node
-from .tables import in_reading_order, list_table
+from .tables import RECORDS, in_reading_order, list_table, read_groups
 
 KINDS = {
-    "computed": "An expression gives the value again, to the last digit, and every part of it "
-    "matters.",
-    "cited": "The value is in the source that is named, at the place that is named.",
-    "recorded": "The value is the lecture's. The mean of our recorded runs must lie in a band.",
-    "corrected": "The lecture says one thing, and another is right.",
+    "computed": "A test evaluates the expression and compares it with the value, to the last "
+    "digit.",
+    "cited": "The value is in the source, at the place that is named. No test opens the source.",
+    "recorded": "The value is the lecture's. What our recorded runs gave is beside it.",
+    "corrected": "The lecture has one thing, and another is right.",
 }
 
 
@@ -95,10 +96,10 @@ class ClaimsDirective(LedgerDirective):
         claims = list(read_claims(self.env).values())
         counts = Counter(claim["kind"] for claim in claims)
         rows = [[kind, str(counts[kind]), meaning] for kind, meaning in KINDS.items()]
-        rows.append(["all", str(len(claims)), "Every one is shown by a page of the book."])
-        kinds = list_table(["Kind", "Claims", "What keeps it true"], rows)
+        rows.append(["all", str(len(claims)), "The numbers and statements that follow."])
+        kinds = list_table(["Kind", "Entries", "Where the value comes from"], rows)
         result = self.parse_text_to_nodes(kinds)
-        header = ["Value", "What the lecture says", "What keeps it true"]
+        header = ["Value", "Statement and slide", "Where the value comes from"]
         for section, page, of_page in self.by_page(claims):
             table = list_table(header, map(self.row, of_page), "claims")
             section += self.parse_text_to_nodes(f"Shown in {{doc}}`/{page}`\n\n{table}")
@@ -106,12 +107,12 @@ class ClaimsDirective(LedgerDirective):
         return result
 
     def row(self, claim: Claim) -> list[str]:
-        """Return the cells of one claim: value, statement with slide, proof."""
+        """Return the cells of one claim: value, statement with slide, origin."""
         statement = f"{claim['statement']}\n\nSlide: {plain(claim['lecture'])}"
-        return [f"{{shown}}`{claim['id']}`", statement, self.proof(claim)]
+        return [f"{{shown}}`{claim['id']}`", statement, self.origin(claim)]
 
-    def proof(self, claim: Claim) -> str:
-        """Return what keeps a claim true, in words and code."""
+    def origin(self, claim: Claim) -> str:
+        """Return where the value of a claim comes from, in words and code."""
         kind, expression = claim["kind"], claim.get("expression")
         if kind == "computed":
             return f"**Computed:** {code(expression)}" if expression else "**Computed**"
@@ -122,25 +123,57 @@ class ClaimsDirective(LedgerDirective):
             anchor = anchor_of(claim["id"], "correction")
             text = f"**Corrected:** {format_claim(claim, 'correct')} {{ref}}`(why) <{anchor}>`"
         else:
-            low, high = claim["band"]
-            text = f"**Recorded:** the mean over the runs in {claim['results']} "
-            text += f"lies between {low:g} and {high:g}.\n\n{code(claim['measure'])}"
+            text = f"{self.recorded(claim)}\n\n{code(claim['measure'])}"
         return f"{text}\n\n{code(expression)}" if expression else text
+
+    def recorded(self, claim: Claim) -> str:
+        """Return what our runs gave, and whether the lecture's value lies among them."""
+        value, form = claim["value"], claim.get("format", "")
+        if isinstance(value, str):
+            return f"**Recorded:** our runs of {claim['results']} show it."
+        paths = sorted((Path(self.env.srcdir) / RECORDS / claim["results"]).glob("*.json"))
+        for path in paths:
+            self.env.note_dependency(str(path))
+        runs = [record for group in read_groups(paths) for record in group]
+        measured = [eval(claim["measure"], {"record": run}) for run in runs]  # from our own file
+        low, mean, high = min(measured), statistics.mean(measured), max(measured)
+        text = f"**Recorded:** ours is {mean:{form}} on average over {len(runs)} runs, "
+        text += f"{low:{form}} to {high:{form}}."
+        return text if low <= value <= high else f"{text} **Not reproduced.**"
 
 
 class CorrectionsDirective(LedgerDirective):
-    """Each claim that is corrected: what the lecture says, what is right, why, and where."""
+    """Each claim that is corrected: what the lecture has, what is right, why, and where.
+
+    Those marked `minor` are on no page, and share one table.
+    """
 
     def run(self) -> list[nodes.Node]:
         claims = [
             claim for claim in read_claims(self.env).values() if claim["kind"] == "corrected"
         ]
         result: list[nodes.Node] = []
-        for section, _, of_page in self.by_page(claims):
+        for section, _, of_page in self.by_page([c for c in claims if not c.get("minor")]):
             entries = map(self.entry, of_page)
             section += nodes.definition_list("", *entries, classes=["corrections"])
             result.append(section)
+        minor = [claim for claim in claims if claim.get("minor")]
+        if minor:
+            section = nodes.section("", nodes.title("", "Smaller ones"), ids=["smaller-ones"])
+            header = ["What it is about", "The lecture has", "Right is, and why"]
+            ordered = [claim for _, _, of_page in self.by_page(minor) for claim in of_page]
+            section += self.parse_text_to_nodes(list_table(header, map(self.row, ordered)))
+            (body,) = section.findall(nodes.tbody)
+            for row, claim in zip(body.findall(nodes.row), ordered, strict=True):
+                add_anchor(self.env, row, anchor_of(claim["id"], "correction"))
+            result.append(section)
         return result
+
+    def row(self, claim: Claim) -> list[str]:
+        """Return the cells of one correction of the table."""
+        right = f"{format_claim(claim, 'correct')}. {claim['why']}"
+        slide = f"{claim['statement']}\n\nSlide: {plain(claim['lecture'])}"
+        return [slide, f"{{claim}}`{claim['id']}`", right]
 
     def entry(self, claim: Claim) -> nodes.definition_list_item:
         """Return one correction."""

@@ -34,6 +34,14 @@ CLAIMS = [
         "correct": "`evaluate`",
         "why": "It hides `eval`.",
     },
+    {
+        "id": "code.style",
+        "value": "old",
+        "kind": "corrected",
+        "correct": "new",
+        "why": "It reads well",
+        "minor": True,
+    },
     {"id": "net.hidden", "value": 7, "kind": "computed", "expression": "7"},
 ]
 GLOSSARY = """# Words
