@@ -19,6 +19,8 @@ NEEDS = {  # figure: the modules that it shares with others, beside common.js
     "pad": ("ink", "drawing", "forward"),
     "microscope": ("windows", "ink", "drawing", "picture_file", "forward", "maps"),
     "shapes": ("program", "layer_rules"),
+    "laboratory": ("backward", "trial", "student", "recipe", "bands"),
+    "degradation": ("drawing",),
 }
 SHARED = {"common", *(part for parts in NEEDS.values() for part in parts)}
 NAMES = sorted(path.stem for path in FOLDER.glob("*.js") if path.stem not in SHARED)

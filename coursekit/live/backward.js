@@ -11,7 +11,7 @@ const [EDGED, SMALL, TINY] = [IMAGE + 2, IMAGE / 2 + 2, IMAGE / 4]; // sides of 
 const STILL = { top: 1, left: 1, flip: 0 }; // an image that is neither shifted nor mirrored
 
 // Each from the sum; the slope from the value of the activation.
-const ACTIVATIONS = {
+export const ACTIVATIONS = {
   ReLU: { value: (x) => (x > 0 ? x : 0), slope: (y) => (y > 0 ? 1 : 0) },
   tanh: { value: Math.tanh, slope: (y) => 1 - y * y },
   sigmoid: { value: (x) => 1 / (1 + Math.exp(-x)), slope: (y) => y * (1 - y) },
@@ -22,12 +22,12 @@ export const shapesOf = (width) => [[width, 1, KERNEL, KERNEL], [width],
   [2 * width, width, KERNEL, KERNEL], [2 * width], [LABELS, 2 * width * TINY ** 2], [LABELS]];
 
 // Standard deviation of a weight, or half the range of a uniform one, from the shape of its layer.
-const INITIALISATIONS = {
+export const INITIALISATIONS = {
   He: { normal: (fanIn) => Math.sqrt(2 / fanIn) },
   Xavier: { uniform: (fanIn, fanOut) => Math.sqrt(6 / (fanIn + fanOut)) },
-  "PyTorch's default": { uniform: (fanIn) => 1 / Math.sqrt(fanIn), isForBias: true },
-  "normal, σ = 0.01": { normal: () => 0.01 },
-  "all zero": { normal: () => 0 },
+  PyTorch: { uniform: (fanIn) => 1 / Math.sqrt(fanIn), isForBias: true },
+  "σ = 0.01": { normal: () => 0.01 },
+  zeros: { normal: () => 0 },
 };
 
 export function buildNetwork(width, activation) {
