@@ -90,7 +90,7 @@ export function mount(stage, data) {
     describe(panels[1].node, `Line chart of the error over ${short} epochs, the mean of three seeds, `
       + `marked at epoch ${other}.`);
   });
-  const hint = element("p", "Training dashed, test solid; 56 layers thick. Drag the line in the left "
+  const hint = element("p", "Training dashed, test solid; 56 layers thick. Drag the line in the first "
     + "chart, or move the slider.", "margin: 0.4rem 0;");
   const holder = element("div", "", "overflow-x: auto;");
   holder.append(rows);

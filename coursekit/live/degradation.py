@@ -1,5 +1,7 @@
 """The curves of degradation: 164 epochs of four networks, and the short training beside them."""
 
+from typing import Any
+
 import numpy as np
 
 from coursekit import live
@@ -21,7 +23,7 @@ def figure() -> live.LiveFigure:
     Raises:
         RecordError: if records are missing or altered.
     """
-    networks = [
+    networks: list[dict[str, Any]] = [
         {
             "name": title,
             "family": family,

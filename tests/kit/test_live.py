@@ -18,7 +18,7 @@ DATA = {
     "log10_max": 2,
 }
 FIGURES = sorted(
-    {*live.NAMES} - {"quiz", "pad", "microscope", "shapes"}
+    {*live.NAMES} - {"quiz", "pad", "microscope", "shapes", "laboratory", "degradation"}
 )  # which have tests of their own
 FALLBACK = live.table("By temperature", ["class", "τ = 1"], [["candle", "78.58 %"]])
 
