@@ -49,8 +49,10 @@ def test_gradients_of_every_layer_agree_with_torch(page):
         return cases.map(([width, activation, weights]) => {
             const network = figure.buildNetwork(width, activation);
             weights.forEach((values, i) => network.weights[i].set(values));
-            const losses = targets.map((target, at) => figure.addGradient(network, pixels, at, target, 1));
-            return [losses.reduce((a, b) => a + b), network.gradients.map((values) => [...values])];
+            const losses = targets.map((target, at) =>
+                figure.addGradient(network, pixels, at, target, 1));
+            const gradients = network.gradients.map((values) => [...values]);
+            return [losses.reduce((a, b) => a + b), gradients];
         });"""
     scans = given(TRAIN.subset(slice(0, 6)))
     found = call(page, "laboratory", body, [cases, scans])
@@ -95,7 +97,12 @@ def test_a_whole_training_is_that_of_dlvlib(page, augmented):
     body = """const [weights, train, test, plans] = argument;
         const network = figure.buildNetwork(4, "tanh");
         weights.forEach((values, i) => network.weights[i].set(values));
-        const drain = (work) => { for (;;) { const { value, done } = work.next(); if (done) return value; } };
+        const drain = (work) => {
+            for (;;) {
+                const { value, done } = work.next();
+                if (done) return value;
+            }
+        };
         const recipe = { lr: 0.05, momentum: 0.9, decay: 0.001, batch: 32 };
         const losses = plans.map((plan) => drain(figure.trainEpoch(network, recipe, train, plan)));
         const accuracy = drain(figure.measure(network, test));
@@ -144,8 +151,8 @@ def test_initial_weights_and_random_numbers_have_the_spread_that_they_should(pag
             figure.initialise(network, name, random);
             return [name, [2, 4, 3].map((i) => spread(network.weights[i]))];
         });
-        const raw = figure.seededRandom(argument);
-        return [uniform, normal, Object.fromEntries(spreads), Array.from({ length: 5 }, raw.bits32)];"""
+        const raw = Array.from({ length: 5 }, figure.seededRandom(argument).bits32);
+        return [uniform, normal, Object.fromEntries(spreads), raw];"""
     uniform, normal, spreads, raw = call(page, "laboratory", body, 7)
     assert stats.kstest(uniform, "uniform").pvalue > 0.001
     assert stats.kstest(normal, "norm").pvalue > 0.001

@@ -18,7 +18,8 @@ def test_t_and_the_seeds_needed_agree_with_scipy(page):
     chances = [0.6, 0.95, 0.99]
     ratios = [0.15, 0.3, 0.5, 1, 1.5, 2, 3, 5]
     body = """const [freedoms, chances, ratios] = argument;
-        return [freedoms.map((freedom) => chances.map((chance) => figure.boundOf(chance, freedom))),
+        const bounds = (freedom) => chances.map((chance) => figure.boundOf(chance, freedom));
+        return [freedoms.map(bounds),
             ratios.map(figure.seedsNeeded), figure.seedsNeeded(0.01) === Infinity];"""
     bounds, needed, is_many = call(page, "laboratory", body, [freedoms, chances, ratios])
     for freedom, found in zip(freedoms, bounds, strict=True):
