@@ -110,7 +110,7 @@ def test_a_whole_training_is_that_of_dlvlib(page, augmented):
     losses, accuracy, after = call(
         page, "laboratory", body, [before, given(scans), given(test), plans]
     )
-    assert losses == pytest.approx([record.train_loss for record in history], abs=1e-5)
+    assert losses == pytest.approx(history.column("train_loss"), abs=1e-5)
     assert accuracy == pytest.approx(evaluate(net, test, device="cpu").top1)
     for values, parameter in zip(after, net.parameters(), strict=True):
         expected = parameter.detach().flatten()
