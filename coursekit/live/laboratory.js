@@ -157,7 +157,7 @@ export function mount(stage, data) {
       + arms.map(divergedOf).join("");
     const isDone = count === planned;
     answer.textContent = problem || (isDone ? conclude(...finals)
-      : isOn ? "" : trained ? "Not all seeds are trained yet." : "Nothing is trained yet: press Play.");
+      : isOn ? "" : trained ? "Not all seeds are trained yet: press Play." : "Nothing is trained yet: press Play.");
   });
 
   const load = () => {

@@ -119,14 +119,13 @@ def set_small(stage) -> None:
     stage.get_by_role("textbox", name="epochs").press("Enter")
 
 
-def wait(page) -> None:
-    page.wait_for_function(
-        "[...document.querySelectorAll('button')].some((node) => node.textContent === 'Play')"
-    )
+def wait(page, words: str) -> None:
+    """Wait until the figure shows these words; it draws once a frame."""
+    page.wait_for_function("(words) => document.body.innerText.includes(words)", arg=words)
 
 
 def test_a_reader_trains_pauses_adds_seeds_and_shares_the_recipe(page):
-    """Slices are counted by the clock of the page; that one ends is what a slow machine can do."""
+    """The longest slice is printed, not judged: how long it takes depends on the machine."""
     page.goto("about:blank")  # with real frames
     page.set_content(FIGURE.html)
     stage = page.locator(".dlv-live-stage")
@@ -141,41 +140,38 @@ def test_a_reader_trains_pauses_adds_seeds_and_shares_the_recipe(page):
         }, ...others);
     }""")
     answer, play = stage.get_by_role("status").first, stage.get_by_role("button", name="Play")
+    play.evaluate("""async (node) => {
+        node.click();
+        const isBegun = () => / [1-9]\\d* of 20 networks/.test(document.body.innerText);
+        while (!isBegun()) await new Promise((next) => setTimeout(next));
+        node.click();
+    }""")
+    wait(page, "Not all seeds are trained yet: press Play.")
     play.press("Enter")
-    pause = stage.get_by_role("button", name="Pause")
-    pause.press("Enter")
-    wait(page)
-    assert answer.inner_text() in (
-        "Not all seeds are trained yet.",
-        "Nothing is trained yet: press Play.",
-    )
-    play.press("Enter")
-    wait(page)
+    wait(page, "10 seeds each")
     slices = page.evaluate("window.slices")
     print(f"longest of {len(slices)} slices: {max(slices):.0f} ms")
     assert len(slices) > 3
     conclusion = answer.inner_text()
-    assert "10 seeds each" in conclusion
-    first = stage.inner_text()
-    assert "20 of 20 networks are trained." in first
+    assert "20 of 20 networks are trained." in stage.inner_text()
     assert "standard deviation" in stage.get_by_role("img").first.get_attribute("aria-label")
     stage.get_by_role("button", name="5 more seeds").press("Enter")
-    wait(page)
-    assert "15 seeds each" in answer.inner_text()
+    wait(page, "15 seeds each")
     stage.get_by_role("button", name="Reset").press("Enter")
-    assert answer.inner_text() == "Nothing is trained yet: press Play."
+    wait(page, "Nothing is trained yet: press Play.")
     play.press("Enter")
-    wait(page)
+    wait(page, "10 seeds each")
     assert answer.inner_text() == conclusion  # the same seeds, the same networks
-    stage.get_by_role("textbox", name="learning rate of B").fill("100")
-    stage.get_by_role("textbox", name="learning rate of B").press("Enter")
-    assert "10 of 20 networks are trained." in stage.inner_text()  # A keeps its own
+    for name, text in (("batch size", "1"), ("weight decay", "10"), ("learning rate", "100")):
+        stage.get_by_role("textbox", name=f"{name} of B").fill(text)
+        stage.get_by_role("textbox", name=f"{name} of B").press("Enter")
+    wait(page, "10 of 20 networks are trained.")  # A keeps its own
     play.press("Enter")
-    wait(page)
-    assert re.search(r"\d+ of B diverged: their weights are no longer numbers", stage.inner_text())
+    wait(page, "10 seeds each")
+    assert "10 of B diverged: their weights are no longer numbers" in stage.inner_text()
     assert answer.inner_text().startswith("A is better by")
     stage.get_by_role("button", name="Link").press("Enter")
-    assert "now holds both recipes" in stage.inner_text()
+    wait(page, "now holds both recipes")
     link = page.evaluate("location.hash")
     page.evaluate("location.hash = ''")
     stage.get_by_role("textbox", name="learning rate of B").fill("0.3")
@@ -183,8 +179,7 @@ def test_a_reader_trains_pauses_adds_seeds_and_shares_the_recipe(page):
     page.evaluate("(link) => { location.hash = link; }", link)
     page.wait_for_function("document.querySelectorAll('input')[1].value === '100'")
     page.evaluate("(link) => { location.hash = link; }", link.replace("tanh", "swish"))
-    page.wait_for_function("document.body.innerText.includes('got swish')")
-    assert "activation of B must be one of ReLU, tanh, sigmoid, got swish." in stage.inner_text()
+    wait(page, "activation of B must be one of ReLU, tanh, sigmoid, got swish.")
 
 
 def test_the_figure_keeps_the_rules_of_every_figure(page, chromium):
