@@ -1,7 +1,7 @@
 // Four networks over 164 epochs: their errors, a line to drag along the epochs, and the short
 // training beside them.
 
-const HIGHEST = 60; // error in percent at the top of the axes
+const HIGHEST = 80; // error in percent at the top of the axes
 const SETS = [["train", "training", "6 4"], ["val", "test", "none"]];
 
 // The epoch of the short training at the same share of its schedule, from 1.
@@ -17,9 +17,10 @@ export function mount(stage, data) {
   const rows = table(["network", "training (%)", "test (%)", `test (%), ${short} epochs`]);
   const lines = networks.map(({ name, family, isThick }) => {
     const shown = checkbox(name, true, () => update());
-    const key = svg("svg", { width: 28, height: 10, "aria-hidden": true });
-    key.append(svg("line", { x1: 0, x2: 28, y1: 5, y2: 5, stroke: color(family), "stroke-width": isThick ? 3 : 1.2 }));
+    const key = svg("svg", { width: 18, height: 10, "aria-hidden": true });
+    key.append(svg("line", { x1: 0, x2: 18, y1: 5, y2: 5, stroke: color(family), "stroke-width": isThick ? 3 : 1.2 }));
     shown.box.append(" ", key);
+    shown.box.style.whiteSpace = "nowrap";
     const [first, ...cells] = addRow(rows, "", "", "", "");
     first.replaceChildren(shown.box);
     return { shown, cells };
@@ -30,7 +31,7 @@ export function mount(stage, data) {
     const ticks = (count, by) => Array.from({ length: Math.floor(count / by) + 1 }, (_, i) => [i * by, String(i * by)]);
     const drawn = chart(
       { title: "epoch", min: 0, max: last, ticks: ticks(last, step) },
-      { title, min: 0, max: HIGHEST, ticks: ticks(HIGHEST, 10) },
+      { title, min: 0, max: HIGHEST, ticks: ticks(HIGHEST, 20) },
       340, 300,
     );
     const groups = networks.map((network) => SETS.map(([part, , dashes]) => {
