@@ -21,6 +21,8 @@ NEEDS = {  # figure: the modules that it shares with others, beside common.js
     "shapes": ("program", "layer_rules"),
     "atlas": ("drawing", "tsne"),
     **dict.fromkeys(("softmax", "reliability", "scores"), ("probability",)),
+    "laboratory": ("backward", "trial", "student", "recipe", "bands"),
+    "degradation": ("drawing",),
 }
 SHARED = {"common", *(part for parts in NEEDS.values() for part in parts)}
 NAMES = sorted(path.stem for path in FOLDER.glob("*.js") if path.stem not in SHARED)

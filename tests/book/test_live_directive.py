@@ -29,6 +29,6 @@ def test_the_figure_is_on_the_page(tmp_path):
 @pytest.mark.parametrize("name", ["softmax", "common", "os"])
 def test_a_name_without_a_figure_is_refused(tmp_path, name):
     html, warnings = build(tmp_path, f".. live:: {name}")
-    known = "atlas, backprop, bugs, microscope, pad, shapes"
+    known = "atlas, backprop, bugs, degradation, laboratory, microscope, pad, shapes"
     assert f"live must be one of {known}, got '{name}'" in warnings
     assert "data-live" not in html

@@ -18,7 +18,8 @@ DATA = {
     "log10_max": 2,
 }
 FIGURES = sorted(
-    {*live.NAMES} - {"quiz", "bugs", "pad", "microscope", "shapes", "atlas"}
+    {*live.NAMES}
+    - {"quiz", "bugs", "pad", "microscope", "shapes", "atlas", "laboratory", "degradation"}
 )  # which have tests of their own
 FALLBACK = live.table("By temperature", ["class", "τ = 1"], [["candle", "78.58 %"]])
 

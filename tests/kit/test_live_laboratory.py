@@ -1,0 +1,189 @@
+"""The laboratory: what it concludes, what its fields refuse, and what a reader can do with it."""
+
+import re
+
+import numpy as np
+import pytest
+from live_helpers import call, check_figure
+from scipy import stats
+
+from coursekit.live import laboratory
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+FIGURE = laboratory.figure()
+
+
+def test_t_and_the_seeds_needed_agree_with_scipy(page):
+    freedoms = [2, 4, 8, 18, 58, 198, 1998]
+    chances = [0.6, 0.95, 0.99]
+    ratios = [0.15, 0.3, 0.5, 1, 1.5, 2, 3, 5]
+    body = """const [freedoms, chances, ratios] = argument;
+        const bounds = (freedom) => chances.map((chance) => figure.boundOf(chance, freedom));
+        return [freedoms.map(bounds),
+            ratios.map(figure.seedsNeeded), figure.seedsNeeded(0.01) === Infinity];"""
+    bounds, needed, is_many = call(page, "laboratory", body, [freedoms, chances, ratios])
+    for freedom, found in zip(freedoms, bounds, strict=True):
+        expected = stats.t.ppf([(1 + chance) / 2 for chance in chances], freedom)
+        assert found == pytest.approx(expected, rel=1e-9)
+    assert is_many
+    for ratio, n in zip(ratios, needed, strict=True):
+
+        def power(n, ratio=ratio):
+            bar, shift = stats.t.ppf(0.975, 2 * n - 2), ratio * np.sqrt(n / 2)
+            return stats.nct.sf(bar, 2 * n - 2, shift)
+
+        exact = next(k for k in range(2, 2000) if power(k) >= 0.8)
+        assert abs(n - exact) <= 1
+
+
+def test_the_conclusion_is_that_of_the_t_test(page):
+    drawn = np.random.default_rng(0)
+    pairs = [
+        (drawn.normal(90, 2, n).tolist(), drawn.normal(90 + shift, 1, n).tolist())
+        for n in (2, 3, 10)
+        for shift in (-6, -1, 0, 1, 6)
+    ]
+    found = call(
+        page, "laboratory", "return argument.map((pair) => figure.conclude(...pair));", pairs
+    )
+    kinds = set()
+    for (a, b), text in zip(pairs, found, strict=True):
+        test = stats.ttest_ind(b, a)
+        low, high = test.confidence_interval(0.95)
+        words = text.replace("−", "-")
+        assert f"{len(a)} seeds each" in words
+        kinds.add(words.split()[0])
+        if test.pvalue < 0.05:
+            better = "B" if low > 0 else "A"
+            ends = sorted([abs(low), abs(high)])
+            assert words.startswith(f"{better} is better by {abs(np.mean(b) - np.mean(a)):.1f}")
+            assert f"interval {ends[0]:.1f} to {ends[1]:.1f}," in words
+        else:
+            assert words.startswith(
+                f"Cannot tell yet: B - A is {np.mean(b) - np.mean(a):.1f} points"
+            )
+            assert f"interval {low:.1f} to {high:.1f}," in words
+            assert re.search(r"(about [\d,]+|than 1,000) (more )?seeds each would", words)
+    assert kinds == {"A", "B", "Cannot"}
+    body = "return argument.map((pair) => figure.conclude(...pair));"
+    flat = [([9.5, 9.5], [9.5, 9.5]), ([9.5, 9.5], [90, 90]), ([1], [2])]
+    same, apart, single = call(page, "laboratory", body, flat)
+    assert same == "All networks ended at 9.5 %: no difference, and no spread (2 seeds each)."
+    assert apart.startswith("B is better by 80.5 points with every seed")
+    assert single.startswith("One network each shows no spread")
+
+
+BAD = [
+    ("learning rate of A", "fast", "a number above 0, 100 at most, got fast."),
+    ("learning rate of B", "-0.1", "a number above 0, 100 at most, got -0.1."),
+    ("batch size of B", "0", "a whole number from 1 to 1,437, got 0."),
+    ("batch size of A", "2.5", "a whole number from 1 to 1,437, got 2.5."),
+    ("momentum of A", "1", "a number from 0 to below 1, got 1."),
+    ("weight decay of B", "", "a number from 0 to 10, got nothing."),
+    ("training images of A", "1e9", "a whole number from 10 to 1,437, got 1e9."),
+    ("training images of A", "0x10", "a whole number from 10 to 1,437, got 0x10."),
+    ("epochs", "Infinity", "a whole number from 1 to 30, got Infinity."),
+    ("first seed", "-1", "a whole number from 0 to 1,000,000, got -1."),
+]
+
+
+def test_a_bad_field_gets_a_sentence_and_nothing_is_trained(page, stage):
+    answer, play = stage.get_by_role("status").first, stage.get_by_role("button", name="Play")
+    for name, text, words in BAD:
+        box = stage.get_by_role("textbox", name=name, exact=True)
+        good = box.input_value()
+        box.fill(text)
+        box.press("Enter")
+        assert answer.inner_text() == f"{name} must be {words}"
+        assert play.is_disabled() and box.get_attribute("aria-invalid") == "true"
+        box.fill(good)
+        box.press("Enter")
+        assert answer.inner_text() == "Nothing is trained yet: press Play."
+    for name in ("A", "B"):
+        select = stage.get_by_role("combobox", name=f"activation of {name}")
+        select.select_option("sigmoid")
+    assert "the same recipe: whatever lies between them is chance" in stage.inner_text()
+    stage.get_by_role("combobox", name="width (maps) of B").select_option("4")
+    assert "A and B differ in one setting: width (maps)." in stage.inner_text()
+    stage.get_by_role("textbox", name="learning rate of A").fill("0.1")
+    stage.get_by_role("textbox", name="learning rate of A").press("Enter")
+    assert "differ in 2 settings (learning rate, width (maps))" in stage.inner_text()
+
+
+def set_small(stage) -> None:
+    """Two recipes that train in an instant."""
+    for name in "AB":
+        stage.get_by_role("combobox", name=f"width (maps) of {name}").select_option("2")
+        stage.get_by_role("textbox", name=f"training images of {name}").fill("60")
+    stage.get_by_role("textbox", name="epochs").fill("2")
+    stage.get_by_role("textbox", name="epochs").press("Enter")
+
+
+def wait(page, words: str) -> None:
+    """Wait until the figure shows these words; it draws once a frame."""
+    page.wait_for_function("(words) => document.body.innerText.includes(words)", arg=words)
+
+
+def test_a_reader_trains_pauses_adds_seeds_and_shares_the_recipe(page):
+    """The longest slice is printed, not judged: how long it takes depends on the machine."""
+    page.goto("about:blank")  # with real frames
+    page.set_content(FIGURE.html)
+    stage = page.locator(".dlv-live-stage")
+    set_small(stage)
+    page.evaluate("""() => {
+        window.slices = [];
+        const plain = window.setTimeout;
+        window.setTimeout = (slice, ...others) => plain(() => {
+            const start = performance.now();
+            slice();
+            window.slices.push(performance.now() - start);
+        }, ...others);
+    }""")
+    answer, play = stage.get_by_role("status").first, stage.get_by_role("button", name="Play")
+    play.evaluate("""async (node) => {
+        node.click();
+        const isBegun = () => / [1-9]\\d* of 20 networks/.test(document.body.innerText);
+        while (!isBegun()) await new Promise((next) => setTimeout(next));
+        node.click();
+    }""")
+    wait(page, "Not all seeds are trained yet: press Play.")
+    play.press("Enter")
+    wait(page, "10 seeds each")
+    slices = page.evaluate("window.slices")
+    print(f"longest of {len(slices)} slices: {max(slices):.0f} ms")
+    assert len(slices) > 3
+    conclusion = answer.inner_text()
+    assert "20 of 20 networks are trained." in stage.inner_text()
+    assert "standard deviation" in stage.get_by_role("img").first.get_attribute("aria-label")
+    stage.get_by_role("button", name="5 more seeds").press("Enter")
+    wait(page, "15 seeds each")
+    stage.get_by_role("button", name="Reset").press("Enter")
+    wait(page, "Nothing is trained yet: press Play.")
+    play.press("Enter")
+    wait(page, "10 seeds each")
+    assert answer.inner_text() == conclusion  # the same seeds, the same networks
+    for name, text in (("batch size", "1"), ("weight decay", "10"), ("learning rate", "100")):
+        stage.get_by_role("textbox", name=f"{name} of B").fill(text)
+        stage.get_by_role("textbox", name=f"{name} of B").press("Enter")
+    wait(page, "10 of 20 networks are trained.")  # A keeps its own
+    play.press("Enter")
+    wait(page, "10 seeds each")
+    assert "10 of B diverged: their weights are no longer numbers" in stage.inner_text()
+    assert answer.inner_text().startswith("A is better by")
+    stage.get_by_role("button", name="Link").press("Enter")
+    wait(page, "now holds both recipes")
+    link = page.evaluate("location.hash")
+    page.evaluate("location.hash = ''")
+    stage.get_by_role("textbox", name="learning rate of B").fill("0.3")
+    stage.get_by_role("textbox", name="learning rate of B").press("Enter")
+    page.evaluate("(link) => { location.hash = link; }", link)
+    page.wait_for_function("document.querySelectorAll('input')[1].value === '100'")
+    page.evaluate("(link) => { location.hash = link; }", link.replace("tanh", "swish"))
+    wait(page, "activation of B must be one of ReLU, tanh, sigmoid, got swish.")
+
+
+def test_the_figure_keeps_the_rules_of_every_figure(page, chromium):
+    plain = chromium.new_context(java_script_enabled=False).new_page()
+    check_figure(page, plain, FIGURE, most=220_000)
+    means = re.findall(r"<td>(\d+\.\d) %</td>", FIGURE.html)
+    assert [float(mean) for mean in means] == pytest.approx([90, 93], abs=4)
