@@ -11,7 +11,8 @@ import nbformat
 import notebooks
 import set_repository
 
-MAX_LINES, MAX_WIDTH = 25, 99  # of a code cell
+MAX_LINES = 25  # of a code cell
+MAX_WIDTH = 76  # of its code and of what it prints; ruff.toml beside the notebooks agrees
 LOCAL_PATH = re.compile(r"(?<![\w.])/(?:root|home|tmp|work|Users)/\w")
 PROCESS = re.compile(r"^\s*[!%]|subprocess|os\.system", re.MULTILINE)
 FOLDERS = ("chapters", "chapters/training", "exercises", "solutions")
@@ -110,6 +111,10 @@ def _outputs(notebook: nbformat.NotebookNode) -> Iterator[str]:
         for output in cell.outputs:
             where, data = f"cell {cell.id}", output.get("data", {})
             text = str(output.get("text", "")) + str(data)
+            printed = output.get("text") or data.get("text/plain", "")
+            width = max(map(len, printed.splitlines()), default=0)
+            if width > MAX_WIDTH:
+                yield f"{where} must print at most {MAX_WIDTH} characters a line, got {width}"
             if output.output_type == "error":
                 yield f"{where} stores the error {output.ename}"
             if output.get("name") == "stderr":

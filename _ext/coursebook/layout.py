@@ -56,6 +56,22 @@ def number_of(env: BuildEnvironment, page: str) -> str:
     return ".".join(map(str, numbers)) + ". " if numbers else ""
 
 
+def number_figures(_: Sphinx | None, env: BuildEnvironment) -> None:
+    """Let the figures and equations of a page without a number begin with 1.
+
+    >>> from types import SimpleNamespace
+    >>> found = {"a": {"figure": {"x": (7,), "y": (5,)}}}
+    >>> number_figures(None, SimpleNamespace(toc_secnumbers={}, toc_fignumbers=found))
+    >>> found
+    {'a': {'figure': {'x': (2,), 'y': (1,)}}}
+    """
+    for page, kinds in env.toc_fignumbers.items():
+        if not number_of(env, page):
+            for numbers in kinds.values():
+                ordered = sorted(numbers, key=numbers.__getitem__)
+                numbers.update({name: (place,) for place, name in enumerate(ordered, 1)})
+
+
 def short_title(title: str) -> str:
     """Return what the side bar shows of a title.
 
@@ -109,3 +125,4 @@ def setup(app: Sphinx) -> None:
     app.add_transform(MarkForms)
     app.add_transform(JoinHiddenCells)
     app.connect("html-page-context", add_context)
+    app.connect("env-check-consistency", number_figures)

@@ -156,6 +156,7 @@ FAULTS = [  # file, what is replaced by what, problem
     (CHAPTER, "## Check", DEEP, "skips a level"),
     (CHAPTER, "text/plain", "image/png", "stores an image"),
     (SOLUTION, '"name": "stdout"', '"name": "stderr"', "stores output on stderr"),
+    (SOLUTION, "Right. ", "Right. " + "!" * 80, "must print at most 76 characters a line"),
     (CHAPTER, "fig-one", "one", "name must start with fig-, got 'one'"),
     (CHAPTER, FIGURE["figure"]["caption"], "Short.", "needs a caption"),
     (CHAPTER, FIGURE["image"]["alt"], "Bars.", "needs a text for those who cannot see it"),

@@ -13,7 +13,7 @@ from dlvlib.models.resnet import CifarResNet
 from dlvlib.runtime import set_seed
 
 pytestmark = pytest.mark.browser
-DATA, FALLBACK = on_page("residual_depth", "14_degradation_and_residuals")
+DATA, FALLBACK = on_page("residual_depth", "15_residual_family")
 FIGURE = live.show("residual_depth", DATA, FALLBACK)
 CASES = [(0.8, None), (1.0, None), (1.2, None), (1.0, 1.0), (1.2, 0.5), (1.0, 0.1), (0.8, 0.0)]
 

@@ -10,7 +10,7 @@ from torch import nn
 from coursekit import quiz
 from dlvlib import metrics
 from dlvlib.models.alexnet import AlexNet
-from dlvlib.models.blocks import Residual, SeparableConv2d
+from dlvlib.models.blocks import Bottleneck, Residual, SeparableConv2d
 from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import cost, receptive_field, summary
 
@@ -147,6 +147,11 @@ def saving(channels):
     return ordinary / cost.depthwise_separable(shape, 256, 3, bias=False).params
 
 
+def bottleneck_weights():
+    weights = Bottleneck(256, 256).parameters()
+    return sum(w.numel() for w in weights if w.dim() == 4)  # the convolutions
+
+
 def trend(before, after):
     return "It stays." if before == after else "It grows." if after > before else "It shrinks."
 
@@ -206,6 +211,8 @@ RULES = {
     "separable.groups": lambda text: (
         text == f"{nn.Conv2d(64, 128, 3, groups=64).weight.numel():,}"
     ),
+    "family.bottleneck": lambda text: text == f"{bottleneck_weights():,}",
+    "family.gain": lambda text: text == f"about {0.9**56:.3f}",
     "residual.option-a": lambda text: (
         text == str(num_params(Residual(64, 128, stride=2, shortcut="pad").shortcut))
     ),
