@@ -52,6 +52,13 @@ def exam(options: argparse.Namespace) -> Result:
     return record, f"exam: {record['exam']}\nkey: {record['key']}"
 
 
+def grade(options: argparse.Namespace) -> Result:
+    """Grade a folder of notebooks; write one line for each into a CSV file."""
+    from coursekit.grade.command import run  # loads torch, and needs a POSIX system
+
+    return run(options)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)
@@ -73,6 +80,15 @@ def _parser() -> argparse.ArgumentParser:
     command = add("exam", exam, "write an exam, drawn from a seed, and its key")
     command.add_argument("--seed", type=int, required=True, help="the variant, an integer >= 0")
     command.add_argument("--out", default=".", help="folder of the two HTML files; default: here")
+    command = add("grade", grade, "grade a folder of notebooks, each in a process of its own")
+    command.add_argument("folder", metavar="FOLDER", help="notebooks, also in folders below")
+    command.add_argument("--csv", required=True, metavar="FILE", help="where the scores go")
+    command.add_argument("--topic", help="for instance metrics; default: what the notebooks have")
+    command.add_argument(
+        "--students", metavar="FILE", help="CSV with the columns file and student, the number"
+    )
+    command.add_argument("--jobs", type=int, default=2, help="how many at a time; default: 2")
+    command.add_argument("--minutes", type=float, default=5.0, help="for each; default: 5")
     return parser
 
 
