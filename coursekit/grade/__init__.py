@@ -78,7 +78,7 @@ def grade(
         report: called with each row when it is there.
 
     Raises:
-        RuntimeError: if no worker could begin.
+        OSError: if no worker could begin.
     """
 
     interrupted = threading.Event()
@@ -92,10 +92,11 @@ def grade(
         return submission, content, reason, time.monotonic() - begin
 
     questions = list(dict.fromkeys(ask.question for asks in released.values() for ask in asks))
-    rows, failures = [], []
+    rows: list[Row] = []
+    reasons: list[str] = []
     with ThreadPoolExecutor(jobs) as pool, _set_on_error(interrupted, pool):
         for submission, content, reason, duration in pool.map(run, submissions):
-            failures += [reason] if not content and not submission.problem else []
+            reasons.append(reason)
             own = (students or {}).get(submission.name)
             replies = _sorted(content)
             if students is not None and own is None:
@@ -103,8 +104,8 @@ def grade(
             row = _judge(submission, replies, reason, questions, own)
             rows.append(replace(row, seconds=duration))
             report(rows[-1])
-    if failures and len(failures) == sum(not s.problem for s in submissions):
-        raise RuntimeError(failures[0])
+    if all(reason.startswith(isolation.NOT_BEGUN) for reason in reasons):
+        raise OSError(reasons[0])
     return _with_shared_numbers(rows)
 
 

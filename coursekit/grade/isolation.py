@@ -29,6 +29,7 @@ MAX_PROCESSES = 200
 MAX_FILE_BYTES = 64 * 2**20  # also of the replies
 MEMORY_LIMIT_BYTES = 4 * 2**30  # in addition to what the worker uses already
 CHECK_SECONDS = 0.1
+NOT_BEGUN = "the worker did not begin"
 ROOT = Path(__file__).parents[2]
 
 
@@ -58,9 +59,9 @@ def run(
             content, complaints = (_content(file) for file in (replies, log))
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=False)  # rmtree recurses
-    if not content and not reason:
-        lines = complaints.decode(errors="replace").strip().splitlines() or ["no message"]
-        reason = f"the worker did not begin: {lines[-1]}"
+    lines = complaints.decode(errors="replace").strip().splitlines()
+    if lines and not content and not reason:
+        reason = f"{NOT_BEGUN}: {lines[-1]}"
     return content, reason
 
 

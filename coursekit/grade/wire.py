@@ -55,13 +55,15 @@ def decode(data: Any) -> Any:
     """
     try:
         return _decode(data)
-    except (TypeError, KeyError, IndexError, RuntimeError, OverflowError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, RuntimeError) as error:
         raise ValueError(f"an answer must be encoded data, got {type(error).__name__}") from None
 
 
 def _decode(data: Any) -> Any:
-    if not isinstance(data, list):
+    if data is None or isinstance(data, (bool, int, float, str)):
         return data
+    if not isinstance(data, list):
+        raise TypeError
     kind, *items = data
     if kind == "...":
         return Ellipsis

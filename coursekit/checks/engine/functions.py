@@ -65,6 +65,11 @@ class FunctionQuestion:
     also_right: tuple[Callable[..., Any], ...] = ()
     excluded: tuple[str, ...] = ()
 
+    @property
+    def hints(self) -> dict[Callable[..., Any], str]:
+        """The usual mistakes, each with its hint."""
+        return {mistake: hint for hint, mistake in self.mistakes.items()}
+
     def judge(self, answer: object) -> Verdict:
         if not callable(answer):
             kind = name_of(sandbox.plain(answer))
