@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from coursekit.exam import Part, Problem
-from coursekit.exam.page import Heading
+from coursekit.exam.page import Heading, partial_text
 from coursekit.exam.texts import Texts
 
 PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
@@ -28,6 +28,12 @@ SPECIAL = {
     **{"×": r"\ensuremath{\times}", "−": r"\ensuremath{-}", "≥": r"\ensuremath{\ge}"},
     **{"⌊": r"\ensuremath{\lfloor}", "⌋": r"\ensuremath{\rfloor}", "≤": r"\ensuremath{\le}"},
     **{"\N{NO-BREAK SPACE}": "~", "\N{NARROW NO-BREAK SPACE}": r"\,", "…": r"\dots{}"},
+    **{sign: rf"\textsuperscript{{{digit}}}" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    **{
+        letter: rf"\ensuremath{{\{name}}}"
+        for letter, name in {"α": "alpha", "β": "beta", "γ": "gamma", "τ": "tau"}.items()
+    },
+    **{"±": r"\ensuremath{\pm}", "√": r"\ensuremath{\surd}", "·": r"\ensuremath{\cdot}"},
     **{"≈": r"\ensuremath{\approx}", "→": r"\ensuremath{\to}", "ℓ": r"\ensuremath{\ell}"},
     **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
 }
@@ -111,8 +117,7 @@ def _part(part: Part, texts: Texts, *, key: bool) -> str:
         return "\n".join([*lines, rf"\blank{earned}", ""])
     lines.append(rf"\textbf{{{as_latex(part.answer)}}} \textit{{{as_latex(part.why)}}}")
     for half in part.partial:
-        text = f"{texts.points(half.points)}: {half.answer}. {half.why}"
-        lines.append(rf"\par{{\small {as_latex(text)}}}")
+        lines.append(rf"\par{{\small {as_latex(partial_text(half, texts))}}}")
     return "\n".join([*lines, ""])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
-from coursekit.exam import Part, Problem
+from coursekit.exam import Part, Partial, Problem
 from coursekit.exam.texts import Texts
 
 QUESTIONS_A_SHEET = 4  # of the quizzes
@@ -20,7 +20,7 @@ STYLE = """
 @page { size: A4; margin: 14mm 18mm 18mm; }
 body { max-width: 46rem; margin: 0 auto; font: 10.5pt/1.35 serif; color: #000; }
 h1 { font-size: 15pt; margin: 0 0 4mm; } h2 { font-size: 12pt; margin: 4mm 0 1mm; }
-h1:first-child { margin-top: 0; } p { margin: 1mm 0; } .variant { break-before: right; } .sheet + .sheet { break-before: page; }
+p { margin: 1mm 0; } .variant { break-before: right; } .sheet + .sheet { break-before: page; }
 table { border-collapse: collapse; margin: 1.5mm 0; align-self: start; }
 th, td { border: 1px solid #666; padding: 0.4mm 2mm; text-align: left; font-weight: normal; }
 table, li, .part, .fields, .room { break-inside: avoid; } h2, table { break-after: avoid; }
@@ -150,14 +150,17 @@ def _part(part: Part, texts: Texts, *, key: bool) -> str:
         line = f'<span class="answer">{as_html(part.answer)}</span>'
         inside += f'<div class="why">{as_html(part.why)}</div>'
         for half in part.partial:
-            worth = texts.points(half.points)
-            inside += (
-                f'<div class="partial">{worth}: {as_html(half.answer)}. {as_html(half.why)}</div>'
-            )
+            inside += f'<div class="partial">{as_html(partial_text(half, texts))}</div>'
     return (
         f'<li class="{kind}"><div class="asked">{inside}</div>{line}'
         f'<span class="earned">/ {texts.number(part.points)}</span></li>\n'
     )
+
+
+def partial_text(half: Partial, texts: Texts) -> str:
+    """Return what a wrong answer earns, and why."""
+    answer = f"{half.answer}: " if half.answer else ""
+    return f"{answer}{texts.points(half.points)}. {half.why}"
 
 
 def _image(part: Part) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -40,7 +41,7 @@ def draw(seed: int, texts: Texts, bank: Path | None = None) -> Problem:
         if missing[source.question.several]:
             missing[source.question.several] -= 1
             chosen.append(source)
-    chapters = {name: quiz.read(name) for name in draws.shuffled(quiz.names())}
+    chapters = {name: _chapter(name) for name in draws.shuffled(quiz.names())}
     for several in (True, False):  # the rarer ones first
         for name, asked in chapters.items():
             fitting = [question for question in asked if question.several == several]
@@ -50,6 +51,11 @@ def draw(seed: int, texts: Texts, bank: Path | None = None) -> Problem:
     chosen.sort(key=lambda source: source.name)
     parts = tuple(_part(source, draws, texts) for source in chosen)
     return Problem("questions", texts("questions"), texts("questions_text"), parts)
+
+
+@cache
+def _chapter(name: str) -> list[quiz.Question]:
+    return quiz.read(name)
 
 
 def _read_bank(folder: Path) -> Iterator[Source]:
@@ -72,7 +78,7 @@ def _part(source: Source, draws: SeededDraws, texts: Texts) -> Part:
         if choice.right
     }
     reasons = (f"{letter}: {why}" if asked.several else why for letter, why in right.items())
-    half = Partial("…", 0.5, "One letter is missing or too many.")
+    half = Partial("", 0.5, "One letter is missing or too many.")
     text = asked.question.strip()
     return Part(
         question=texts("several", question=text) if asked.several else text,

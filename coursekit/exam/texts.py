@@ -20,7 +20,7 @@ class Texts:
         """Return a number as the language writes it; without `digits` no zeros are added."""
         text = f"{value:,.{digits}f}" if digits is not None else f"{value:,g}"
         text = f"{value:,}" if isinstance(value, int) else text
-        return text.translate({ord(","): self.thousands, ord("."): self.decimal})
+        return text.translate({ord(","): self.thousands, ord("."): self.decimal, ord("-"): "−"})
 
     def label(self, name: str) -> str:
         """Return a text with a colon after it."""

@@ -9,6 +9,7 @@ from coursekit.grade import Row
 
 MAX_ERRORS = 300  # characters
 WIDTH = 70  # of a hint
+UNANSWERED = "There is no answer"  # how a hint begins that is none
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -42,10 +43,13 @@ def summary(rows: Sequence[Row]) -> str:
     for question in questions:
         verdicts = [row.verdicts[question] for row in rows]
         right = sum(verdict.right for verdict in verdicts)
-        hints = Counter(verdict.message for verdict in verdicts if not verdict.right)
-        hint, count = hints.most_common(1)[0] if hints else ("", 0)
-        text = f"  {count} x {hint[:WIDTH]}{'...' * (len(hint) > WIDTH)}" if hint else ""
-        lines.append(f"{question:{width}}  {right:3} right{text}")
+        wrong = [verdict.message for verdict in verdicts if not verdict.right]
+        hints = Counter(hint for hint in wrong if not hint.startswith(UNANSWERED))
+        open_ = len(wrong) - hints.total()
+        text = f"{question:{width}}  {right:3} right, {open_:3} without an answer"
+        for hint, count in hints.most_common(1):
+            text += f", {count} x {hint[:WIDTH]}{'...' * (len(hint) > WIDTH)}"
+        lines.append(text)
     lines.append("")
     width = min(40, max(len(row.name) for row in rows))
     for row in rows:

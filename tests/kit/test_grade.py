@@ -200,7 +200,7 @@ def test_scores_are_safe_to_open_and_the_summary_to_print():
     rows = [Row("=1+1.ipynb", None, {"metrics.top1": wrong}, ("\x1b[2J\n" * 200,), 1.0)]
     assert '"' not in to_csv(rows) and to_csv(rows).splitlines()[1].startswith("'=1+1.ipynb,,0,")
     text = summary(rows)
-    assert "0 right  1 x A hint." in text and "\x1b" not in text
+    assert "0 right,   0 without an answer, 1 x A hint." in text and "\x1b" not in text
     assert len(text) < 300 and len(to_csv(rows)) < 500
 
 
