@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from coursekit.exam import LARGEST_SEED, TOPICS, Problem, draw, latex, moodle, page
+from coursekit.exam import LARGEST_SEED, TOPICS, draw, latex, moodle, page
+from coursekit.exam.parts import Problem
 from coursekit.exam.texts import LANGUAGES
 from dlvlib._common import check_int, write_atomically
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from coursekit.exam import Part, Problem
 from coursekit.exam.page import Heading, partial_text
+from coursekit.exam.parts import Part, Problem
 from coursekit.exam.texts import Texts
 
 PREAMBLE = r"""\documentclass[11pt,a4paper]{article}

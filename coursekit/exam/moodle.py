@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from string import ascii_lowercase, ascii_uppercase
 
-from coursekit.exam import Part, Problem
 from coursekit.exam.page import as_html, table_html
+from coursekit.exam.parts import Part, Problem
 from coursekit.exam.texts import Texts
 
 FRACTIONS = ("100", "100", "50", "33.33333", "25", "20")  # by the number of right choices

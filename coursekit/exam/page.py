@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
-from coursekit.exam import Part, Partial, Problem
+from coursekit.exam.parts import Part, Partial, Problem
 from coursekit.exam.texts import Texts
 
 QUESTIONS_A_SHEET = 4  # of the quizzes

@@ -8,8 +8,8 @@ import torch
 from coursekit.checks.engine.hints import distinct
 from coursekit.checks.layers import mistakes
 from coursekit.checks.layers.variants import Layers, drawn_layers
-from coursekit.exam import Part, Partial, Problem
 from coursekit.exam.draws import SeededDraws
+from coursekit.exam.parts import Part, Partial, Problem
 from coursekit.exam.texts import Texts
 from dlvlib import metrics as library
 from dlvlib.profile import receptive_field

@@ -7,8 +7,8 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from coursekit import quiz
-from coursekit.exam import Part, Partial, Problem
 from coursekit.exam.draws import SeededDraws
+from coursekit.exam.parts import Part, Partial, Problem
 from coursekit.exam.texts import Texts
 
 NUM_QUESTIONS = 8

@@ -9,7 +9,6 @@ grades. A container protects them too; the manual has the line.
 import contextlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -137,6 +136,8 @@ def _content(file: IO[bytes]) -> bytes:
 
 def limit(seconds: float) -> None:
     """Limit this process, and all that it starts: CPU, memory, sizes of files, processes."""
+    import resource  # not on Windows
+
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     statm = Path("/proc/self/statm")
     if statm.exists():
