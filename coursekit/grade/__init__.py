@@ -24,6 +24,7 @@ from coursekit import checks
 from coursekit.checks import QUESTIONS, Verdict
 from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.questions import LARGEST_STUDENT, StudentQuestion
+from coursekit.checks.engine.values import Raised
 from coursekit.grade import isolation
 from coursekit.grade.released import Ask, Submission
 from coursekit.grade.wire import decode
@@ -195,11 +196,14 @@ def verdict(question: str, reply: Mapping[str, Any], own: int | None) -> Verdict
     asked = QUESTIONS[question]
     student = own if own is not None else reply.get("student")
     try:
-        if isinstance(asked, FunctionQuestion) and isinstance(reply.get("observed"), list):
-            return asked.compare([decode(found) for found in reply["observed"]])
+        if isinstance(asked, FunctionQuestion) and "observed" in reply:
+            found = [decode(data) for data in reply["observed"]]
+            if len(found) != asked.rounds:
+                raise ValueError(f"there must be {asked.rounds} observations, got {len(found)}")
+            return asked.compare(found)
         answer = decode(reply.get("value"))
-    except ValueError as error:
-        return Verdict(False, str(error))
+    except Exception as error:  # the reply of hostile code may be anything
+        return Verdict(False, f"The answer could not be judged ({Raised.of(error)}).")
     own_number = {"student": student} if isinstance(asked, StudentQuestion) else {}
     return checks.check(question, answer, **own_number)
 

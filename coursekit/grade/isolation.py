@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -54,7 +54,10 @@ def run(
     try:
         (folder / "task.json").write_text(json.dumps({**task, "seconds": seconds}))
         with tempfile.TemporaryFile() as replies, tempfile.TemporaryFile() as log:
-            reason = _run(folder, seconds, interrupted, replies, log)
+            try:
+                reason = _run(folder, seconds, interrupted, replies, log)
+            except OSError as error:  # no memory, or no process left
+                reason = f"{NOT_BEGUN}: {error}"
             content, complaints = (_content(file) for file in (replies, log))
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=False)  # rmtree recurses
@@ -94,7 +97,7 @@ def _run(
                 return "interrupted"
             if time.monotonic() > deadline:
                 return f"ended after {seconds:g} seconds"
-            if sum(1 for _ in _family(process.pid)) > MAX_PROCESSES:
+            if len(_family(process.pid)) > MAX_PROCESSES:
                 return f"ended for having more than {MAX_PROCESSES} processes"
         return ""
     finally:
@@ -118,15 +121,16 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _family(pid: int) -> Iterator[int]:
-    """The process and all that come from it; on Linux only."""
-    try:
-        children = [p.read_text().split() for p in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:  # it has ended
-        children = []
-    yield pid
-    for child in (int(child) for some in children for child in some):
-        yield from _family(child)
+def _family(pid: int) -> list[int]:
+    """The process and those that come from it, a few more than allowed at most; on Linux only."""
+    found = [pid]
+    for one in found:  # which grows
+        for path in Path(f"/proc/{one}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # it has ended
+                found += map(int, path.read_text().split())
+        if len(found) > MAX_PROCESSES:
+            break
+    return found
 
 
 def _content(file: IO[bytes]) -> bytes:

@@ -21,6 +21,7 @@ from coursekit.grade import Row, isolation, verdict
 from coursekit.grade.released import asks, read_folder, topic_of
 from coursekit.grade.report import summary, to_csv
 from coursekit.grade.wire import decode, encode
+from dlvlib import metrics
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="grading needs POSIX")
 
@@ -102,6 +103,8 @@ def test_the_number_of_a_student_is_the_one_in_the_list(tmp_path, capsys, monkey
         {"student": [[]], "value": ["tuple", [[]]]},
         {"student": 7, "value": ["tensor", "float32", [9, 9], [1]]},
         {"student": 7, "observed": [1]},
+        {"student": 7, "observed": []},
+        {"student": 7, "observed": {"a": 1}},
         {"student": 7, "failed": ["x" * 10**6]},
     ],
 )
@@ -247,3 +250,12 @@ def test_errors_of_the_command_are_one_line(tmp_path, capsys):
         printed = capsys.readouterr()
         assert printed.out == "" and printed.err.count("\n") == 1
         assert printed.err.startswith("coursekit: error: ") and message in printed.err
+
+
+def test_a_function_must_have_been_called_on_every_input():
+    name = "metrics.top_k_function"
+    question = checks.QUESTIONS[name]
+    observed = [encode(value) for value in question.collect(metrics.top_k_accuracy)]
+    assert verdict(name, {"observed": observed}, None).right
+    found = verdict(name, {"observed": observed[:1]}, None)
+    assert not found.right and "there must be 20 observations, got 1" in found.message
