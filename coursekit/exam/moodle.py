@@ -34,7 +34,7 @@ def render(variants: Mapping[int, Sequence[Problem]], texts: Texts) -> str:
             for letter, part in zip(ascii_lowercase, problem.parts, strict=False):
                 _question(root, f"{seed}-{number}{letter} {problem.title}", problem, part)
     ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
 def _add(parent: ET.Element, tag: str, text: str, **attributes: str) -> ET.Element:

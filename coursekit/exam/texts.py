@@ -1,5 +1,6 @@
 """The fixed texts of an exam in each language; the questions of the quizzes keep theirs."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -96,7 +97,7 @@ ENGLISH = {
     "several": "{question} (more than one may be right)",
 }
 FRENCH = {
-    "colon": "\N{NO-BREAK SPACE}:",
+    "colon": " :",
     "exam": "Classification d’images : examen",
     "key": "Classification d’images : corrigé de l’examen",
     "variant": "sujet {seed}",
@@ -135,7 +136,7 @@ FRENCH = {
     "comparisons": "nombre de comparaisons",
     "shape": "dimensions de la sortie, canaux en premier",
     "bytes": "nombre d’octets de la sortie",
-    "asks": "{layer}\N{NO-BREAK SPACE}: {what}",
+    "asks": "{layer} : {what}",
     "metrics": "Métriques",
     "metrics_text": "Le tableau donne les scores qu’un réseau attribue à cinq images, et leur "
     "vraie classe.",
@@ -159,7 +160,8 @@ FRENCH = {
     "questions_text": "Écrivez la ou les lettres.",
     "several": "{question} (plusieurs réponses possibles)",
 }
+TIED = {name: re.sub(" (?=[;:?])", "\N{NO-BREAK SPACE}", text) for name, text in FRENCH.items()}
 LANGUAGES = {
     "en": Texts("en", ENGLISH, ",", "."),
-    "fr": Texts("fr", FRENCH, "\N{NARROW NO-BREAK SPACE}", ","),
+    "fr": Texts("fr", TIED, "\N{NARROW NO-BREAK SPACE}", ","),
 }
