@@ -31,6 +31,8 @@ from coursekit.grade.wire import decode
 from dlvlib._common import check_int
 
 PEEKS = re.compile(r"\bQUESTIONS\b|\b_answered\b|\.(expected|reference|judge)\b|coursekit\.grade")
+MAX_ERRORS = 20  # of a notebook
+MAX_NAME = 200  # characters of a cell's id, and of an error
 NO_ANSWER = Verdict(False, "There is no answer.")
 
 
@@ -81,7 +83,6 @@ def grade(
     Raises:
         OSError: if no worker could begin.
     """
-
     interrupted = threading.Event()
 
     def run(submission: Submission) -> tuple[Submission, bytes, str, float]:
@@ -149,9 +150,9 @@ def _sorted(content: bytes) -> _Replies:
             case {"question": str(question)}:
                 replies.answers[question] = fields
             case {"cell": str(cell)}:
-                replies.cell = cell
-            case {"error": str(error)}:
-                replies.errors.append(f"{replies.cell}: {error}")
+                replies.cell = cell[:MAX_NAME]
+            case {"error": str(error)} if len(replies.errors) < MAX_ERRORS:
+                replies.errors.append(f"{replies.cell}: {error[:MAX_NAME]}")
             case {"done": True}:
                 replies.is_done = True
     return replies

@@ -116,6 +116,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         if others and can_isolate():
             os.kill(others[0], signal.SIGKILL)
             process.wait(30)  # until all in the namespace have ended
+            return
     with contextlib.suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)  # also if its leader has ended
     process.wait()

@@ -15,7 +15,7 @@ from coursekit.exam import latex, moodle, page
 from coursekit.exam.texts import LANGUAGES
 
 TEXTS = LANGUAGES["en"]
-NUM_VARIANTS = 50
+NUM_VARIANTS = 10
 HEADING = page.Heading(date="2026-12-01", minutes=90, aids="an abacus & <paper>")
 
 
