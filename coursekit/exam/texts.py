@@ -29,11 +29,13 @@ class Texts:
 
     def points(self, number: float) -> str:
         """Return a number of points with its unit."""
-        return f"{self.number(number)} {self('point' if number == 1 else 'points')}"
+        is_one = number < 2 if self.code == "fr" else number == 1
+        return f"{self.number(number)} {self('point' if is_one else 'points')}"
 
 
 ENGLISH = {
     "colon": ":",
+    "semicolon": "; ",
     "exam": "Image classification: exam",
     "key": "Image classification: key to the exam",
     "variant": "variant {seed}",
@@ -98,6 +100,7 @@ ENGLISH = {
 }
 FRENCH = {
     "colon": " :",
+    "semicolon": " ; ",
     "exam": "Classification d’images : examen",
     "key": "Classification d’images : corrigé de l’examen",
     "variant": "sujet {seed}",

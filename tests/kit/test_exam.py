@@ -229,6 +229,8 @@ def test_the_languages_have_the_same_texts_and_answers(variants):
                 assert here.title != there.title and here.text != there.text
     assert LANGUAGES["fr"].number(1234567) == "1\u202f234\u202f567"
     assert LANGUAGES["fr"].number(-0.5, 3) == "−0,500"
+    assert [LANGUAGES["fr"].points(n) for n in (1.5, 2)] == ["1,5 point", "2 points"]
+    assert [TEXTS.points(n) for n in (1, 1.5)] == ["1 point", "1.5 points"]
 
 
 def test_the_command_writes_all_variants_into_one_file(tmp_path, capsys):
