@@ -1,9 +1,9 @@
 """Run a worker on one notebook within limits, and end all that it has started.
 
 On Linux, where users may create namespaces, the notebook sees no network and no other process,
-and its processes end together. Elsewhere it keeps the network, and a process that leaves its
-group survives. Files are protected nowhere: they are read and written with the rights of whoever
-grades. A container protects them too; the manual has the line.
+and its processes end together. Elsewhere it keeps the network, and a process survives that leaves
+its group and hides its environment. Files are protected nowhere: they are read and written with
+the rights of whoever grades. A container protects them too; the manual has the line.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -97,11 +97,12 @@ def _run(
                 return "interrupted"
             if time.monotonic() > deadline:
                 return f"ended after {seconds:g} seconds"
-            if len(_family(process.pid)) > MAX_PROCESSES:
+            found = _family(process.pid) if can_isolate() else _marked(folder)
+            if len(found) > MAX_PROCESSES:
                 return f"ended for having more than {MAX_PROCESSES} processes"
         return ""
     finally:
-        _end(process)
+        _end(process, folder)
 
 
 def _has_ended(pid: int) -> bool:
@@ -109,8 +110,8 @@ def _has_ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and its group; a namespace ends with the first process in it."""
+def _end(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    """End a process and all that come from it; a namespace ends with the first process in it."""
     _, *others = _family(process.pid)
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         if others and can_isolate():
@@ -119,11 +120,24 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
             return
     with contextlib.suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)  # also if its leader has ended
+    while left := _marked(folder):  # have left the group
+        stopped: set[int] = set()
+        while new := set(left) - stopped:  # first stop all, so that none starts another
+            _signal(new, signal.SIGSTOP)
+            stopped |= new
+            left = _marked(folder)
+        _signal(stopped, signal.SIGKILL)
     process.wait()
 
 
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it has ended
+            os.kill(pid, number)
+
+
 def _family(pid: int) -> list[int]:
-    """The process and those that come from it, a few more than allowed at most; on Linux only."""
+    """The process and its descendants, a few more than allowed at most; on Linux only."""
     found = [pid]
     for one in found:  # which grows
         for path in Path(f"/proc/{one}/task").glob("*/children"):
@@ -131,6 +145,16 @@ def _family(pid: int) -> list[int]:
                 found += map(int, path.read_text().split())
         if len(found) > MAX_PROCESSES:
             break
+    return found
+
+
+def _marked(folder: Path) -> list[int]:
+    """The processes that have the folder of a notebook in their environment; on Linux only."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended, or is not ours
+            if f"HOME={folder}".encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
     return found
 
 

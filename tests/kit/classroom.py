@@ -121,7 +121,7 @@ import os
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.execlp("sleep", "sleep", "31536000.5")
+        os.execlp("sleep", "sleep", "31536000.{port}")
     os._exit(0)
 top1 = 0.2
 """
@@ -209,7 +209,7 @@ def students(port: int) -> dict[str, Student]:
             solution({LOSS: FILLS}), but("cross_entropy"), "File too large"
         ),
         "connects.ipynb": Student(solution({TOP1: CONNECTS.format(port=port)}), QUESTIONS),
-        "stays.ipynb": Student(solution({TOP1: STAYS}), QUESTIONS),
+        "stays.ipynb": Student(solution({TOP1: STAYS.format(port=port)}), QUESTIONS),
         "digs.ipynb": Student(solution({TOP1: DIGS}), QUESTIONS),
         "odd.ipynb": Student(solution({TOP1: ODD}), but("top1")),
         "=threads.ipynb": Student(solution({TOP1: THREADS}), QUESTIONS),
