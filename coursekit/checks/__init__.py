@@ -56,8 +56,7 @@ def check(question: str, answer: object, *, student: int | None = None) -> Verdi
 def hint(question: str, *, student: int | None = None) -> str:
     """Return the next hint to a question in one line, without an answer to it.
 
-    Half of the hints can be had like this. All of them could give the answer away, since they
-    tell what is wrong.
+    Half of the hints are given like this. All of them together could give the answer away.
 
     Args:
         question: its name, as for `check`; likewise `student`.

@@ -46,7 +46,7 @@ ol.choices { list-style: upper-alpha; margin: 1mm 0; } ol.choices li { margin: 0
 
 @dataclass(frozen=True)
 class Heading:
-    """What the top of a sheet says, beside name and number."""
+    """Date, duration and aids, at the top of a sheet."""
 
     date: str
     minutes: int

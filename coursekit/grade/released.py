@@ -32,7 +32,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Submission:
-    """A notebook that was handed in; `problem` says why it has no cells."""
+    """A notebook that was handed in; `problem` is why it has no cells."""
 
     name: str
     cells: tuple[Cell, ...]
