@@ -8,7 +8,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 Result = tuple[dict[str, Any], str]  # for programs, and for people
@@ -23,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.print_help()
             return 0
         record, text = options.run(options)
-        print(json.dumps(record, indent=2) if options.json else text)
+        print(json.dumps(record, indent=2, default=str) if options.json else text)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough: ``| head``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -34,22 +33,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def exam(options: argparse.Namespace) -> Result:
-    """Write an exam and its key, one HTML file each."""
-    from coursekit.exam import draw  # loads torch: not for --help
-    from coursekit.exam.page import render
-    from dlvlib._common import write_atomically
+    """Write exams and their keys."""
+    from coursekit.exam.command import run  # loads torch: not for --help
 
-    problems = draw(options.seed)
-    record: dict[str, Any] = {
-        "seed": options.seed,
-        "points": sum(problem.points for problem in problems),
-    }
-    for kind, suffix in (("exam", ""), ("key", "-key")):
-        path = Path(options.out) / f"exam-{options.seed}{suffix}.html"
-        html = render(problems, options.seed, key=kind == "key")
-        write_atomically(path, html.encode("utf8"))
-        record[kind] = str(path)
-    return record, f"exam: {record['exam']}\nkey: {record['key']}"
+    return run(options)
+
+
+def grade(options: argparse.Namespace) -> Result:
+    """Grade a folder of notebooks; write one line for each into a CSV file."""
+    from coursekit.grade.command import run  # loads torch, and needs a POSIX system
+
+    return run(options)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,9 +64,34 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    command = add("exam", exam, "write an exam, drawn from a seed, and its key")
-    command.add_argument("--seed", type=int, required=True, help="the variant, an integer >= 0")
-    command.add_argument("--out", default=".", help="folder of the two HTML files; default: here")
+    command = add("exam", exam, "write exams, drawn from seeds, and their keys")
+    command.add_argument(
+        "--seeds", required=True, help="the variants: integers >= 0, such as 7, 1-40 or 3,7"
+    )
+    command.add_argument("--out", default=".", help="folder of the files; default: here")
+    command.add_argument(
+        "--format", choices=["html", "latex", "moodle"], default="html", help="default: html"
+    )
+    command.add_argument(
+        "--topics",
+        default="layers,metrics,fields,questions",
+        help="which problems; default: %(default)s",
+    )
+    command.add_argument("--points", help="of the problems, such as layers=24,questions=16")
+    command.add_argument("--language", choices=["en", "fr"], default="en", help="of the paper")
+    command.add_argument("--bank", metavar="FOLDER", help="questions of your own, drawn first")
+    command.add_argument("--date", default="", help="for the heading; default: a line to fill in")
+    command.add_argument("--minutes", type=int, default=60, help="the duration; default: 60")
+    command.add_argument("--aids", help="what is allowed; default: a pocket calculator")
+    command = add("grade", grade, "grade a folder of notebooks, each in a process of its own")
+    command.add_argument("folder", metavar="FOLDER", help="notebooks, also in folders below")
+    command.add_argument("--csv", required=True, metavar="FILE", help="where the scores go")
+    command.add_argument("--topic", help="for instance metrics; default: what the notebooks have")
+    command.add_argument(
+        "--students", metavar="FILE", help="CSV with the columns file and student, the number"
+    )
+    command.add_argument("--jobs", type=int, default=2, help="how many at a time; default: 2")
+    command.add_argument("--minutes", type=float, default=5.0, help="for each; default: 5")
     return parser
 
 

@@ -13,7 +13,7 @@ from coursekit.checks.engine.questions import MAX_WIDTH, Question, StudentQuesti
 from coursekit.checks.metrics.questions import LECTURE_CLASSES, LECTURE_SCORES, LECTURE_TARGETS
 
 __all__ = ["LECTURE_CLASSES", "LECTURE_SCORES", "LECTURE_TARGETS", "QUESTIONS", "TOPICS"]
-__all__ += ["Verdict", "check", "progress"]
+__all__ += ["Verdict", "check", "hint", "progress"]
 
 TOPICS = (  # folders, in the order of the notebooks
     "metrics",
@@ -32,6 +32,7 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
     for name, question in import_module(f"{__name__}.{topic}.questions").QUESTIONS.items()
 }
 _answered: dict[str, bool] = {}  # in this kernel: question -> whether the last answer was right
+_hinted: dict[str, int] = {}  # in this kernel: question -> how many hints it has given
 
 
 def check(question: str, answer: object, *, student: int | None = None) -> Verdict:
@@ -51,6 +52,29 @@ def check(question: str, answer: object, *, student: int | None = None) -> Verdi
     if isinstance(question, str) and question in QUESTIONS:
         _answered[question] = verdict.right
     return verdict
+
+
+def hint(question: str, *, student: int | None = None) -> str:
+    """Return the next hint to a question in one line, without an answer to it.
+
+    Half of the hints are given like this. All of them together could give the answer away.
+
+    Args:
+        question: its name, as for `check`; likewise `student`.
+    """
+    if not isinstance(question, str) or question not in QUESTIONS:
+        return _unknown(question if isinstance(question, str) else "")
+    asked = QUESTIONS[question]
+    one = asked.of(student) if isinstance(asked, StudentQuestion) else asked
+    if isinstance(one, Verdict):
+        return one.message
+    hints = list(dict.fromkeys(one.hints.values()))
+    hints = hints[: (len(hints) + 1) // 2]
+    number = _hinted.get(question, 0)
+    if number == len(hints):
+        return f"There are no more hints to {question}: answer it, and the check replies to that."
+    _hinted[question] = number + 1
+    return f"Hint {number + 1} of {len(hints)}, the reply to a usual mistake: {hints[number]}"
 
 
 def progress(topic: str) -> str:

@@ -1,89 +1,197 @@
-"""An exam as one HTML file that prints: no script, no other file, legible without colour."""
+"""Exams as one HTML file that prints: no script, no other file, legible without colour.
 
-from collections.abc import Callable, Sequence
+A sheet of paper is a section with a page style of its own, which writes variant and page at its
+foot. A variant begins on a right-hand page, so that sheets may be printed on both sides.
+"""
+
+import base64
+import mimetypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 
-from coursekit.exam import Part, Problem
+from coursekit.exam.parts import Part, Partial, Problem
+from coursekit.exam.texts import Texts
 
+QUESTIONS_A_SHEET = 4  # of the quizzes
+SHARED = {"metrics", "fields"}  # which share a sheet
+NUM_DIGITS = 8  # of a student number
 STYLE = """
-body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 serif; color: #000; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 1.6rem; }
-table { border-collapse: collapse; margin: 0.8rem 0; } caption { text-align: left; }
-th, td { border: 1px solid #666; padding: 0.2rem 0.5rem; text-align: left; }
-li { margin: 0.5rem 0; break-inside: avoid; } ol[type="A"] li { margin: 0.1rem 0; }
-.line { display: inline-block; min-width: 12rem; border-bottom: 1px solid #000; }
-.answer { font-weight: bold; } .why { font-style: italic; } h2, table { break-after: avoid; }
+@page { size: A4; margin: 14mm 18mm 18mm; }
+body { max-width: 46rem; margin: 0 auto; font: 10.5pt/1.35 serif; color: #000; }
+h1 { font-size: 15pt; margin: 0 0 4mm; } h2 { font-size: 12pt; margin: 4mm 0 1mm; }
+p { margin: 1mm 0; } .variant { break-before: right; } .sheet + .sheet { break-before: page; }
+table { border-collapse: collapse; margin: 1.5mm 0; align-self: start; }
+th, td { border: 1px solid #666; padding: 0.4mm 2mm; text-align: left; font-weight: normal; }
+table, li, .part, .fields, .room { break-inside: avoid; } h2, table { break-after: avoid; }
+.fields { display: flex; flex-wrap: wrap; gap: 3mm 8mm; align-items: end; margin-bottom: 4mm; }
+.line { display: inline-block; min-width: 42mm; border-bottom: 1px solid #000; height: 1.3em; }
+.digits span { display: inline-block; width: 6mm; height: 8mm; border: 1px solid #000; }
+.digits span + span { border-left: 0; } .digits { vertical-align: middle; margin-left: 2mm; }
+.scores td { min-width: 10mm; text-align: center; } .scores tr:last-child td { height: 8mm; }
+.parts { list-style: none; padding: 0; margin: 2mm 0; counter-reset: part; }
+.part { display: flex; gap: 3mm; align-items: baseline; margin: 1.2mm 0; counter-increment: part; }
+.choice { margin: 3mm 0; } .choice .line { min-width: 20mm; }
+.part::before { content: counter(part, lower-alpha) ")"; } .asked { flex: 1; }
+.earned { white-space: nowrap; } .sheet:not(.key) .earned::before { content: "";
+  display: inline-block; width: 9mm; height: 6mm; border: 1px solid #000; vertical-align: middle;
+  margin-right: 1.5mm; }
+ol.choices { list-style: upper-alpha; margin: 1mm 0; } ol.choices li { margin: 0.6mm 0; }
+.sheet:not(.key) { display: flex; flex-direction: column; min-height: 260mm; }
+.room { border: 1px dashed #888; min-height: 15mm; flex: 1; padding: 1mm 2mm; font-size: 9pt; }
+.answer { font-weight: bold; } .why { font-style: italic; } img { max-width: 110mm; }
+.partial { margin: 0.5mm 0 0; padding-left: 5mm; font-size: 10pt; }
 """
 
 
-def render(problems: Sequence[Problem], seed: int, *, key: bool) -> str:
-    """Return the exam of one variant, or its key, as HTML.
+@dataclass(frozen=True)
+class Heading:
+    """Date, duration and aids, at the top of a sheet."""
+
+    date: str
+    minutes: int
+    aids: str
+
+
+def render(
+    variants: Mapping[int, Sequence[Problem]], texts: Texts, heading: Heading, *, key: bool
+) -> str:
+    """Return the exams of some variants, or their keys, as HTML.
 
     Args:
-        problems: what `exam.draw` returns.
-        seed: the variant, which is in the title of both, so that they can be matched.
+        variants: seed to what `exam.draw` returns.
+        texts: the fixed texts.
+        heading: date, duration and aids.
         key: whether answers and reasons are shown.
     """
+    title = texts("key" if key else "exam")
+    styles, sections = [STYLE], []
+    for seed, problems in variants.items():
+        variant = texts("variant", seed=seed)
+        sheets = _sheets(problems, texts, key=key)
+        sheets[0] = _head(problems, f"{title}, {variant}", texts, heading, key=key) + sheets[0]
+        for number, sheet in enumerate(sheets, 1):
+            page = f"v{seed}-{number}"
+            count = "" if key else texts("page", number=number, total=len(sheets))
+            styles.append(
+                f'@page {page} {{ @bottom-left {{ content: "{title}, {variant}"; }} '
+                f'@bottom-right {{ content: "{count}"; }} }}'
+            )
+            kinds = "sheet" + " variant" * (number == 1) + " key" * key
+            sections.append(f'<section class="{kinds}" style="page: {page}">\n{sheet}</section>\n')
+    style, body = "\n".join(styles), "".join(sections)
+    return (
+        f'<!doctype html>\n<html lang="{texts.code}">\n<head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{title}</title>\n'
+        f"<style>{style}</style></head>\n<body>\n{body}</body>\n</html>\n"
+    )
+
+
+def _head(
+    problems: Sequence[Problem], title: str, texts: Texts, heading: Heading, *, key: bool
+) -> str:
     total = sum(problem.points for problem in problems)
-    title = f"Image classification: {'key to the exam' if key else 'exam'}, variant {seed}"
-    name = "" if key else '<p>Name: <span class="line"></span></p>'
-    body = "".join(map(_key if key else _exam, problems))
+    if key:
+        return f"<h1>{title}</h1>\n<p>{texts.points(total)}</p>\n"
+    digits = f'<span class="digits">{"<span></span>" * NUM_DIGITS}</span>'
+    filled = {
+        "name": '<span class="line"></span>',
+        "student": digits,
+        "date": as_html(heading.date) or '<span class="line"></span>',
+        "duration": texts("minutes", minutes=heading.minutes),
+        "aids": as_html(heading.aids),
+    }
+    fields = "".join(f"<div>{texts.label(name)} {value}</div>" for name, value in filled.items())
+    rows = (
+        (texts("points"), *map(str, range(1, len(problems) + 1)), texts("total")),
+        (texts("of"), *(texts.number(p.points) for p in problems), texts.number(total)),
+        (texts("earned"), *[""] * (len(problems) + 1)),
+    )
+    scores = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return (
-        f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>\n'
-        f"<style>{STYLE}</style></head>\n<body>\n<h1>{escape(title)}</h1>\n"
-        f"<p>{total} points.</p>{name}\n{body}</body>\n</html>\n"
+        f'<h1>{title}</h1>\n<div class="fields">{fields}</div>\n'
+        f'<table class="scores">{scores}</table>\n'
     )
 
 
-def _exam(problem: Problem) -> str:
-    return _problem(problem, '<span class="line"></span>', lambda part: "")
+def _sheets(problems: Sequence[Problem], texts: Texts, *, key: bool) -> list[str]:
+    """Short problems share a sheet, questions take several; a key runs on."""
+    sheets: list[str] = []
+    for number, problem in enumerate(problems, 1):
+        size = QUESTIONS_A_SHEET if problem.topic == "questions" and not key else 99
+        is_beside = number > 1 and {problem.topic, problems[number - 2].topic} == SHARED
+        for first in range(0, len(problem.parts), size):
+            some = replace(problem, parts=problem.parts[first : first + size])
+            title = f"{texts('problem', number=number)}. {problem.title}"
+            note = texts("continued") if first else texts.points(problem.points)
+            html = _problem(some, f"{title} ({note})", first, texts, key=key)
+            if sheets and (key or is_beside):
+                sheets[-1] += html
+            else:
+                sheets.append(html)
+    return sheets
 
 
-def _key(problem: Problem) -> str:
-    return _problem(problem, None, lambda part: f' <span class="why">{_text(part.why)}</span>')
-
-
-def _problem(problem: Problem, line: str | None, why: Callable[[Part], str]) -> str:
-    parts = "".join(
-        f"<li>{_text(part.question)} ({_points(part.points)})<br>"
-        f"{line or _answer(part)}{why(part)}{_choices(part)}</li>\n"
-        for part in problem.parts
-    )
+def _problem(problem: Problem, title: str, first: int, texts: Texts, *, key: bool) -> str:
+    parts = "".join(_part(part, texts, key=key) for part in problem.parts)
+    is_computed = problem.topic != "questions"
+    room = f'<div class="room">{texts("room")}</div>\n' if is_computed and not key else ""
     return (
-        f"<h2>{escape(problem.title)} ({_points(problem.points)})</h2>\n"
-        f"<p>{_text(problem.text)}</p>\n{_table(problem)}<ol>\n{parts}</ol>\n"
+        f"<h2>{title}</h2>\n<p>{as_html(problem.text)}</p>\n{table_html(problem)}"
+        f'<ol class="parts" style="counter-reset: part {first}">\n{parts}</ol>\n{room}'
     )
 
 
-def _answer(part: Part) -> str:
-    return f'<span class="answer">{_text(part.answer)}</span>'
+def _part(part: Part, texts: Texts, *, key: bool) -> str:
+    kind = "part choice" if part.choices else "part"
+    line = '<span class="line"></span>'
+    inside = f"{as_html(part.question)}{_image(part)}{_choices(part)}"
+    if key:
+        line = f'<span class="answer">{as_html(part.answer)}</span>'
+        inside += f'<div class="why">{as_html(part.why)}</div>'
+        for half in part.partial:
+            inside += f'<div class="partial">{as_html(partial_text(half, texts))}</div>'
+    return (
+        f'<li class="{kind}"><div class="asked">{inside}</div>{line}'
+        f'<span class="earned">/ {texts.number(part.points)}</span></li>\n'
+    )
 
 
-def _points(number: int) -> str:
-    return f"{number} point{'s' * (number != 1)}"
+def partial_text(half: Partial, texts: Texts) -> str:
+    """Return what a wrong answer earns, and why."""
+    answer = f"{half.answer}: " if half.answer else ""
+    return f"{answer}{texts.points(half.points)}. {half.why}"
+
+
+def _image(part: Part) -> str:
+    if part.image is None:
+        return ""
+    kind = mimetypes.guess_type(part.image.name)[0]
+    content = base64.b64encode(part.image.read_bytes()).decode()
+    return f'<p><img alt="" src="data:{kind};base64,{content}"></p>'
 
 
 def _choices(part: Part) -> str:
-    items = "".join(f"<li>{_text(choice)}</li>" for choice in part.choices)
-    return f'<ol type="A">{items}</ol>' if items else ""
+    items = "".join(f"<li>{as_html(choice)}</li>" for choice in part.choices)
+    return f'<ol class="choices">{items}</ol>' if items else ""
 
 
-def _table(problem: Problem) -> str:
+def table_html(problem: Problem) -> str:
+    """Return the table of a problem as HTML, "" if it has none."""
     if not problem.table:
         return ""
     head, *rows = problem.table
-    header = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in head)
+    header = "".join(f'<th scope="col">{as_html(cell)}</th>' for cell in head)
     body = "".join(
-        f'<tr><th scope="row">{_text(first)}</th>'
-        + "".join(f"<td>{_text(cell)}</td>" for cell in rest)
+        f'<tr><th scope="row">{as_html(first)}</th>'
+        + "".join(f"<td>{as_html(cell)}</td>" for cell in rest)
         + "</tr>"
         for first, *rest in rows
     )
     return f"<table><tr>{header}</tr>{body}</table>\n"
 
 
-def _text(text: str) -> str:
+def as_html(text: str) -> str:
     """Return plain text with `code` as HTML."""
     parts = (escape(part, quote=False) for part in text.split("`"))
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))

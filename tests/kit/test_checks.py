@@ -13,9 +13,8 @@ import torch
 from answers import in_process, refused, without_hint
 
 from coursekit import checks
-from coursekit.checks import check, progress
+from coursekit.checks import check, hint, progress
 from coursekit.checks.engine import sandbox
-from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.questions import (
     MAX_MESSAGE,
     MAX_WIDTH,
@@ -131,14 +130,10 @@ def test_three_wrong_answers_or_more_get_their_own_hint(name):
     per_student = isinstance(asked, StudentQuestion)
     for student in STUDENTS if per_student else (None,):
         question = asked.make(student) if per_student else asked
-        if isinstance(question, FunctionQuestion):
-            hints = {mistake: hint for hint, mistake in question.mistakes.items()}
-        else:
-            hints = question.hints
-        assert len(set(hints.values())) >= 3
-        for wrong, hint in hints.items():
-            assert check(name, wrong, student=student) == Verdict(False, hint)
-            assert len(hint) < MAX_MESSAGE
+        assert len(set(question.hints.values())) >= 3
+        for wrong, reply in question.hints.items():
+            assert check(name, wrong, student=student) == Verdict(False, reply)
+            assert len(reply) < MAX_MESSAGE
 
 
 def test_a_question_for_a_student_needs_the_student_number(monkeypatch):
@@ -148,6 +143,25 @@ def test_a_question_for_a_student_needs_the_student_number(monkeypatch):
     for student in (None, -1, 7.5, True, [], 10**5000, Hostile(), "seven"):
         assert "student=12345" in check("metrics.own", 7, student=student).message
     assert "student=1234, a whole number without quotes" in asked.judge(7, "01234").message
+
+
+@pytest.mark.parametrize("name", checks.QUESTIONS)
+def test_hints_come_one_by_one_and_leave_some_for_the_answers(name, monkeypatch):
+    monkeypatch.setattr(checks, "_hinted", {})
+    asked = checks.QUESTIONS[name]
+    known = set((asked.make(7) if isinstance(asked, StudentQuestion) else asked).hints.values())
+    given = [hint(name, student=7) for _ in range(1 + (len(known) + 1) // 2)]
+    assert [text.split(",")[0] for text in given[:2]] == [
+        f"Hint {i} of {len(given) - 1}" for i in (1, 2)
+    ]
+    told = {text.partition("mistake: ")[2] for text in given[:-1]}
+    assert told < known and len(told) == len(given) - 1
+    assert given[-1] == hint(name, student=7) and "no more hints" in given[-1]
+
+
+def test_a_hint_needs_a_question_and_perhaps_the_student_number():
+    assert "metrics.top1" in hint("metrics.topp1") and "no question" in hint([])
+    assert "student=12345" in hint("diagnosis.patient")
 
 
 def test_progress_tells_what_is_left_in_this_kernel(monkeypatch):

@@ -1,96 +1,154 @@
-"""The exam: its answers hold against other tools, its sheets show no answer, seeds differ."""
+"""The exam: its answers hold against other tools, its sheets show no answer, variants are fair."""
 
 import json
 import math
 import re
+import string
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import torch
-from bs4 import BeautifulSoup
+from exam_bank import PIXEL, make_bank
 from sklearn.metrics import top_k_accuracy_score
 from torch import nn
 
 from coursekit import exam, quiz
 from coursekit.__main__ import main
-from coursekit.checks.layers.variants import drawn_layers
-from coursekit.exam.page import render
+from coursekit.exam import problems as computed
+from coursekit.exam import questions
+from coursekit.exam.texts import LANGUAGES
 
-SEEDS = (0, 1, 7, 12345)
-each_seed = pytest.mark.parametrize("seed", SEEDS)
-
-
-def answers(problem: exam.Problem) -> dict[str, str]:
-    return {part.question: part.answer for part in problem.parts}
+SEEDS = range(50)
+TEXTS = LANGUAGES["en"]
+SEVERAL = " (more than one may be right)"
 
 
-@each_seed
-def test_the_layers_cost_what_torch_counts(seed):
-    drawn, found = drawn_layers(seed), answers(exam.draw(seed)[0])
-    channels = drawn.image[0]
-    window = {"stride": drawn.stride, "padding": drawn.padding}
-    layers = {
-        "Dense": nn.Sequential(nn.Flatten(), nn.Linear(math.prod(drawn.image), drawn.units)),
-        "Convolution": nn.Conv2d(channels, drawn.kernels, drawn.kernel_size, **window),
-        "Pooling": nn.MaxPool2d(drawn.pool_size, drawn.pool_stride),
-    }
-    for name, layer in layers.items():
-        shape = layer(torch.zeros(1, *drawn.image)).shape[1:]
-        params = sum(p.numel() for p in layer.parameters())
-        assert found[f"{name} layer: parameters"] == f"{params:,}"
-        expected = " × ".join(map(str, shape))
-        assert found[f"{name} layer: output shape, channels first"] == expected
-        assert found[f"{name} layer: bytes of the output"] == f"{4 * shape.numel():,}"
-        places = shape[1:].numel() if name == "Convolution" else 1
-        biases = 0 if name == "Pooling" else shape.numel()
-        flops = 2 * (params - (biases // places)) * places + biases
-        assert found[f"{name} layer: FLOPs"] == f"{flops:,}"
+@pytest.fixture(scope="module")
+def variants():
+    return {seed: exam.draw(seed) for seed in SEEDS}
 
 
-@each_seed
-def test_the_metrics_agree_with_scikit_learn(seed):
-    problem = exam.draw(seed)[1]
-    header, *rows = problem.table
-    scores = [[float(cell) for cell in row[1:-1]] for row in rows]
-    truth = [header[1:-1].index(row[-1]) for row in rows]
-    top1, top_k, loss = problem.parts
-    k = int(re.fullmatch(r"Top-(\d) accuracy", top_k.question)[1])
-    for part, rank in ((top1, 1), (top_k, k)):
-        value = top_k_accuracy_score(truth, scores, k=rank, labels=range(len(exam.CLASSES)))
-        assert part.answer == f"{value:.0%}"
-        hits = set(re.findall(r"\d", part.why))
-        assert len(hits) == round(value * len(rows))
-    probs = [float(p) for p in re.findall(r"0\.\d", loss.question)]
-    assert loss.answer == f"{sum(-math.log(p) for p in probs) / len(probs):.3f}"
+def numbers(text):
+    return [int(number) for number in re.findall(r"\d+", text)]
 
 
-@each_seed
-def test_the_receptive_fields_are_what_the_gradient_reaches(seed):
-    problem = exam.draw(seed)[2]
-    layers = nn.Sequential()
-    for (_, _, window, stride), part in zip(problem.table[1:], problem.parts, strict=True):
-        conv = nn.Conv1d(1, 1, int(window.split()[0]), int(stride), bias=False)
-        nn.init.ones_(conv.weight)
-        layers.append(conv)
-        pixels = torch.ones(1, 1, 200, requires_grad=True)
-        outputs = layers(pixels)
-        outputs[0, 0, outputs.shape[2] // 2].backward()
-        assert int((pixels.grad != 0).sum()) == int(part.answer)
+def layers_of(problem):
+    """The image and the layers, read from the sheet."""
+    channels, height, width, *_ = numbers(problem.text)
+    (units,), conv, pool = (numbers(text) for _, text in problem.table[1:])
+    return (channels, height, width), units, conv, pool
 
 
-@each_seed
-def test_the_questions_come_from_different_quizzes_with_their_right_letters(seed):
+def test_the_layers_cost_what_torch_counts(variants):
+    for seed, problems in variants.items():
+        problem = problems[0]
+        image, units, (kernels, size, _, stride, padding), pool = layers_of(problem)
+        answers = {part.question: part.answer for part in problem.parts}
+        layers = {
+            "Dense": nn.Sequential(nn.Flatten(), nn.Linear(math.prod(image), units)),
+            "Convolution": nn.Conv2d(image[0], kernels, size, stride, padding),
+            "Pooling": nn.MaxPool2d(pool[0], pool[2]),
+        }
+        expected = {}
+        for name, layer in layers.items():
+            shape = layer(torch.zeros(1, *image)).shape[1:]
+            params = sum(p.numel() for p in layer.parameters())
+            places = shape[1:].numel() if name == "Convolution" else 1
+            flops = 2 * (params - shape.numel() // places) * places + shape.numel()
+            expected |= {
+                f"{name}: parameters": f"{params:,}",
+                f"{name}: FLOPs": f"{flops:,}",
+                f"{name}: comparisons": f"{(pool[0] ** 2 - 1) * shape.numel():,}",
+                f"{name}: output shape, channels first": " × ".join(map(str, shape)),
+                f"{name}: bytes of the output": f"{4 * shape.numel():,}",
+            }
+        assert len(answers) == 10
+        assert answers.items() <= expected.items(), seed
+
+
+def test_one_or_two_axes_have_to_be_rounded_down(variants):
+    found = Counter()
+    for problems in variants.values():
+        (_, *sizes), _, (_, kernel, _, stride, padding), pool = layers_of(problems[0])
+        rests = [(size + 2 * padding - kernel) % stride for size in sizes]
+        rests += [(size - pool[0]) % pool[2] for size in sizes]
+        found[sum(rest > 0 for rest in rests)] += 1
+    assert set(found) == {1, 2}
+
+
+def test_the_metrics_agree_with_scikit_learn(variants):
+    for seed, problems in variants.items():
+        header, *rows = problems[1].table
+        scores = [[float(cell) for cell in row[1:-1]] for row in rows]
+        truth = [header[1:-1].index(row[-1]) for row in rows]
+        top1, top_k, loss = problems[1].parts
+        k = numbers(top_k.question)[0]
+        values = []
+        for part, rank in ((top1, 1), (top_k, k)):
+            values.append(top_k_accuracy_score(truth, scores, k=rank, labels=range(7)))
+            assert part.value == float(part.answer) == round(100 * values[-1])
+            assert len(numbers(part.why)) == round(values[-1] * len(rows))
+        assert 0 < values[0] < values[1] < 1, seed
+        probs = [float(p) for p in re.findall(r"0\.\d", loss.question)]
+        assert len(set(probs)) == 3
+        assert loss.answer == f"{sum(-math.log(p) for p in probs) / len(probs):.3f}"
+
+
+def test_the_receptive_fields_are_what_the_gradient_reaches(variants):
+    for seed, problems in variants.items():
+        layers, reached = nn.Sequential(), []
+        *sizes, seen = problems[2].parts
+        for _, _, window, stride in problems[2].table[1:]:
+            conv = nn.Conv1d(1, 1, numbers(window)[0], int(stride), bias=False)
+            nn.init.ones_(conv.weight)
+            layers.append(conv)
+            pixels = torch.ones(1, 1, 199, requires_grad=True)
+            layers(pixels)[0, 0, numbers(seen.question)[1]].backward()
+            reached.append(pixels.grad[0, 0].nonzero().flatten().tolist())
+        assert [part.value for part in sizes] == [len(field) for field in reached[1:]], seed
+        assert numbers(seen.answer) == [reached[-1][0], reached[-1][-1]], seed
+
+
+def test_receptive_fields_differ_between_variants():
+    drawn = (computed.fields(seed, TEXTS) for seed in range(300))
+    fields = {tuple(part.answer for part in problem.parts) for problem in drawn}
+    assert len(fields) >= 200
+
+
+def test_every_sheet_has_the_same_points_and_nothing_is_zero(variants):
+    answers = Counter()
+    for problems in variants.values():
+        assert [problem.points for problem in problems] == [12, 4, 4, 8]
+        assert [len(problem.parts) for problem in problems] == [10, 3, 4, 8]
+        for problem in problems:
+            for part in problem.parts:
+                answers[problem.topic, part.question, part.answer] += 1
+                assert part.answer not in ("0", "")
+                for half in part.partial:
+                    assert 0 < half.points <= part.points / 2
+                    assert half.answer != part.answer
+                    assert half.value is None or abs(half.value - part.value) > part.tolerance
+    once = [count for (topic, *_), count in answers.items() if topic == "layers"]
+    assert max(once) < len(SEEDS) / 2
+
+
+def test_the_questions_come_from_different_quizzes_with_their_right_letters(variants):
     asked = {q.question.strip(): (name, q) for name in quiz.names() for q in quiz.read(name)}
-    parts = exam.draw(seed)[3].parts
-    found = [asked[part.question.removesuffix(" (more than one may be right)")] for part in parts]
-    assert len({name for name, _ in found}) == len(parts) == exam.NUM_QUESTIONS
-    for part, (_, question) in zip(parts, found, strict=True):
-        right = {choice.text for choice in question.choices if choice.right}
-        assert {
-            part.choices["ABCDEFGH".index(letter)] for letter in part.answer.split(", ")
-        } == right
-        assert sorted(part.choices) == sorted(choice.text for choice in question.choices)
+    for problems in variants.values():
+        parts = problems[3].parts
+        found = [asked[part.question.removesuffix(SEVERAL)] for part in parts]
+        assert len({name for name, _ in found}) == questions.NUM_QUESTIONS
+        assert sum(part.several for part in parts) == questions.NUM_SEVERAL
+        for part, (_, question) in zip(parts, found, strict=True):
+            letters = part.answer.split(", ")
+            right = {choice.text for choice in question.choices if choice.right}
+            assert {part.choices["ABCDEFGH".index(letter)] for letter in letters} == right
+            assert sorted(part.choices) == sorted(choice.text for choice in question.choices)
+            assert part.several == question.several == part.question.endswith(SEVERAL)
+            if part.several:
+                assert re.findall(r"\b([A-H]): ", part.why) == letters
 
 
 def test_every_quiz_question_can_be_answered_without_its_page():
@@ -101,75 +159,118 @@ def test_every_quiz_question_can_be_answered_without_its_page():
                 assert not beyond.search(text), (question.id, text)
 
 
-def test_the_key_says_which_reason_belongs_to_which_letter():
-    found = [part for seed in range(9) for part in exam.draw(seed)[3].parts if "," in part.answer]
-    assert found
-    for part in found:
-        assert re.findall(r"\b([A-H]): ", part.why) == part.answer.split(", ")
+def test_questions_of_a_bank_are_drawn_first(tmp_path):
+    bank = make_bank(tmp_path)
+    parts = exam.draw(7, bank=bank)[3].parts
+    assert sum(part.question.startswith("Is ") for part in parts) == 4
+    assert len(parts) == questions.NUM_QUESTIONS
+    assert sum(part.several for part in parts) == questions.NUM_SEVERAL
+    assert [part.image for part in parts if part.image] == [bank / "own.2.png"]
+    (bank / "mine.yml").write_text("- id: 7\n", encoding="utf8")
+    with pytest.raises(ValueError, match=r"mine\.yml.*id must be a str"):
+        exam.draw(7, bank=bank)
+    with pytest.raises(ValueError, match=r"bank must be a folder with questions"):
+        exam.draw(7, bank=bank.parent)
 
 
-def test_a_seed_gives_the_same_exam_in_another_process_and_other_seeds_other_exams():
-    code = "from coursekit import exam; print(hash(repr(exam.draw(7))), repr(exam.draw(7)))"
+def test_a_seed_gives_the_same_exam_in_another_process_and_other_seeds_other_exams(variants):
+    code = "from coursekit import exam; print(repr(exam.draw(7)))"
     environment = {"PYTHONHASHSEED": "1", "PATH": "", "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
     )
-    assert done.stdout.partition(" ")[2].strip() == repr(exam.draw(7))
-    assert len({repr(exam.draw(seed)) for seed in range(30)}) == 30
+    assert done.stdout.strip() == repr(variants[7])
+    assert len({repr(problems) for problems in variants.values()}) == len(SEEDS)
 
 
-def test_every_variant_has_a_hit_and_a_miss_and_the_same_points():
-    for seed in range(200):
-        problems = exam.draw(seed)
-        top1, top_k, _ = problems[1].parts
-        assert top1.answer != "0%" and top_k.answer != "100%", seed
-        assert [problem.points for problem in problems] == [12, 4, 4, 8]
+def test_points_and_topics_are_those_asked_for():
+    points = {"layers": 18, "questions": 4}
+    problems = exam.draw(7, topics=["questions", "layers"], points=points)
+    assert [(problem.topic, problem.points) for problem in problems] == [
+        ("questions", 4),
+        ("layers", 18),
+    ]
+    assert {part.points for part in problems[0].parts} == {0.5}
+    assert {part.points for part in problems[1].parts} == {1.5, 3}
+    assert problems[1].parts[1].partial[0].points == 1.5
 
 
-def test_another_seed_is_refused():
-    for seed in (-1, 10**10, 7.0, "7", True, None):
-        with pytest.raises(ValueError, match=r"seed must be an integer in \[0, 1000000000\], got"):
-            exam.draw(seed)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": -1}, r"seed must be an integer in \[0, 1000000000\], got -1"),
+        ({"seed": 7.0}, "seed must be an integer"),
+        ({"seed": True}, "seed must be an integer"),
+        ({"topics": []}, "topics must be one or more, each once"),
+        ({"topics": ["layers", "layers"]}, "topics must be one or more, each once"),
+        ({"topics": ["cost"]}, "topics must be of layers, metrics, .*got 'cost'"),
+        ({"points": {"layers": 7}}, "points of layers must be a multiple of 6, .*got 7"),
+        ({"points": {"layers": 0}}, "points of layers must be a multiple of 6, .*got 0"),
+        ({"points": {"fields": math.inf}}, "points of fields must be a multiple of 2, .*got inf"),
+        ({"language": "de"}, "language must be one of en, fr, got 'de'"),
+    ],
+)
+def test_other_arguments_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        exam.draw(**{"seed": 7} | options)
 
 
-def text_of(html: str) -> str:
-    return " ".join(BeautifulSoup(html, "html.parser").get_text(" ").split())
+def test_the_languages_have_the_same_texts_and_answers(variants):
+    english, french = (LANGUAGES[code].fixed for code in ("en", "fr"))
+    assert english.keys() == french.keys()
+    for name, text in english.items():
+        names = [{found[1] for found in string.Formatter().parse(t)} for t in (text, french[name])]
+        assert names[0] - {None} == names[1] - {None}, name
+    for seed in (1, 7):
+        for here, there in zip(variants[seed], exam.draw(seed, language="fr"), strict=True):
+            assert [part.value for part in here.parts] == [part.value for part in there.parts]
+            assert here.points == there.points
+            if here.topic != "questions":
+                assert here.title != there.title and here.text != there.text
+    assert LANGUAGES["fr"].number(1234567) == "1\u202f234\u202f567"
+    assert LANGUAGES["fr"].number(-0.5, 3) == "−0,500"
+    assert [LANGUAGES["fr"].points(n) for n in (1.5, 2)] == ["1,5 point", "2 points"]
+    assert [TEXTS.points(n) for n in (1, 1.5)] == ["1 point", "1.5 points"]
 
 
-def test_the_sheet_shows_no_answer_and_the_key_every_one(tmp_path):
-    assert main(["exam", "--seed", "7", "--out", str(tmp_path / "new")]) == 0
-    sheet, key = (
-        (tmp_path / "new" / f"exam-7{part}.html").read_text(encoding="utf8")
-        for part in ("", "-key")
-    )
-    problems = exam.draw(7)
-    assert sheet == render(problems, 7, key=False)
-    for problem in problems:
-        for part in problem.parts:
-            why = " ".join(part.why.replace("`", "").split())
-            assert why and why in text_of(key)
-            assert why not in text_of(sheet)
-            assert f'class="answer">{part.answer}<' in key
-    assert 'class="answer"' not in sheet
-    for html in (sheet, key):
-        assert not re.search(r"<script|<link|src=|https?:", html)
-        assert "28 points" in html and "variant 7" in html
-
-
-def test_the_command_prints_json(tmp_path, capsys):
-    assert main(["exam", "--seed", "7", "--out", str(tmp_path), "--json"]) == 0
+def test_the_command_writes_all_variants_into_one_file(tmp_path, capsys):
+    bank = make_bank(tmp_path)
+    out = ["--out", str(tmp_path / "new")]
+    assert main(["exam", "--seeds", "1-3,9", *out, "--bank", str(bank), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert (record["seed"], record["points"]) == (7, 28)
-    assert {record["exam"], record["key"]} == {str(path) for path in tmp_path.iterdir()}
+    assert (record["seeds"], record["points"]) == ([1, 2, 3, 9], 28)
+    assert record["variants"]["9"][0]["parts"][0]["answer"]
+    assert {record["exam"], record["key"]} == {str(path) for path in (tmp_path / "new").iterdir()}
+    sheet = (tmp_path / "new" / "exam-1-3_9.html").read_text(encoding="utf8")
+    assert sheet.count('class="sheet variant"') == 4 and "data:image/png;base64," in sheet
+    assert main(["exam", "--seeds", "7", *out, "--format", "moodle"]) == 0
+    assert main(["exam", "--seeds", "7", *out, "--format", "latex", "--bank", str(bank)]) == 0
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names >= {"exam-7.xml", "exam-7.tex", "exam-7-key.tex", "images"}
+    assert (tmp_path / "new" / "images" / "own.2.png").read_bytes() == PIXEL
 
 
 def test_errors_of_the_command_are_one_line(tmp_path, capsys):
     (tmp_path / "file").touch()
     for argv, message in [
-        (["exam", "--seed", "-1"], "seed must be an integer in [0, 1000000000], got -1"),
-        (["exam"], "required: --seed"),
-        (["exam", "--seed", "x"], "invalid int value"),
-        (["exam", "--seed", "1", "--out", str(tmp_path / "file")], "file"),
+        (
+            ["exam", "--seeds", "-1"],
+            "seeds must be numbers and ranges, such as 1-40 or 3,7, got '-1'",
+        ),
+        (["exam"], "required: --seeds"),
+        (
+            ["exam", "--seeds", "x"],
+            "seeds must be numbers and ranges, such as 1-40 or 3,7, got 'x'",
+        ),
+        (["exam", "--seeds", "9-7"], "seed must be an integer in [9, 1000000000], got 7"),
+        (["exam", "--seeds", "1-2000"], "seeds must be at most 1000 different ones"),
+        (["exam", "--seeds", "1,1"], "seeds must be at most 1000 different ones"),
+        (["exam", "--seeds", "1", "--topics", "x"], "topics must be of layers, metrics"),
+        (["exam", "--seeds", "1", "--points", "layers"], "points must be topic=number"),
+        (["exam", "--seeds", "1", "--points", "x=3"], "points must be of the topics"),
+        (["exam", "--seeds", "1", "--minutes", "0"], "minutes must be an integer >= 1, got 0"),
+        (["exam", "--seeds", "1", "--language", "de"], "invalid choice: 'de'"),
+        (["exam", "--seeds", "1", "--out", str(tmp_path / "file")], "file"),
         (["exan"], "invalid choice"),
     ]:
         assert main(argv) == 2
@@ -180,4 +281,4 @@ def test_errors_of_the_command_are_one_line(tmp_path, capsys):
 
 def test_without_a_command_the_commands_are_listed(capsys):
     assert main([]) == 0
-    assert re.search(r"exam +write an exam", capsys.readouterr().out)
+    assert re.search(r"exam +write exams", capsys.readouterr().out)

@@ -1,7 +1,7 @@
 """A question whose answer is a function or a class, compared with a right one on random inputs."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -65,22 +65,39 @@ class FunctionQuestion:
     also_right: tuple[Callable[..., Any], ...] = ()
     excluded: tuple[str, ...] = ()
 
+    @property
+    def hints(self) -> dict[Callable[..., Any], str]:
+        """The usual mistakes, each with its hint."""
+        return {mistake: hint for hint, mistake in self.mistakes.items()}
+
     def judge(self, answer: object) -> Verdict:
         if not callable(answer):
             kind = name_of(sandbox.plain(answer))
             return Verdict(False, f"The answer should be a function {self.signature}, got {kind}.")
-        with sandbox.undisturbed():
-            try:
-                return self._judge(answer)
-            except sandbox.Stopped as stopped:
-                return Verdict(False, str(stopped))
+        try:
+            return self.compare(self.collect(answer))
+        except sandbox.Stopped as stopped:
+            return Verdict(False, str(stopped))
 
-    def _judge(self, answer: Callable[..., Any]) -> Verdict:
+    def collect(self, answer: Callable[..., Any]) -> list[Any]:
+        """Return what the answer does with each input, as plain data.
+
+        Raises:
+            Stopped: if it takes too long, or ends the process.
+        """
+        with sandbox.undisturbed():
+            return sandbox.run([partial(self._observe, answer, n) for n in range(self.rounds)])
+
+    def compare(self, found: Sequence[Any]) -> Verdict:
+        """Judge what `collect` returned, perhaps in another process."""
+        with sandbox.undisturbed():
+            return self._compare(found)
+
+    def _compare(self, found: Sequence[Any]) -> Verdict:
         numbers = range(self.rounds)
         expected = [self._known(self.reference, number) for number in numbers]
         if all(isinstance(value, Raised) for value in expected):
             return Verdict(False, "The checker itself ran out of time or memory; run it again.")
-        found = sandbox.run([partial(self._observe, answer, number) for number in numbers])
 
         def behaves_as(function: Callable[..., Any]) -> bool:
             return all(agrees(found[number], self._known(function, number)) for number in numbers)

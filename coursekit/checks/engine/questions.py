@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from coursekit.checks.engine import sandbox
 from coursekit.checks.engine.values import (
@@ -47,7 +47,11 @@ class Verdict:
 
 
 class Question(Protocol):
-    """What `check` needs of a question."""
+    """What `check` and `hint` need of a question."""
+
+    @property
+    def hints(self) -> Mapping[Any, str]:
+        """Usual wrong answers, each with the hint that it gets."""
 
     def judge(self, answer: object) -> Verdict:
         """Judge an answer of any type."""
@@ -194,6 +198,11 @@ class StudentQuestion:
     make: Callable[[int], Question]
 
     def judge(self, answer: object, student: object = None) -> Verdict:
+        asked = self.of(student)
+        return asked if isinstance(asked, Verdict) else asked.judge(answer)
+
+    def of(self, student: object) -> Question | Verdict:
+        """Return the question of one student, or a verdict that asks for the number."""
         student = sandbox.plain(student)
         try:
             number = check_int("student", student, 0, LARGEST_STUDENT)
@@ -202,4 +211,4 @@ class StudentQuestion:
             digits = digits if digits.isdecimal() and len(digits) <= MAX_ECHO else "12345"
             form = f"student={digits}, a whole number without quotes and leading zeros"
             return Verdict(False, f"This question needs your student number: {form}.")
-        return self.make(number).judge(answer)
+        return self.make(number)

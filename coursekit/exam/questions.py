@@ -1,0 +1,91 @@
+"""The problem that is drawn from the quizzes, and from a bank of questions of one's own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import ascii_uppercase
+
+from coursekit import quiz
+from coursekit.exam.draws import SeededDraws
+from coursekit.exam.parts import Part, Partial, Problem
+from coursekit.exam.texts import Texts
+
+NUM_QUESTIONS = 8
+NUM_SEVERAL = 2  # of them with more than one right choice, on every sheet
+LETTERS = ascii_uppercase
+IMAGES = (".png", ".jpg")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A question and where it comes from: a chapter, or a file of the bank."""
+
+    name: str
+    question: quiz.Question
+    image: Path | None = None
+
+
+def draw(seed: int, texts: Texts, bank: Path | None = None) -> Problem:
+    """Draw questions, their choices in another order.
+
+    Those of the bank come first. The others are of different chapters.
+
+    Raises:
+        ValueError: if the bank has no questions, or breaks a rule of the quizzes.
+    """
+    draws = SeededDraws(seed, "questions")
+    missing = {True: NUM_SEVERAL, False: NUM_QUESTIONS - NUM_SEVERAL}  # by several
+    chosen: list[Source] = []
+    for source in draws.shuffled(list(_read_bank(bank))) if bank else []:
+        if missing[source.question.several]:
+            missing[source.question.several] -= 1
+            chosen.append(source)
+    chapters = {name: _chapter(name) for name in draws.shuffled(quiz.names())}
+    for several in (True, False):  # the rarer ones first
+        for name, asked in chapters.items():
+            fitting = [question for question in asked if question.several == several]
+            if missing[several] and fitting and name not in {source.name for source in chosen}:
+                missing[several] -= 1
+                chosen.append(Source(name, draws.one_of(fitting)))
+    chosen.sort(key=lambda source: source.name)
+    parts = tuple(_part(source, draws, texts) for source in chosen)
+    return Problem("questions", texts("questions"), texts("questions_text"), parts)
+
+
+@cache
+def _chapter(name: str) -> list[quiz.Question]:
+    return quiz.read(name)
+
+
+def _read_bank(folder: Path) -> Iterator[Source]:
+    paths = sorted(folder.glob("*.yml"))
+    if not paths:
+        raise ValueError(f"bank must be a folder with questions (*.yml), got {str(folder)!r}")
+    for path in paths:
+        for question in quiz.parse(path.read_text(encoding="utf8"), where=path.name):
+            found = (folder / f"{question.id}{suffix}" for suffix in IMAGES)
+            image = next((picture for picture in found if picture.is_file()), None)
+            yield Source(f"bank/{path.stem}", question, image)
+
+
+def _part(source: Source, draws: SeededDraws, texts: Texts) -> Part:
+    asked = source.question
+    choices = draws.shuffled(asked.choices)
+    right = {
+        letter: choice.why
+        for letter, choice in zip(LETTERS, choices, strict=False)
+        if choice.right
+    }
+    reasons = (f"{letter}: {why}" if asked.several else why for letter, why in right.items())
+    half = Partial("", 0.5, "One letter is missing or too many.")
+    text = asked.question.strip()
+    return Part(
+        question=texts("several", question=text) if asked.several else text,
+        answer=", ".join(right),
+        why=" ".join(reasons),
+        partial=(half,) if asked.several else (),
+        choices=tuple(choice.text for choice in choices),
+        several=asked.several,
+        image=source.image,
+    )

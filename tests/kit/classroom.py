@@ -1,0 +1,216 @@
+"""A class of thirty that hands in exercise 1: careful, half finished and hostile students."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+QUESTIONS = (
+    *("top1", "top5", "cross_entropy", "top_k_function", "cross_entropy_function"),
+    *("double_softmax", "epoch_mean"),
+)
+TOP1, TOP5, LOSS, TOP_K = "metrics-06", "metrics-09", "metrics-12", "metrics-16"
+SMALLEST, EPOCH = "metrics-24", "metrics-27"
+
+
+@dataclass(frozen=True)
+class Student:
+    """What a student hands in, the questions that it should earn, and words of the errors."""
+
+    notebook: Any
+    earns: tuple[str, ...]
+    error: str = ""
+
+
+def but(*names: str) -> tuple[str, ...]:
+    """All questions but these."""
+    return tuple(name for name in QUESTIONS if name not in names)
+
+
+def read(folder: str) -> dict[str, Any]:
+    path = ROOT / folder / "01_metrics.ipynb"
+    notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf8"))
+    return notebook
+
+
+def solution(changes: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The solution, some of its cells with another source."""
+    notebook = read("solutions")
+    for cell in notebook["cells"]:
+        cell["source"] = (changes or {}).get(cell["id"], cell["source"])
+    return notebook
+
+
+def unsolved(code: str) -> dict[str, Any]:
+    """The exercise with nothing answered, and code at its beginning."""
+    notebook = read("exercises")
+    notebook["cells"].insert(3, {"cell_type": "code", "id": "code", "source": code})
+    return notebook
+
+
+def without_ids() -> dict[str, Any]:
+    """In an old format."""
+    notebook = solution()
+    for cell in notebook["cells"]:
+        del cell["id"]
+    return notebook
+
+
+def from_colab() -> dict[str, Any]:
+    """With the ids in the metadata; a later cell uses names of answers again."""
+    notebook = solution()
+    for cell in notebook["cells"]:
+        cell["metadata"] = {"id": cell.pop("id")}
+    return notebook | {"cells": [*notebook["cells"], code_cell("top1 = loss = 0")]}
+
+
+def code_cell(source: str, name: str = "new") -> dict[str, Any]:
+    return {"cell_type": "code", "id": name, "source": source}
+
+
+def with_cells_changed() -> dict[str, Any]:
+    """Two answers in one new cell, and one cell deleted."""
+    notebook = solution()
+    kept = [cell for cell in notebook["cells"] if cell["id"] not in (TOP1, TOP5, EPOCH)]
+    return notebook | {"cells": [*kept, code_cell("top1, top5 = 0.2, 0.8")]}
+
+
+TAMPERS = """
+from coursekit import checks, grade
+from coursekit.checks.engine import functions, questions
+checks._answered.update(dict.fromkeys(checks.QUESTIONS, True))
+questions.Verdict.__bool__ = lambda self: True
+questions.NumberQuestion.judge = lambda *_: checks.Verdict(True, "")
+functions.FunctionQuestion.compare = lambda *_: checks.Verdict(True, "")
+checks.check = check = lambda *_, **__: True
+print("metrics: 7 of 7 right.")
+"""
+FORGES = """
+import json, os
+line = {"right": True, "value": True, "observed": [0.5] * 20, "student": [[]]}
+for number in range(3, 60):
+    for name in ("top1", "top5", "cross_entropy", "top_k_function", "epoch_mean"):
+        forged = json.dumps({"question": f"metrics.{name}", **line}) + "\\n[[[\\n\\xff{}\\n"
+        try:
+            os.write(number, forged.encode("latin1"))
+        except OSError:
+            pass
+os._exit(0)
+"""
+EMPTIES = """
+import os
+for number in range(60):
+    try:
+        os.ftruncate(number, 0)
+    except OSError:
+        pass
+os._exit(0)
+"""
+FORKS = """
+import os
+while True:
+    try:
+        os.fork() or os.setsid()
+    except OSError:
+        pass
+"""
+STAYS = """
+import os
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execlp("sleep", "sleep", "31536000.{port}")
+    os._exit(0)
+top1 = 0.2
+"""
+CONNECTS = """
+import socket
+try:
+    socket.create_connection(("127.0.0.1", {port}), timeout=60).close()
+    top1 = 0.4
+except OSError:
+    top1 = 0.2
+"""
+DIGS = """
+import os
+for _ in range(3000):
+    os.mkdir("d")
+    os.chdir("d")
+os.symlink("/", "link")
+top1 = 0.2
+"""
+ODD = """
+class Odd:
+    __class__ = property(lambda self: 1 / 0)
+    def __float__(self):
+        raise SystemExit("=1+1")
+top1 = Odd()
+"""
+THREADS = """
+import threading, time
+threading.Thread(target=time.sleep, args=(31536000,)).start()
+top1 = 0.2
+"""
+FILLS = "with open('file', 'wb') as file:\n    file.truncate(10**12)"
+
+
+def students(port: int) -> dict[str, Student]:
+    """The class, by the names of their files; something listens to the port."""
+    twice = solution()
+    twice["cells"].append(code_cell("top1 = 0.4", TOP1))
+    backwards = solution()
+    backwards["cells"].reverse()
+    percent = {TOP1: "top1 = 20", TOP5: "top5 = 80", EPOCH: "epoch_mean = lambda m, s: m.mean()"}
+    return {
+        "solved.ipynb": Student(solution(), QUESTIONS),
+        "not begun.ipynb": Student(read("exercises"), ()),
+        "group b/no ids.ipynb": Student(without_ids(), QUESTIONS),
+        "from colab.ipynb": Student(from_colab(), QUESTIONS),
+        "percent.ipynb": Student(solution(percent), but("top1", "top5", "epoch_mean")),
+        "percent too.ipynb": Student(solution({TOP1: "top1 = 20"}), but("top1")),
+        "cells changed.ipynb": Student(with_cells_changed(), but("epoch_mean")),
+        "twice.ipynb": Student(twice, but("top1")),
+        "backwards.ipynb": Student(
+            backwards, but("cross_entropy", "double_softmax"), "metrics-24: NameError"
+        ),
+        "syntax.ipynb": Student(
+            solution({TOP_K: "def top_k(:"}), but("top_k_function"), "metrics-16: SyntaxError"
+        ),
+        "raises.ipynb": Student(solution({LOSS: "1 / 0"}), but("cross_entropy"), "ZeroDivision"),
+        "exits.ipynb": Student(solution({LOSS: "exit()\nraise SystemExit"}), but("cross_entropy")),
+        "asks.ipynb": Student(solution({LOSS: "loss = float(input())"}), but("cross_entropy")),
+        "prints.ipynb": Student(unsolved("print('metrics: 7 of 7 right.')"), ()),
+        "tampers.ipynb": Student(unsolved(TAMPERS), (), "code: it looks into the checker"),
+        "changes check.ipynb": Student(
+            solution({TOP1: 'top1 = ...\ncheck("metrics.top1", 0.2)'}), but("top1")
+        ),
+        "forges.ipynb": Student(unsolved(FORGES), (), "the process ended, in cell code"),
+        "empties.ipynb": Student(unsolved(EMPTIES), (), "the process ended"),
+        "ends itself.ipynb": Student(
+            solution({LOSS: "import os\nos._exit(0)"}), ("top1", "top5"), "in cell metrics-12"
+        ),
+        "kills.ipynb": Student(
+            solution({LOSS: "import os\nos.kill(0, 9)"}), ("top1", "top5"), "in cell metrics-12"
+        ),
+        "forks.ipynb": Student(solution({LOSS: FORKS}), ("top1", "top5"), "processes, in cell"),
+        "prints much.ipynb": Student(
+            solution({TOP1: "for _ in range(1000):\n    print('x' * 10**6)\ntop1 = 0.2"}),
+            QUESTIONS,
+        ),
+        "memory.ipynb": Student(
+            solution({LOSS: "loss = bytearray(10**12)"}), but("cross_entropy"), "MemoryError"
+        ),
+        "large answer.ipynb": Student(
+            solution({LOSS: "loss = 'x' * 10**8"}), but("cross_entropy")
+        ),
+        "fills the disk.ipynb": Student(
+            solution({LOSS: FILLS}), but("cross_entropy"), "File too large"
+        ),
+        "connects.ipynb": Student(solution({TOP1: CONNECTS.format(port=port)}), QUESTIONS),
+        "stays.ipynb": Student(solution({TOP1: STAYS.format(port=port)}), QUESTIONS),
+        "digs.ipynb": Student(solution({TOP1: DIGS}), QUESTIONS),
+        "odd.ipynb": Student(solution({TOP1: ODD}), but("top1")),
+        "=threads.ipynb": Student(solution({TOP1: THREADS}), QUESTIONS),
+    }
