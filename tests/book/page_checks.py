@@ -16,7 +16,7 @@ from coursebook import portable, site
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
 ADDRESS = site.site_address(CONFIG["repository"]["url"])
-PAGE_KB, SITE_MB, CARD_KB = 700, 30, 150
+PAGE_KB, SITE_MB, CARD_KB = 700, 35, 150
 UNSEEN = {"pre", "script", "style", "template", "textarea", "meta", "link"}
 LOADS_NOTHING = {"alternate", "author", "canonical", "help", "index", "license", "next", "prev"}
 LOADS_NOTHING |= {"search", "copyright"}
