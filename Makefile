@@ -14,7 +14,7 @@ export PYTHONHASHSEED := 0
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help book test quick lint ruff mypy github pages unit notebooks smoke html mutate lowest \
-	train serve pdf zip refresh bench portable colab set-repository lock clean FORCE
+	train serve pdf zip refresh bench portable colab without set-repository lock clean FORCE
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -94,6 +94,11 @@ portable: $(STAMP)  ## execute the notebooks with older CPU instructions, and co
 
 colab: book  ## run every portable notebook as on Colab: dlvlib fetched, torch kept
 	$(BIN)/python tools/colab.py
+
+without: $(STAMP)  ## make and test a shorter course in _build/without: CH="11 12"
+	$(BIN)/python tools/without.py $(CH)
+	PYTHONPATH=$(CURDIR)/_build/without $(MAKE) -C _build/without test \
+		VENV=$(abspath $(or $(VENV),.venv))
 
 set-repository: $(STAMP)  ## set the address of the repository: URL=https://github.com/owner/name
 	@$(BIN)/python tools/set_repository.py '$(URL)'
