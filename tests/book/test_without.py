@@ -34,7 +34,7 @@ def test_nothing_leads_to_a_removed_chapter(tmp_path):
     for name, text in texts.items():
         links = {without.target_of(link, name) for link in without.ROLE.finditer(text)}
         assert not links & set(labels), name
-        assert not any(re.search(rf"\b{page}\b", text) for page in removed), name
+        assert name not in FILES or not any(page in text for page in removed), name
     assert lint_book.lint(tmp_path) == []
 
 
