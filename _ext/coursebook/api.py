@@ -1,0 +1,105 @@
+"""The reference of a package, made from its docstrings, and the links to it.
+
+Elsewhere a name in code, such as `metrics.top_k_accuracy`, becomes a link to its entry.
+"""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
+
+
+def public_modules(name: str) -> Iterator[str]:
+    """Yield a module and those below it, private ones left out.
+
+    Below an ``__all__`` there is nothing more: it names what is public of a whole package.
+    """
+    module = importlib.import_module(name)
+    is_whole = hasattr(module, "__all__")
+    if is_whole or not hasattr(module, "__path__"):
+        yield name
+    if not is_whole:
+        for found in pkgutil.iter_modules(getattr(module, "__path__", [])):
+            if not found.name.startswith("_"):
+                yield from public_modules(f"{name}.{found.name}")
+
+
+class ApiDirective(SphinxDirective):
+    """One section for each public module of the packages that the content names."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        text = ""
+        for module in (name for package in self.content for name in public_modules(package)):
+            self.env.note_dependency(importlib.import_module(module).__file__ or "")
+            text += (
+                f"## {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n\n"
+            )
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
+
+
+def as_rst(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
+    """Let `x` in a docstring be code, and a bar be a bar."""
+    for number, line in enumerate(lines):
+        parts = re.split(r"(?<![`:])(`[^`]+`)(?!`)", line)
+        parts[0::2] = [part.replace("|", r"\|") for part in parts[0::2]]
+        parts[1::2] = [f"`{part}`" for part in parts[1::2]]
+        lines[number] = "".join(parts)
+
+
+def endings(name: str) -> list[str]:
+    """Return the ways to write a name in short.
+
+    >>> endings("dlvlib.metrics.top_k")
+    ['dlvlib.metrics.top_k', 'metrics.top_k']
+    """
+    parts = name.split(".")
+    return [".".join(parts[start:]) for start in range(len(parts) - 1)]
+
+
+@lru_cache(maxsize=1)
+def entries(env: BuildEnvironment) -> dict[str, tuple[str, str] | None]:
+    """Return page and anchor of each name of the reference, None for one with two meanings."""
+    found: dict[str, tuple[str, str] | None] = {}
+    for name, entry in env.get_domain("py").objects.items():  # type: ignore[attr-defined]
+        for short in endings(name):
+            found[short] = None if short in found else (entry.docname, entry.node_id)
+    return found
+
+
+def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Link a name in code to its entry, when a page is written."""
+    if app.builder.format != "html":
+        return
+    for literal in list(doctree.findall(nodes.literal)):
+        place = entries(app.env).get(literal.astext().removesuffix("()"))
+        if place is None or place[0] == docname or isinstance(literal.parent, nodes.reference):
+            continue
+        address = f"{app.builder.get_relative_uri(docname, place[0])}#{place[1]}"
+        link = nodes.reference("", "", refuri=address, internal=True)
+        literal.parent.replace(literal, link)
+        link += literal
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    """Let docstrings have a section of shapes."""
+    config.napoleon_custom_sections = [("Shape", "params_style")]
+
+
+def setup(app: Sphinx) -> None:
+    """Register the directive, what reads docstrings, and the links."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.setup_extension("sphinx.ext.napoleon")
+    app.add_directive("api", ApiDirective)
+    app.connect("config-inited", configure)
+    app.connect("autodoc-process-docstring", as_rst, priority=900)
+    app.connect("doctree-resolved", link_names)
