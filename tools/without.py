@@ -277,11 +277,11 @@ def main() -> int:
         if not arguments.here:
             shutil.rmtree(root, ignore_errors=True)
             copy_checkout(ROOT, root)
-            if (ROOT / CACHE).is_dir():
-                shutil.copytree(ROOT / CACHE, root / CACHE)
         removed = remove(root, arguments.chapters)
         if not arguments.here:
             commit(root)  # the checks ask git which files are the book's
+            if (ROOT / CACHE).is_dir():
+                shutil.copytree(ROOT / CACHE, root / CACHE)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -23,10 +23,8 @@ def public_modules(name: str) -> Iterator[str]:
     Below an ``__all__`` there is nothing more: it names what is public of a whole package.
     """
     module = importlib.import_module(name)
-    is_whole = hasattr(module, "__all__")
-    if is_whole or not hasattr(module, "__path__"):
-        yield name
-    if not is_whole:
+    yield name
+    if not hasattr(module, "__all__"):
         for found in pkgutil.iter_modules(getattr(module, "__path__", [])):
             if not found.name.startswith("_"):
                 yield from public_modules(f"{name}.{found.name}")
@@ -50,9 +48,9 @@ class ApiDirective(SphinxDirective):
 def as_rst(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
     """Let `x` in a docstring be code, and a bar be a bar."""
     for number, line in enumerate(lines):
-        parts = re.split(r"(?<![`:])(`[^`]+`)(?!`)", line)
+        parts = re.split(r"(``.+?``|:\w+:`[^`]+`|`[^`]+`)", line)
         parts[0::2] = [part.replace("|", r"\|") for part in parts[0::2]]
-        parts[1::2] = [f"`{part}`" for part in parts[1::2]]
+        parts[1::2] = [re.sub(r"^`([^`]+)`$", r"``\1``", part) for part in parts[1::2]]
         lines[number] = "".join(parts)
 
 
@@ -93,6 +91,8 @@ def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 def configure(app: Sphinx, config: Config) -> None:
     """Read the sections of our docstrings; what other libraries define gets no link."""
     config.napoleon_custom_sections = [("Shape", "params_style")]
+    config.autodoc_typehints_format = "short"
+    config.html_domain_indices = False  # the page has all
     config.nitpick_ignore_regex = [("py:.*", ".*")]
 
 

@@ -4,7 +4,7 @@ import logging
 import math
 import re
 from datetime import UTC, datetime
-from html import escape
+from html import escape, unescape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def add_citation(
         return
     book = yaml.safe_load(path.read_text(encoding="utf8"))
     names = [a.get("name") or f"{a['given-names']} {a['family-names']}" for a in book["authors"]]
-    title = re.sub("<.*?>", "", context["title"])
+    title = unescape(re.sub(r"^\d+\.\s+", "", re.sub("<.*?>", "", context["title"])))
     address = f"{app.config.html_baseurl}{pagename}.html"
     year, release = app.config.copyright, f"version {book['version']}"
     text = f"{', '.join(names)} ({year}). “{title}”. In: {book['title']}, {release}. {address}"
