@@ -1,6 +1,7 @@
 """The reference of a package, made from its docstrings, and the links to it.
 
-Elsewhere a name in code, such as `metrics.top_k_accuracy`, becomes a link to its entry.
+Elsewhere a name in code, such as `metrics.top_k_accuracy`, becomes a link to its entry, and a page
+ends with links to what its cells use.
 """
 
 import importlib
@@ -74,18 +75,40 @@ def entries(env: BuildEnvironment) -> dict[str, tuple[str, str] | None]:
     return found
 
 
+def used_names(code: str) -> set[str]:
+    """Return the dotted names in code, and what it imports from a module.
+
+    >>> sorted(used_names("from dlvlib.models.lenet import LeNet5\\nnet = data.load(LeNet5())"))
+    ['data.load', 'dlvlib.models.lenet', 'dlvlib.models.lenet.LeNet5']
+    """
+    names = set(re.findall(r"\b[A-Za-z]\w*(?:\.\w+)+", code))
+    for module, imported in re.findall(r"^from (\S+) import (.+)$", code, re.MULTILINE):
+        names |= {f"{module}.{name.split()[0]}" for name in imported.strip("()").split(",")}
+    return names
+
+
 def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Link a name in code to its entry, when a page is written."""
+    """Link names in code to their entries, when a page is written."""
     if app.builder.format != "html":
         return
-    for literal in list(doctree.findall(nodes.literal)):
-        place = entries(app.env).get(literal.astext().removesuffix("()"))
-        if place is None or place[0] == docname or isinstance(literal.parent, nodes.reference):
-            continue
+    known = entries(app.env)
+
+    def link_to(place: tuple[str, str], content: nodes.literal) -> nodes.reference:
         address = f"{app.builder.get_relative_uri(docname, place[0])}#{place[1]}"
-        link = nodes.reference("", "", refuri=address, internal=True)
-        literal.parent.replace(literal, link)
-        link += literal
+        return nodes.reference("", "", content, refuri=address, internal=True)
+
+    for literal in list(doctree.findall(nodes.literal)):
+        place = known.get(literal.astext().removesuffix("()"))
+        if place and place[0] != docname and not isinstance(literal.parent, nodes.reference):
+            literal.parent.replace(literal, link_to(place, literal.deepcopy()))
+    code = "\n".join(block.astext() for block in doctree.findall(nodes.literal_block))
+    used = {name: place for name in sorted(used_names(code)) if (place := known.get(name))}
+    short = {place: name for name, place in used.items() if place[0] != docname}
+    if short and (section := next(doctree.findall(nodes.section), None)) is not None:
+        line = nodes.paragraph("", "From the library: ", classes=["uses"])
+        for number, (place, name) in enumerate(short.items()):
+            line += [nodes.Text(", " if number else ""), link_to(place, nodes.literal(name, name))]
+        section += line
 
 
 def configure(app: Sphinx, config: Config) -> None:

@@ -28,7 +28,7 @@ def test_a_wheel_of_the_source_archive_carries_the_records_and_finds_them_from_a
     code = (
         "from dlvlib import results; features = results.load('features');"
         "print(results.__file__, len(results.load('degradation', None)),"
-        " len(features.weights(features[0])), len(list(results.timings_folder().iterdir())))"
+        " len(features.weights(features[0])), len(list(results.timings_folder().glob('*.json'))))"
     )
     command, environment = [sys.executable, "-P", "-c", code], {"PYTHONPATH": str(installed)}
     printed = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
