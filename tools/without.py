@@ -275,7 +275,10 @@ def main() -> int:
         if arguments.here and subprocess.check_output(status):
             raise ValueError("the checkout must have no uncommitted change, see `git status`")
         if not arguments.here:
-            shutil.rmtree(root, ignore_errors=True)
+            if root.exists() and not (root / LIST).is_file():
+                raise ValueError(f"--out must be a new folder or an earlier copy, got {root}")
+            if root.exists():
+                shutil.rmtree(root)
             copy_checkout(ROOT, root)
         removed = remove(root, arguments.chapters)
         if not arguments.here:
