@@ -14,7 +14,7 @@ export PYTHONHASHSEED := 0
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help book test quick lint ruff mypy github pages unit notebooks smoke html mutate lowest \
-	train serve pdf zip refresh bench portable colab set-repository lock clean FORCE
+	train serve pdf zip dist release refresh bench portable colab without set-repository lock clean FORCE
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,10 @@ mypy: $(STAMP)
 github: $(STAMP)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms \
+		.github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/mistake.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/zizmor --offline --quiet --no-progress --persona pedantic .github
 
 pages: $(STAMP)
@@ -80,6 +84,15 @@ pdf: book  ## print the whole book to _build/dlv-course.pdf (needs Chromium)
 zip: book  ## pack the site for a classroom without network: _build/dlv-course.zip
 	$(BIN)/python tools/pack.py
 
+dist: pdf zip  ## what a release holds, into _build/dist: packages, PDF, zip, notebooks
+	rm -rf _build/dist
+	$(BIN)/uv build --quiet --out-dir _build/dist
+	cd _build && $(abspath $(BIN))/python -m zipfile -c dist/dlv-course-notebooks.zip notebooks
+	cp _build/dlv-course.pdf _build/dlv-course.zip _build/dist
+
+release: $(STAMP)  ## write version and date where they belong: VERSION=1.0.0
+	@$(BIN)/python tools/release.py '$(VERSION)'
+
 refresh: $(STAMP)  ## execute the light notebooks again and store their outputs
 	$(BIN)/python tools/notebooks.py refresh
 
@@ -94,6 +107,11 @@ portable: $(STAMP)  ## execute the notebooks with older CPU instructions, and co
 
 colab: book  ## run every portable notebook as on Colab: dlvlib fetched, torch kept
 	$(BIN)/python tools/colab.py
+
+without: $(STAMP)  ## make and test a shorter course in _build/without: CH="11 12"
+	$(BIN)/python tools/without.py $(CH)
+	PYTHONPATH=$(CURDIR)/_build/without $(MAKE) -C _build/without test \
+		VENV=$(abspath $(or $(VENV),.venv))
 
 set-repository: $(STAMP)  ## set the address of the repository: URL=https://github.com/owner/name
 	@$(BIN)/python tools/set_repository.py '$(URL)'

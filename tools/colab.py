@@ -47,14 +47,19 @@ def portable_notebooks() -> list[Path]:
     return [path for path in pages if path.is_file()]
 
 
-def publish(root: Path, target: Path) -> None:
-    """Copy a checkout as it is now, without what git ignores, and commit the copy."""
+def copy_checkout(root: Path, target: Path) -> None:
+    """Copy a checkout as it is now, without what git ignores."""
     command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others"]
     names = subprocess.check_output([*command, "--exclude-standard"], text=True).split("\0")
     for name in filter(None, names):
         if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(root / name, target / name)
+
+
+def publish(root: Path, target: Path) -> None:
+    """Copy a checkout as it is now, without what git ignores, and commit the copy."""
+    copy_checkout(root, target)
     commit(target)
 
 

@@ -30,7 +30,7 @@ html {{ counter-set: page {before}; }}
 """
 # The theme prints a page alone: with contents of its own instead of the numbered heading.
 BOOK_STYLE = """
-#jb-print-docs-body, details.above-input, button.toggle-button { display: none !important; }
+:is(#jb-print-docs-body, .cite, details.above-input, .toggle-button) { display: none !important; }
 .bd-main .bd-content .bd-article h1:first-of-type { display: block !important; }
 """
 CONTENTS_STYLE = """

@@ -2,7 +2,8 @@
 
     python tools/set_repository.py https://github.com/owner/name
 
-Colab opens a notebook without _config.yml, so the set-up cells repeat the address.
+Colab opens a notebook without _config.yml, so the set-up cells repeat the address; so do the
+citation and the links of the issue forms.
 """
 
 import re
@@ -13,7 +14,11 @@ from dlvlib._common import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = "_config.yml"
-REPEATED = ("CITATION.cff", *(f"{f}/**/*.ipynb" for f in ("chapters", "exercises", "solutions")))
+REPEATED = (
+    "CITATION.cff",
+    ".github/ISSUE_TEMPLATE/config.yml",
+    *(f"{folder}/**/*.ipynb" for folder in ("chapters", "exercises", "solutions")),
+)
 FORM = re.compile(
     r"https://github\.com/[a-z\d]+(?:-[a-z\d]+)*/([\w.-]+)", re.ASCII | re.IGNORECASE
 )

@@ -6,6 +6,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 PARTS = [
+    "api",
     "claims",
     "execution",
     "figures",

@@ -1,13 +1,16 @@
-"""The address of the site, the line about the last run, and a filter for a false alarm."""
+"""The address of the site, what each page ends with, and a filter for a false alarm."""
 
 import logging
 import math
+import re
 from datetime import UTC, datetime
-from html import escape
+from html import escape, unescape
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
@@ -58,6 +61,42 @@ def add_last_run(
     context["body"] += f'<p class="last-run">{escape(text)}</p>'
 
 
+def add_citation(
+    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
+) -> None:
+    """Add to a page how to cite it, from CITATION.cff."""
+    path = Path(app.srcdir) / "CITATION.cff"
+    if "body" not in context or doctree is None or not path.is_file():
+        return
+    book = yaml.safe_load(path.read_text(encoding="utf8"))
+    names = [a.get("name") or f"{a['given-names']} {a['family-names']}" for a in book["authors"]]
+    title = unescape(re.sub(r"^\d+\.\s+", "", re.sub("<.*?>", "", context["title"])))
+    address = f"{app.config.html_baseurl}{pagename}.html"
+    year, release = app.config.copyright, f"version {book['version']}"
+    text = f"{', '.join(names)} ({year}). “{title}”. In: {book['title']}, {release}. {address}"
+    fields = {
+        "author": f"{{{' and '.join(names)}}}",
+        "title": title,
+        "booktitle": book["title"],
+        "year": year,
+        "note": release,
+        "url": address,
+    }
+    lines = "".join(f",\n  {name} = {{{value}}}" for name, value in fields.items())
+    key = f"dlv-{pagename.rpartition('/')[2].replace('_', '-')}"
+    context["body"] += (
+        '<details class="cite"><summary>Cite this page</summary>'
+        f"<p>{escape(text)}</p><pre>@incollection{{{key}{escape(lines)}\n}}</pre></details>"
+    )
+
+
+def write_robots(app: Sphinx, error: Exception | None) -> None:
+    """Lead search engines to the map of the site."""
+    if error is None and app.builder.format == "html":
+        text = f"User-agent: *\nAllow: /\n\nSitemap: {app.config.html_baseurl}sitemap.xml\n"
+        (Path(app.outdir) / "robots.txt").write_text(text, encoding="utf8")
+
+
 def is_real(record: logging.LogRecord) -> bool:
     """Return whether a warning is about anything but a footnote that {footcite:p}`key` makes.
 
@@ -72,3 +111,5 @@ def setup(app: Sphinx) -> None:
     logging.getLogger("sphinx.sphinx.util.docutils").addFilter(is_real)
     app.connect("config-inited", configure, priority=100)
     app.connect("html-page-context", add_last_run)
+    app.connect("html-page-context", add_citation)
+    app.connect("build-finished", write_robots)

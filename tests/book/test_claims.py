@@ -93,8 +93,8 @@ def test_every_part_of_an_expression_matters():
             except Exception:
                 found = None
             (unchanged if found == value_of(expression) else changed).add(name)
-    assert unchanged == set().union(*UNCHANGED.values())
-    assert unchanged - changed == {"resnet50.params"}, "no part of these matters"
+    assert unchanged == set().union(*UNCHANGED.values()) & set(COMPUTED)
+    assert unchanged - changed <= {"resnet50.params"}, "no part of these matters"
 
 
 def test_a_recorded_claim_is_in_its_band():

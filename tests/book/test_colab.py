@@ -9,6 +9,8 @@ from pathlib import Path
 import colab
 import nbformat
 import pytest
+import shorter
+from notebooks import book_notebooks
 
 pytestmark = [pytest.mark.slow, pytest.mark.book]
 ROOT = Path(__file__).parents[2]
@@ -32,6 +34,8 @@ def printed(cell) -> str:
 def test_notebooks_run_where_dlvlib_is_missing(book, repository, tmp_path):
     """Three as one, in one kernel; `make colab` runs each of them all."""
     names = ["chapters/01_task", "chapters/training/08_digits_seeds", "exercises/01_metrics"]
+    for name in names:
+        shorter.page(name)
     portable = book.HTML.parent / "notebooks"
     stored = [nbformat.read(portable / f"{name}.ipynb", as_version=4) for name in names]
     cells = [cell for notebook in stored for cell in notebook.cells]
@@ -53,7 +57,7 @@ def test_notebooks_run_where_dlvlib_is_missing(book, repository, tmp_path):
 @pytest.fixture
 def set_up_alone(tmp_path) -> Path:
     """A notebook of the set-up cell and an import."""
-    notebook = nbformat.read(ROOT / "chapters/05_training.ipynb", as_version=4)
+    notebook = nbformat.read(book_notebooks()[0], as_version=4)
     notebook.cells = [next(cell for cell in notebook.cells if cell.cell_type == "code")]
     notebook.cells.append(nbformat.v4.new_code_cell("import dlvlib.results, coursekit"))
     path = tmp_path / "set_up.ipynb"

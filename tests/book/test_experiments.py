@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import shorter
 import train
 from coursebook import kernels
 from nbclient.exceptions import DeadKernelError
@@ -19,7 +20,7 @@ from dlvlib.results import BUDGETS, read_record
 pytestmark = pytest.mark.book
 ROOT = Path(__file__).parents[2]
 TIMES = {"seconds", "wall_seconds", "recorded_at", "git_commit"}
-NOTEBOOK = "chapters/training/08_digits_seeds.ipynb"
+NOTEBOOK = "chapters/training/08_digits_seeds"
 # The second run is trained to its end and never recorded.
 KILL = """import os, signal
 from dlvlib import results
@@ -49,8 +50,9 @@ def records_in(folder: Path) -> dict[str, object]:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_killed_and_resumed_it_gives_the_records_of_a_run_from_the_root(tmp_path, monkeypatch):
     """Records are found from any folder, too: `test_colab` runs the same notebook elsewhere."""
+    notebook = shorter.page(NOTEBOOK)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    command = [sys.executable, "-m", "papermill", NOTEBOOK, str(tmp_path / "out.ipynb")]
+    command = [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb")]
     command += ["--cwd", str(ROOT), "--no-progress-bar", "-k", "python3", "-p", "budget", "smoke"]
     command += ["-p", "train_missing", "True", "-p", "results_folder", str(whole)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -58,7 +60,7 @@ def test_killed_and_resumed_it_gives_the_records_of_a_run_from_the_root(tmp_path
     assert sorted(expected) == ["decay-smoke-seed0", "plain-smoke-seed0"]
     assert not (ROOT / "digits_seeds").exists()
 
-    deadly = nbformat.read(ROOT / NOTEBOOK, as_version=4)
+    deadly = nbformat.read(notebook, as_version=4)
     deadly.cells.insert(0, nbformat.v4.new_code_cell(KILL))
     nbformat.write(deadly, tmp_path / "deadly.ipynb")
     monkeypatch.chdir(train.NOTEBOOKS)
@@ -68,7 +70,7 @@ def test_killed_and_resumed_it_gives_the_records_of_a_run_from_the_root(tmp_path
         train.train(tmp_path / "deadly.ipynb", parameters, tmp_path / "out.ipynb", **options)
     (first,) = killed.rglob("*.json")
     before = first.read_bytes()
-    train.train(ROOT / NOTEBOOK, parameters, tmp_path / "out.ipynb", **options)
+    train.train(notebook, parameters, tmp_path / "out.ipynb", **options)
     assert first.read_bytes() == before  # not repeated
     assert records_in(killed / "digits_seeds") == expected
     assert not list(killed.rglob("*.unfinished*"))

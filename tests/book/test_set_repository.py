@@ -13,6 +13,7 @@ pytestmark = pytest.mark.book
 ROOT = Path(__file__).parents[2]
 ADDRESS = set_repository.current(ROOT)
 OTHER = "https://github.com/A-teacher/vision_2027.1"
+KEPT = {ROOT / name for name in set_repository.REPEATED if "*" not in name}
 OWNER, NAME = ADDRESS.rsplit("/", 2)[1:]
 
 
@@ -32,7 +33,7 @@ def read_all(root: Path, names) -> dict[Path, bytes]:
 def test_nothing_but_the_configuration_and_the_notebooks_holds_the_address():
     known = re.compile(rf"{OWNER}/{NAME}|{OWNER}\.github\.io".encode(), re.IGNORECASE)
     found = {path for path in tracked() if known.search(path.read_bytes())}
-    assert found == {ROOT / "_config.yml", *notebooks.book_notebooks()}
+    assert found == {ROOT / "_config.yml", *KEPT, *notebooks.book_notebooks()}
 
 
 def test_a_new_address_is_set_everywhere_and_the_old_one_restored_to_the_byte(tmp_path):
@@ -41,7 +42,7 @@ def test_a_new_address_is_set_everywhere_and_the_old_one_restored_to_the_byte(tm
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
     changed = set_repository.set_repository(tmp_path, OTHER)
-    assert len(changed) == 1 + len(notebooks.book_notebooks())
+    assert len(changed) == 1 + len(KEPT) + len(notebooks.book_notebooks())
     for name, data in read_all(tmp_path, before).items():
         assert data == before[name].replace(ADDRESS.encode(), OTHER.encode()), name
     assert set_repository.current(tmp_path) == OTHER

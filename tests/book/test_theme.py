@@ -5,6 +5,7 @@ import io
 import browsing
 import numpy as np
 import pytest
+import shorter
 from PIL import Image
 
 pytestmark = [pytest.mark.book, pytest.mark.browser, pytest.mark.slow]
@@ -143,6 +144,7 @@ def test_a_phone_shows_four_icons_at_most(quiet, book):
 
 @pytest.mark.parametrize("system", ["light", "dark"])
 def test_figures_follow_the_theme_and_not_the_system(quiet, system):
+    shorter.page("chapters/01_task")
     tab = quiet('class="drawing')
     tab.emulate_media(color_scheme=system)
     text = tab.locator(".drawing text").first

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import shorter
 from coursebook import kernels
 from nbclient import NotebookClient
 
@@ -20,7 +21,7 @@ def outputs(notebook) -> list:
 
 
 def read(folder: str):
-    return nbformat.read(ROOT / folder / "03_lenet.ipynb", as_version=4)
+    return nbformat.read(shorter.page(f"{folder}/03_lenet"), as_version=4)
 
 
 @pytest.mark.slow

@@ -6,6 +6,9 @@ import re
 from functools import cache
 from pathlib import Path
 
+import pytest
+import shorter
+
 from coursekit import live
 
 CHAPTERS = Path(__file__).parents[2] / "chapters"
@@ -34,11 +37,15 @@ def shown_figures():
 
 def on_page(name, chapter=""):
     """(data, fallback) of figure `name` on the page of a chapter, else on its first page."""
+    if chapter:
+        shorter.page(f"chapters/{chapter}")
     for stem, html in shown_figures():
         if f'data-live="{name}"' in html and chapter in ("", stem):
             data = re.search('<script type="application/json">(.*?)</script>', html, re.S)
             fallback = re.search('fallback">(.*?)</div>\n<script', html, re.S)
             return json.loads(data[1]), fallback[1]
+    if shorter.REMOVED and not chapter:
+        pytest.skip(f"this book shows no figure {name!r}")
     raise AssertionError(f"{chapter} shows no figure {name!r}")
 
 

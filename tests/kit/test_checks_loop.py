@@ -1,12 +1,9 @@
-from pathlib import Path
-
+import shorter
 import torch
 from torch.nn import functional as F
 
 from coursekit.checks import check
 from coursekit.checks.loop.questions import BUGS
-
-ROOT = Path(__file__).parents[2]
 
 
 def step_tidy(net, optimizer, images, targets):
@@ -206,6 +203,6 @@ def test_an_order_that_comes_from_nowhere_is_refused():
 
 
 def test_the_table_of_the_page_holds_each_bug():
-    notebook = (ROOT / "solutions" / "04_training_loop.ipynb").read_text(encoding="utf8")
+    notebook = shorter.page("solutions/04_training_loop").read_text(encoding="utf8")
     for word, meaning in BUGS.items():
         assert f"| `{word}` | {meaning} |" in notebook

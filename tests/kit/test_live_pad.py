@@ -3,10 +3,10 @@
 import json
 import re
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
+import shorter
 import strokes
 import torch
 from live_helpers import call, check_figure
@@ -19,7 +19,6 @@ FIGURE = pad.figure()
 DATA = json.loads(re.search('json">(.*?)</script>', FIGURE.html)[1])
 TRAIN, TEST = data.load("digits")
 SCANS = TRAIN.images.flatten(1).double() / 255
-CHAPTER = Path(__file__).parents[2] / "chapters" / "01_task.ipynb"
 
 
 def read(page, drawings):
@@ -44,7 +43,9 @@ def test_the_classifier_is_that_of_chapter_1(page):
         torch.testing.assert_close(values, expected, atol=0.01, rtol=0)  # means of 3 decimals
     correct = (torch.tensor([one["logits"] for one in found]).argmax(1) == TEST.targets).sum()
     assert DATA["counts"][0] == [correct, len(TEST)]
-    assert f"correct: {correct} of {len(TEST)}" in CHAPTER.read_text(encoding="utf8")
+    assert f"correct: {correct} of {len(TEST)}" in shorter.page("chapters/01_task").read_text(
+        encoding="utf8"
+    )
     assert f"It reads {correct} of {len(TEST)} test scans right" in FIGURE.html
 
 

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import shorter
 import torch
 from scipy import stats
 from torch import nn
@@ -15,6 +16,14 @@ from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import cost, receptive_field, summary
 
 QUESTIONS = {q.id: q for name in quiz.names() for q in quiz.read(name)}
+
+
+def question_of(identifier):
+    if shorter.REMOVED and identifier not in QUESTIONS:
+        pytest.skip("this book is without its page")
+    return QUESTIONS[identifier]
+
+
 SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -228,12 +237,12 @@ RULES = {
 @pytest.mark.parametrize("identifier", RULES)
 def test_the_choices_marked_right_are_those_computed(identifier):
     torch.manual_seed(0)
-    for choice in QUESTIONS[identifier].choices:
+    for choice in question_of(identifier).choices:
         assert bool(RULES[identifier](choice.text)) == choice.right, choice.text
 
 
 def text_of(identifier):
-    question = QUESTIONS[identifier]
+    question = question_of(identifier)
     parts = [question.question, *(f"{c.text} {c.why}" for c in question.choices)]
     return " ".join(parts).replace(SPACE, " ")
 
@@ -284,5 +293,5 @@ def test_what_blocks_of_zeros_return():
     maps = torch.rand(2, 4, 6, 6)  # as from a ReLU
     assert torch.equal(zeroed_block(maps, "projection"), maps)
     assert not zeroed_block(maps, "none").any()
-    right = [c.text for c in QUESTIONS["residual.zero-weights"].choices if c.right]
+    right = [c.text for c in question_of("residual.zero-weights").choices if c.right]
     assert right == ["the residual block its input, the plain block zeros"]

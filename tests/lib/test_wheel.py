@@ -10,14 +10,17 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-def test_a_wheel_carries_the_records_and_finds_them_from_anywhere(tmp_path):
+def test_a_wheel_of_the_source_archive_carries_the_records_and_finds_them_from_anywhere(tmp_path):
     source, installed = tmp_path / "source", tmp_path / "installed"
     for name in ("dlvlib", "coursekit", "chapters/results", "benchmarks/results"):
         shutil.copytree(ROOT / name, source / name)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         shutil.copy(ROOT / name, source)
+    build = f"from setuptools.build_meta import build_sdist as b; b({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
-    command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(source)]
+    command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(archive)]
     subprocess.run(command, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     with ZipFile(wheel) as files:
@@ -25,7 +28,7 @@ def test_a_wheel_carries_the_records_and_finds_them_from_anywhere(tmp_path):
     code = (
         "from dlvlib import results; features = results.load('features');"
         "print(results.__file__, len(results.load('degradation', None)),"
-        " len(features.weights(features[0])), len(list(results.timings_folder().iterdir())))"
+        " len(features.weights(features[0])), len(list(results.timings_folder().glob('*.json'))))"
     )
     command, environment = [sys.executable, "-P", "-c", code], {"PYTHONPATH": str(installed)}
     printed = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
