@@ -22,110 +22,23 @@ from bs4 import BeautifulSoup, NavigableString, Tag
 from pdf import pages_by_part
 
 ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = ROOT / "tools" / "slides.js"  # and its style sheet beside it
 CHAPTER = re.compile(r"chapters/\d\d_\w+")
 LEFT_OUT = {"Check yourself", "References"}  # sections
 SHARED = ("_static/course.css", "_static/fonts", "vendor")  # what decks take from the site
 IMAGE = re.compile(r"\.\./(_images/[\w.-]+)")
 WORDS = 25  # a paragraph is cut after the sentence that reaches them
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-STYLE = """
-@page { size: 1280px 720px; margin: 0; }
-html { font-size: 24px; color-scheme: light; background: var(--pst-color-background); }
-body { margin: 0; color: var(--pst-color-text-base); font-family: var(--pst-font-family-base); }
-.bd-article section { position: relative; box-sizing: border-box; width: 1280px; height: 720px;
-  padding: 44px 72px 52px; overflow: hidden auto; break-after: page;
-  background: var(--pst-color-background); }
-.fit { display: flex; flex-direction: column; gap: 0.6rem; height: 100%; width: 100%;
-  transform-origin: 0 0; }
-.bd-article .fit > * { flex: none; margin: 0 !important; max-width: none !important; }
-.bd-article .fit > h2 { font-size: 1.3rem; } .bd-article .fit.question > h2 { font-size: 1.9rem; }
-.bd-article .fit.title { justify-content: center; } .bd-article .title h1 { font-size: 3rem; }
-.predict { font-size: 1.3rem; padding-left: 1rem; border-left: 4px solid var(--dlv-answer); }
-.bd-article .fit > figure { display: flex; flex: 1; flex-direction: column; min-height: 14rem; }
-.bd-article figure > :is(.drawing, img) { display: block !important; flex: 1; min-height: 0;
-  width: 100% !important; object-fit: contain; }
-.bd-article figcaption { max-width: none; font-size: 0.8rem; }
-.bd-article pre { font: 0.85rem/1.5 var(--pst-font-family-monospace); }
-.bd-article .math { position: relative; } .math > .eqno { position: absolute; right: 0; top: 35%; z-index: 1; }
-.bd-article .dlv-live { font-size: 0.8rem; }
-.number { position: absolute; right: 24px; bottom: 16px; font-size: 0.7rem; }
-.deck body { overflow: hidden; } .deck section:not(.answered) .after { visibility: hidden; }
-.deck main { position: absolute; transform-origin: 0 0; }
-.deck section { position: absolute; visibility: hidden; }
-.deck section.shown { visibility: visible; }
-@media print {
-  .deck :is(main, section) { position: relative; inset: 0 !important; transform: none !important; }
-  .deck body { overflow: visible; }
-  .deck :is(section, section:not(.answered) .after) { visibility: visible; }
-  .bd-article .dlv-live .dlv-live-stage { display: block; }
-  .bd-article .dlv-live .dlv-live-fallback { display: none; }
-}
-"""
-SCRIPT = """
-const main = document.querySelector("main"), slides = [...main.children];
-let at = 0;
-function fit(slide) {
-  const box = slide.firstElementChild;
-  for (let scale = 1; scale > 0.4; scale -= 0.05) {
-    Object.assign(box.style, { width: `${100 / scale}%`, height: `${100 / scale}%` });
-    box.style.transform = `scale(${scale})`;
-    if (box.scrollHeight <= box.clientHeight + 1 && box.scrollWidth <= box.clientWidth + 1) break;
-  }
-}
-function show(number) {
-  at = Math.max(0, Math.min(slides.length - 1, number || 0));
-  slides.forEach((slide, i) => slide.classList.toggle("shown", i === at));
-  fit(slides[at]);
-  history.replaceState(null, "", `#${at + 1}`);
-}
-function forward() {
-  const slide = slides[at], waits = slide.querySelector(".after");
-  if (waits && !slide.classList.contains("answered")) slide.classList.add("answered");
-  else show(at + 1);
-}
-function back() {
-  if (slides[at].classList.contains("answered")) slides[at].classList.remove("answered");
-  else show(at - 1);
-}
-function resize() {
-  const scale = Math.min(innerWidth / 1280, innerHeight / 720);
-  main.style.transform = `scale(${scale})`;
-  main.style.left = `${(innerWidth - 1280 * scale) / 2}px`;
-  main.style.top = `${(innerHeight - 720 * scale) / 2}px`;
-}
-const KEYS = { ArrowRight: forward, ArrowDown: forward, PageDown: forward, " ": forward,
-  ArrowLeft: back, ArrowUp: back, PageUp: back, Home: () => show(0), End: () => show(1e9) };
-addEventListener("keydown", (event) => {
-  const isUsed = event.target.closest(".dlv-live") || event.ctrlKey || event.metaKey || event.altKey;
-  if (isUsed || !KEYS[event.key]) return;
-  event.preventDefault();
-  KEYS[event.key]();
-});
-addEventListener("click", (event) => {
-  if (!event.target.closest(".dlv-live")) event.clientX < innerWidth / 3 ? back() : forward();
-});
-addEventListener("resize", resize);
-addEventListener("hashchange", () => show(location.hash.slice(1) - 1));
-addEventListener("load", async () => {
-  document.documentElement.classList.add("deck");
-  await window.MathJax?.startup?.promise;
-  await document.fonts.ready;
-  resize();
-  slides.forEach(fit);
-  show(location.hash.slice(1) - 1);
-  document.documentElement.dataset.ready = "";
-});
-"""
 PAGE = """<!doctype html>
 <html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'self' data: blob: 'unsafe-inline'">
-<link rel="stylesheet" href="_static/course.css"><style>{style}</style>
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'self' data: blob: 'unsafe-inline'">
+<link rel="stylesheet" href="_static/course.css"><link rel="stylesheet" href="slides.css">
 {head}</head>
 <body><main class="bd-article tex2jax_ignore">
 {slides}
-</main>
-{script}</body></html>
+</main></body></html>
 """
 
 
@@ -207,9 +120,7 @@ class Deck:
             f'<div class="number">{number} / {total}</div></section>'
             for number, slide in enumerate(self.slides, 1)
         ]
-        script = f"<script>{SCRIPT}</script>"
-        parts = {"style": STYLE, "head": head, "slides": "\n".join(slides), "script": script}
-        return PAGE.format(title=escape(title), **parts)
+        return PAGE.format(title=escape(title), head=head, slides="\n".join(slides))
 
 
 def leads_on(paragraph: Tag) -> bool:
@@ -258,9 +169,6 @@ def make_deck(page: str, book: str) -> tuple[str, str]:
     article = soup.select_one("article.bd-article > section")
     for unwanted in article.select(".narrow, .headerlink, .footnote-reference, .cell_input"):
         unwanted.decompose()
-    for link in article.select("figure, p, li, td, th, h1, h2, h3, a"):
-        for name in ("id", "title"):
-            del link[name]
     for link in article.select("a, pre span"):
         link.unwrap()
     deck = Deck(book)
@@ -269,6 +177,7 @@ def make_deck(page: str, book: str) -> tuple[str, str]:
     scripts = soup.find_all("script", string=re.compile("window.MathJax"))
     scripts += soup.find_all("script", src=re.compile("mathjax"))
     head = re.sub(r'src="[^"]*vendor/', 'src="vendor/', "\n".join(map(str, scripts)))
+    head += '<script defer src="slides.js"></script>'
     title = article.h1.get_text().strip()
     return title, IMAGE.sub(r"\1", deck.html(title, head))
 
@@ -293,9 +202,11 @@ def make_decks(toc: Path, html: Path, book: str, out: Path) -> list[str]:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         copy_file = shutil.copytree if (html / name).is_dir() else shutil.copyfile
         copy_file(html / name, out / name)
+    for path in (SCRIPT, SCRIPT.with_suffix(".css")):
+        shutil.copy(path, out)
     links = [f'<p><a href="{name}">{escape(title)}</a></p>' for name, (title, _) in decks.items()]
     slides = f'<section><div class="fit"><h2>{escape(book)}</h2>{"".join(links)}</div></section>'
-    contents = PAGE.format(title=escape(book), style=STYLE, head="", slides=slides, script="")
+    contents = PAGE.format(title=escape(book), head="", slides=slides)
     for name, text in [("index.html", contents), *((n, deck) for n, (_, deck) in decks.items())]:
         (out / name).write_text(text, encoding="utf8")
     return list(decks)
