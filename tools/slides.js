@@ -6,7 +6,7 @@ let at = 0;
 function fit(slide) {
   const box = slide.firstElementChild;
   for (let scale = 1; scale > 0.4; scale -= 0.05) {
-    Object.assign(box.style, { width: `${100 / scale}%`, height: `${100 / scale}%` });
+    Object.assign(box.style, { width: `${1136 / scale}px`, height: `${624 / scale}px` });
     box.style.transform = `scale(${scale})`;
     if (box.scrollHeight <= box.clientHeight + 1 && box.scrollWidth <= box.clientWidth + 1) break;
   }
