@@ -78,7 +78,8 @@ class Deck:
         """Put a block on this slide, on a new one, or nowhere."""
         kinds, intro, self.intro = set(block.get("class", [])), self.intro, None
         if block.name == "h1":
-            self.slides.append(Slide("title", [str(block), f"<p>{escape(self.book)}</p>"]))
+            parts = [str(block), f"<p>{escape(self.book)}</p>"]
+            self.slides.append(Slide("title", parts, is_full=True))
         elif block.name in ("h2", "h3"):
             self.heading = str(block).replace("h3>", "h2>")
             self.slides.append(Slide("question", [self.heading]))
@@ -108,7 +109,7 @@ class Deck:
             if self.is_asked and self.is_answered and not leads_on(block):
                 self.add(shortened(block), after=True)
                 self.is_asked = False
-            elif len(self.slides[-1].parts) == 1 or self.slides[-1].kind == "title":
+            elif len(self.slides[-1].parts) == 1 + (self.slides[-1].kind == "title"):
                 self.add(shortened(block))
             else:
                 self.intro = block
