@@ -1,5 +1,6 @@
-"""Decks of slides: from a small page of a book, and from one chapter of the built one."""
+"""Decks of slides, from a small page and from a chapter of the built book; and the lessons."""
 
+import copy
 import io
 import re
 import shutil
@@ -7,8 +8,10 @@ import shutil
 import pytest
 import slides
 from bs4 import BeautifulSoup
+from pdf import pages_by_part
 from pypdf import PdfReader
 
+STEPS = ["ask", "expect", "live", "exercise"]  # of a lesson
 TOC = "format: jb-book\nroot: index\nchapters:\n- file: chapters/01_one\n- file: chapters/more\n"
 PAGE = r"""<html><head><script>window.MathJax = {"options": {}}</script>
 <script src="../_static/../vendor/mathjax/tex-chtml.js?v=1"></script></head><body>
@@ -77,6 +80,23 @@ def test_a_chapter_that_was_not_built_is_named(site):
     with pytest.raises(FileNotFoundError, match=r"chapters/01_one .*: run `make book`"):
         slides.make_decks(site / "_toc.yml", site / "html", "", site / "out")
     assert not (site / "out").exists()
+
+
+@pytest.mark.book
+def test_every_chapter_has_its_lesson(book):
+    pages = [page for _, page in pages_by_part(book.ROOT / "_toc.yml")]
+    chapters = [page for page in pages if slides.CHAPTER.fullmatch(page)]
+    titles = []
+    for page in chapters:
+        heading = copy.copy(book.parse(book.HTML / f"{page}.html").select_one("article h1"))
+        for extra in heading.select(".section-number, .headerlink"):
+            extra.decompose()
+        titles.append(heading.get_text())
+    _, *texts = (book.ROOT / "teaching" / "lessons.md").read_text(encoding="utf8").split("\n## ")
+    lessons = dict(text.split("\n", 1) for text in texts)
+    assert [title for title in lessons if title in titles] == titles
+    for lesson in lessons.values():
+        assert re.findall(r"^- \*\*\d+–\d+, (\w+):\*\*", lesson, re.MULTILINE) == STEPS
 
 
 @pytest.mark.browser
