@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "tools" / "slides.js"  # and its style sheet beside it
 CHAPTER = re.compile(r"chapters/\d\d_\w+")
 LEFT_OUT = {"Check yourself", "References"}  # sections
-SHARED = ("_static/course.css", "_static/fonts", "vendor")  # what decks take from the site
+SHARED = ("_static/fonts", "vendor")  # what decks take from the site, beside its style sheet
+MEDIA = re.compile(r"^@media (print|screen).*?^}", re.MULTILINE | re.DOTALL)  # for a page
 IMAGE = re.compile(r"\.\./(_images/[\w.-]+)")
 WORDS = 25  # a paragraph is cut after the sentence that reaches them
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -203,6 +204,8 @@ def make_decks(toc: Path, html: Path, book: str, out: Path) -> list[str]:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         copy_file = shutil.copytree if (html / name).is_dir() else shutil.copyfile
         copy_file(html / name, out / name)
+    style = (html / "_static" / "course.css").read_text(encoding="utf8")
+    (out / "_static" / "course.css").write_text(MEDIA.sub("", style), encoding="utf8")
     for path in (SCRIPT, SCRIPT.with_suffix(".css")):
         shutil.copy(path, out)
     links = [f'<p><a href="{name}">{escape(title)}</a></p>' for name, (title, _) in decks.items()]
