@@ -106,6 +106,8 @@ class Deck:
                 self.next_slide()
             self.add(block, after=True)
             self.is_answered = True
+        elif block.name == "details" and (title := block.summary.get_text().strip()).endswith("?"):
+            self.slides[-1].parts.append(f"<p>{escape(title)}</p>")
         elif block.name == "p":
             if self.is_asked and self.is_answered and not leads_on(block):
                 self.add(shortened(block), after=True)

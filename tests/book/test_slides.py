@@ -26,7 +26,8 @@ PAGE = r"""<html><head><script>window.MathJax = {"options": {}}</script>
 </div></details><div class="cell_output"><figure><img class="wide" src="../_images/a.svg" alt="A">
 <img class="narrow" src="../_images/b.svg"><figcaption>Caption.</figcaption></figure></div></div>
 <div class="cell"><div class="cell_output"><pre>not asked for</pre></div></div>
-<section><h3>Deeper</h3><ul><li>long list</li></ul></section></section>
+<section><h3>Deeper</h3><details><summary>Why?</summary>Because.</details>
+<ul><li>long list</li></ul></section></section>
 <section><h2>Check yourself</h2><p>A quiz.</p></section></section></article></body></html>"""
 
 
@@ -60,7 +61,7 @@ def test_a_deck_asks_shows_and_answers_without_code_and_prose(site):
         f"Which one? A lead elsewhere. Predict. How many? 42 It is 42. {word} .",
         r"Which one? So the square is: \[x^2\]",
         "Which one? Caption.",
-        "Deeper",
+        "Deeper Why?",
     ]
     assert [" ".join(part.get_text().split()[:3]) for part in soup.select(".after")] == [
         "42",
