@@ -14,7 +14,8 @@ export PYTHONHASHSEED := 0
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help book test quick lint ruff mypy github pages unit notebooks smoke html mutate lowest \
-	train serve pdf zip dist release refresh bench portable colab without set-repository lock clean FORCE
+	train serve pdf zip slides dist release refresh bench portable colab without set-repository \
+	lock clean FORCE
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -83,6 +84,9 @@ pdf: book  ## print the whole book to _build/dlv-course.pdf (needs Chromium)
 
 zip: book  ## pack the site for a classroom without network: _build/dlv-course.zip
 	$(BIN)/python tools/pack.py
+
+slides: book  ## make a deck of slides for each chapter: open _build/slides/index.html
+	$(BIN)/python tools/slides.py
 
 dist: pdf zip  ## what a release holds, into _build/dist: packages, PDF, zip, notebooks
 	rm -rf _build/dist

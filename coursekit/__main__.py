@@ -69,9 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         "--seeds", required=True, help="the variants: integers >= 0, such as 7, 1-40 or 3,7"
     )
     command.add_argument("--out", default=".", help="folder of the files; default: here")
-    command.add_argument(
-        "--format", choices=["html", "latex", "moodle"], default="html", help="default: html"
-    )
+    formats = ["html", "latex", "moodle", "worksheet"]
+    command.add_argument("--format", choices=formats, default="html", help="default: html")
     command.add_argument(
         "--topics",
         default="layers,metrics,fields,questions",

@@ -37,13 +37,16 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     texts = LANGUAGES[options.language]
     minutes = check_int("minutes", options.minutes, 1)
     heading = page.Heading(options.date, minutes, options.aids or texts("calculator"))
-    stem = Path(options.out) / f"exam-{options.seeds.replace(',', '_')}"
+    kind = "worksheet" if options.format == "worksheet" else "exam"
+    stem = Path(options.out) / f"{kind}-{options.seeds.replace(',', '_')}"
     record: dict[str, Any] = {
         "seeds": seeds,
         "points": sum(problem.points for problem in variants[seeds[0]]),
     }
     if options.format == "moodle":
         files = {"moodle": (f"{stem}.xml", moodle.render(variants, texts))}
+    elif options.format == "worksheet":
+        files = {"worksheet": (f"{stem}.html", page.render_worksheet(variants, texts))}
     else:
         render = page.render if options.format == "html" else latex.render
         files = {

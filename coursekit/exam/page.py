@@ -5,6 +5,7 @@ foot. A variant begins on a right-hand page, so that sheets may be printed on bo
 """
 
 import base64
+import itertools
 import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -64,14 +65,29 @@ def render(
         heading: date, duration and aids.
         key: whether answers and reasons are shown.
     """
-    title = texts("key" if key else "exam")
+    return _document([(texts("key" if key else "exam"), key)], variants, texts, heading)
+
+
+def render_worksheet(variants: Mapping[int, Sequence[Problem]], texts: Texts) -> str:
+    """Return exercise sheets for the classroom, and their keys behind them, as HTML."""
+    parts = [(texts("worksheet"), False), (texts("worksheet_key"), True)]
+    return _document(parts, variants, texts, None)
+
+
+def _document(
+    parts: Sequence[tuple[str, bool]],
+    variants: Mapping[int, Sequence[Problem]],
+    texts: Texts,
+    heading: Heading | None,
+) -> str:
+    """Return one HTML file with all variants in each part: its title, and whether it is a key."""
     styles, sections = [STYLE], []
-    for seed, problems in variants.items():
+    for (title, key), (seed, problems) in itertools.product(parts, variants.items()):
         variant = texts("variant", seed=seed)
         sheets = _sheets(problems, texts, key=key)
         sheets[0] = _head(problems, f"{title}, {variant}", texts, heading, key=key) + sheets[0]
         for number, sheet in enumerate(sheets, 1):
-            page = f"v{seed}-{number}"
+            page = f"{'k' if key else 'v'}{seed}-{number}"
             count = "" if key else texts("page", number=number, total=len(sheets))
             styles.append(
                 f'@page {page} {{ @bottom-left {{ content: "{title}, {variant}"; }} '
@@ -82,26 +98,30 @@ def render(
     style, body = "\n".join(styles), "".join(sections)
     return (
         f'<!doctype html>\n<html lang="{texts.code}">\n<head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width"><title>{title}</title>\n'
+        f'<meta name="viewport" content="width=device-width"><title>{parts[0][0]}</title>\n'
         f"<style>{style}</style></head>\n<body>\n{body}</body>\n</html>\n"
     )
 
 
 def _head(
-    problems: Sequence[Problem], title: str, texts: Texts, heading: Heading, *, key: bool
+    problems: Sequence[Problem], title: str, texts: Texts, heading: Heading | None, *, key: bool
 ) -> str:
+    """Return title and fields: of an exercise sheet, which has no `heading`, only the name."""
     total = sum(problem.points for problem in problems)
     if key:
         return f"<h1>{title}</h1>\n<p>{texts.points(total)}</p>\n"
+    name = f'{texts.label("name")} <span class="line"></span>'
+    if heading is None:
+        return f'<h1>{title}</h1>\n<div class="fields"><div>{name}</div></div>\n'
     digits = f'<span class="digits">{"<span></span>" * NUM_DIGITS}</span>'
     filled = {
-        "name": '<span class="line"></span>',
         "student": digits,
         "date": as_html(heading.date) or '<span class="line"></span>',
         "duration": texts("minutes", minutes=heading.minutes),
         "aids": as_html(heading.aids),
     }
-    fields = "".join(f"<div>{texts.label(name)} {value}</div>" for name, value in filled.items())
+    values = [name, *(f"{texts.label(field)} {value}" for field, value in filled.items())]
+    fields = "".join(f"<div>{value}</div>" for value in values)
     rows = (
         (texts("points"), *map(str, range(1, len(problems) + 1)), texts("total")),
         (texts("of"), *(texts.number(p.points) for p in problems), texts.number(total)),

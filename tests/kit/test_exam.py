@@ -245,8 +245,9 @@ def test_the_command_writes_all_variants_into_one_file(tmp_path, capsys):
     assert sheet.count('class="sheet variant"') == 4 and "data:image/png;base64," in sheet
     assert main(["exam", "--seeds", "7", *out, "--format", "moodle"]) == 0
     assert main(["exam", "--seeds", "7", *out, "--format", "latex", "--bank", str(bank)]) == 0
+    assert main(["exam", "--seeds", "7,9", *out, "--format", "worksheet"]) == 0
     names = {path.name for path in (tmp_path / "new").iterdir()}
-    assert names >= {"exam-7.xml", "exam-7.tex", "exam-7-key.tex", "images"}
+    assert names >= {"worksheet-7_9.html", "exam-7.xml", "exam-7.tex", "exam-7-key.tex", "images"}
     assert (tmp_path / "new" / "images" / "own.2.png").read_bytes() == PIXEL
 
 

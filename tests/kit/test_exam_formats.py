@@ -42,6 +42,19 @@ def test_the_sheet_shows_no_answer_and_the_key_every_one():
         assert "variant 7" in html and "variant 8" in html
 
 
+def test_a_worksheet_has_the_sheets_of_all_variants_and_then_the_keys():
+    some = {seed: exam.draw(seed, topics=["layers"]) for seed in (7, 8)}
+    html = page.render_worksheet(some, TEXTS)
+    asked, key, answered = html.partition('<section class="sheet variant key"')
+    assert key and 'class="answer"' not in asked and "<script" not in html
+    for text in (asked, answered):
+        assert "exercise sheet, variant 7<" in text and "exercise sheet, variant 8<" in text
+    assert answered.count('class="answer"') == sum(len(p.parts) for (p,) in some.values())
+    assert asked.count("Name:") == 2 and "Name:" not in answered and "Duration" not in html
+    names = re.findall(r"@page (\w\S+)", html)
+    assert sorted(names) == sorted(set(names)) == sorted(re.findall(r"page: (\w+-\d)\"", html))
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 def test_each_variant_prints_on_two_sheets_with_its_number_and_page(chromium):
