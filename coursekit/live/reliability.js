@@ -71,7 +71,7 @@ export function mount(stage, data) {
   const temperature = slider("temperature τ (logarithmic)", range, () => update());
   const jump = (tau) => {
     temperature.input.value = Math.log10(tau);
-    update();
+    update(tau); // exactly, though the slider has steps
   };
   const buttons = element("div", "", "display: flex; flex-wrap: wrap; gap: 0.6rem; margin: 0.3rem 0;");
   buttons.append(button("τ = 1", () => jump(1)), button(`the fitted τ = ${fitted.toFixed(2)}`, () => jump(fitted)));
@@ -82,8 +82,7 @@ export function mount(stage, data) {
   const plain = calibrate(logits, targets, 1);
   const cells = names.map((name, i) => addRow(numbers, name, "", plain[keys[i]].toFixed(3))[1]);
   const words = message();
-  const update = () => {
-    const tau = 10 ** temperature.value;
+  const update = (tau = 10 ** temperature.value) => {
     const now = calibrate(logits, targets, tau);
     draw(now.bins, logits.length);
     cells.forEach((cell, i) => { cell.textContent = now[keys[i]].toFixed(3); });
