@@ -3,7 +3,7 @@
     python tools/set_repository.py https://github.com/owner/name
 
 Colab opens a notebook without _config.yml, so the set-up cells repeat the address; so do the
-citation and the links of the issue forms.
+citation, the landing page and the links of the issue forms.
 """
 
 import re
@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIG = "_config.yml"
 REPEATED = (
     "CITATION.cff",
+    "index.md",
     ".github/ISSUE_TEMPLATE/config.yml",
     *(f"{folder}/**/*.ipynb" for folder in ("chapters", "exercises", "solutions")),
 )

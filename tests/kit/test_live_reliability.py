@@ -59,7 +59,7 @@ def test_the_slider_moves_the_diagram_and_the_table(page):
     slider.press("End")  # τ = 31.6
     assert "too timid" in words.inner_text()
     stage.get_by_role("button", name="the fitted τ = 1.25").press("Enter")
-    assert "temperature 1.26" in slider.get_attribute("aria-valuetext")
+    assert "temperature 1.25" in slider.get_attribute("aria-valuetext")
 
 
 def test_the_page_gives_the_figure_its_own_network():
