@@ -211,7 +211,7 @@ def date_range(records: Iterable[Mapping[str, Any]]) -> str:
 
 
 def provenance(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return one line for a page: how many runs, on what data and machine, how long each.
+    """Return one line for a page: how many runs, how long, on what data and machine.
 
     Raises:
         RecordError: if there is no record, or they mix budgets, data sets or devices.
@@ -225,15 +225,19 @@ def provenance(records: Sequence[Mapping[str, Any]]) -> str:
             raise RecordError(f"records of one figure must share one {what}, got {values}")
         return values[0]
 
-    budget = the_one("budget", lambda record: record["budget"])
+    the_one("budget", lambda record: record["budget"])
     title = dataset_title(the_one("data set", dataset_name))
     device = the_one("device", device_name)
     seconds = sorted(record["wall_seconds"] for record in records)
     median = seconds[len(seconds) // 2]
     duration = f"{median / 60:.1f} min" if median >= 60 else f"{median:.0f} s"
     runs = "1 run" if len(records) == 1 else f"{len(records)} runs"
+    epochs = sorted({len(record["history"]) for record in records})
+    if epochs[-1]:  # a record of maps has no history
+        length = " to ".join(map(str, [epochs[0], *epochs[1:][-1:]]))
+        runs += f" of {length} epoch{'s' if epochs[-1] > 1 else ''}"
     torch = records[0]["machine"]["torch"].partition("+")[0]
     return (
-        f"Recorded: {runs} on {title}, budget “{budget}”, {device}, torch {torch}, "
+        f"Recorded: {runs} on {title}, {device}, torch {torch}, "
         f"median {duration} each, {date_range(records)}."
     )

@@ -169,7 +169,7 @@ def test_records_print_what_they_are_and_what_is_missing(tmp_path):
     write(tmp_path, "net-full-seed0", "net-full-seed1")
     records = results.load("demo", folder=tmp_path)
     assert str(records).startswith(
-        "Recorded: 2 runs on the digits of scikit-learn, budget “full”, CPU, 2\nthreads, "
+        "Recorded: 2 runs of 1 epoch on the digits of scikit-learn, CPU, 2 threads,\n"
     )
     assert "median 1.0 min each" in str(records)
     records.missing = [f"network-of-layers-full-seed{seed}" for seed in range(2, 8)]
@@ -187,6 +187,20 @@ def test_provenance_gives_the_median_time(seconds, text):
     records = [FIELDS | {"wall_seconds": time, "recorded_at": "2026-11-28"} for time in seconds]
     assert f", median {text} each" in results.provenance(records)
     assert results.Records(records[:1], Path()).budget == "full"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "text"),
+    [
+        ((1,), "1 run of 1 epoch on"),
+        ((4, 40, 10), "3 runs of 4 to 40 epochs on"),
+        ((0,), "1 run on"),
+    ],
+)
+def test_provenance_gives_the_epochs(lengths, text):
+    histories = [[{"epoch": epoch + 1} for epoch in range(length)] for length in lengths]
+    records = [FIELDS | {"history": h, "recorded_at": "2026-11-28"} for h in histories]
+    assert results.provenance(records).startswith(f"Recorded: {text} the digits")
 
 
 def test_a_record_names_the_commit_of_the_code(tmp_path, monkeypatch):
