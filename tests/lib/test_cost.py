@@ -80,15 +80,6 @@ def test_pooling_is_accepted_where_pytorch_accepts_it(
         assert taps == expected.numel() * kernel[0] * kernel[1]
 
 
-@given(n=st.integers(1, 30), out=st.integers(1, 12))
-def test_adaptive_pooling_adds_up_pytorch_s_windows(n, out):
-    found = cost.adaptive_avg_pool2d((2, n, 1), (out, 1))
-    pooled = F.adaptive_avg_pool1d(torch.eye(n)[None], out)[0]  # (n, out): who reads whom
-    assert found.output_shape == (2, out, 1)
-    assert found.flops == 2 * int((pooled > 0).sum())
-    assert cost.adaptive_max_pool2d((2, n, 1), (out, 1)).comparisons == found.flops - 2 * out
-
-
 def test_a_depthwise_separable_convolution_is_the_sum_of_its_parts():
     found = cost.depthwise_separable((8, 9, 9), 16, 3, stride=2, padding=1)
     depthwise = cost.conv2d((8, 9, 9), 8, 3, stride=2, padding=1, groups=8)
@@ -102,35 +93,10 @@ def test_a_depthwise_separable_convolution_is_the_sum_of_its_parts():
     assert split.params / full.params == pytest.approx(1 / 16 + 1 / 3**2)
 
 
-MAP = (4, 3, 5)  # 60 values
-
-
-@pytest.mark.parametrize(
-    ("call", "output_shape", "params", "flops", "comparisons"),
-    [
-        (lambda: cost.avg_pool2d(MAP, 3), (4, 1, 1), 0, 36, 0),
-        (lambda: cost.batch_norm(MAP), MAP, 8, 120, 0),
-        (lambda: cost.batch_norm(MAP, affine=False), MAP, 0, 120, 0),
-        (lambda: cost.local_response_norm(MAP, 5), MAP, 0, 60 * 14, 0),
-        (lambda: cost.activation(MAP), MAP, 0, 0, 60),
-        (lambda: cost.activation(MAP, "relu6"), MAP, 0, 0, 120),
-        (lambda: cost.activation(MAP, "leaky_relu"), MAP, 0, 60, 60),
-        (lambda: cost.activation(MAP, "tanh"), MAP, 0, 60, 0),
-        (lambda: cost.activation(MAP, "hardsigmoid"), MAP, 0, 120, 120),
-        (lambda: cost.activation(MAP, "hardswish"), MAP, 0, 180, 120),
-        (lambda: cost.group_norm(MAP, 2), MAP, 8, 60 * 7 + 2 * 2, 0),
-        (lambda: cost.group_norm(MAP, 4, affine=False), MAP, 0, 60 * 5 + 2 * 4, 0),
-        (lambda: cost.layer_norm(MAP, (3, 5)), MAP, 30, 60 * 7 + 2 * 4, 0),
-        (lambda: cost.softmax((10,)), (10,), 0, 39, 9),
-        (lambda: cost.softmax((10,), log=True), (10,), 0, 40, 9),
-        (lambda: cost.elementwise(MAP), MAP, 0, 60, 0),
-    ],
-)
-def test_layers_without_dot_products(call, output_shape, params, flops, comparisons):
-    layer = call()
-    assert layer.output_shape == output_shape
-    assert (layer.params, layer.macs) == (params, 0)
-    assert (layer.flops, layer.comparisons) == (flops, comparisons)
+def test_layers_without_dot_products():
+    shape = (4, 3, 5)  # 60 values
+    assert cost.avg_pool2d(shape, 3) == cost.LayerCost((4, 1, 1), flops=36)
+    assert cost.batch_norm(shape) == cost.LayerCost(shape, params=8, flops=120)
 
 
 def test_numpy_s_integers_count():
@@ -167,17 +133,10 @@ def test_the_padding_same_keeps_height_and_width(kernel):
         (lambda: cost.conv2d(IMAGE, 2.5, 3), "out_channels must be an integer >= 1, got 2.5"),
         (lambda: cost.conv2d(IMAGE, 8, 3, stride=2, padding="same"), "stride must be 1 .* got 2"),
         (lambda: cost.conv2d(IMAGE, 8, 3, padding="full"), "padding must be .*'full'"),
-        (lambda: cost.group_norm(MAP, 3), "divide the 4 channels, got 3"),
-        (lambda: cost.group_norm(MAP, 0), "num_groups must be an integer >= 1, got 0"),
-        (lambda: cost.layer_norm(MAP, (4,)), r"end the input shape \(4, 3, 5\), got \(4,\)"),
         (lambda: cost.linear((), 8), r"at least one axis, got \(\)"),
         (lambda: cost.linear((3,), True), "out_features must be an integer >= 1, got True"),
         (lambda: cost.max_pool2d(IMAGE, 3, padding=2), "at most half its size, got 2 for 3"),
         (lambda: cost.avg_pool2d((1, 1, 1), 2), "got 2 > 1 in height"),
-        (lambda: cost.adaptive_avg_pool2d(IMAGE, 0), "output_size must be an integer >= 1, got 0"),
-        (lambda: cost.local_response_norm(IMAGE, 0), "size must be an integer >= 1, got 0"),
-        (lambda: cost.activation(IMAGE, "step"), "one of relu, relu6, .* got 'step'"),
-        (lambda: cost.softmax(IMAGE), r"must be \(K,\), got \(1, 28, 28\)"),
     ],
 )
 def test_bad_input_names_the_rule_and_the_value(call, message):
