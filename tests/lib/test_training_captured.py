@@ -13,15 +13,7 @@ import pytest
 import torch
 from test_training_precision import CountWaits
 from torch import nn
-from training_helpers import (  # noqa: F401
-    config,
-    digits,
-    one_thread,
-    same,
-    small_net,
-    weights,
-    without_time,
-)
+from training_helpers import config, digits, same, small_net, weights, without_time
 
 from dlvlib import models
 from dlvlib.training import captured, checkpoint, fit, loop

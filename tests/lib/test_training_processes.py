@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from training_helpers import config, one_thread, small_net  # noqa: F401
+from training_helpers import config, small_net
 
 from dlvlib.training.__main__ import main
 from dlvlib.training.checkpoint import TrainState

@@ -3,7 +3,6 @@
 import dataclasses
 from types import SimpleNamespace
 
-import pytest
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
@@ -53,11 +52,3 @@ def same(first, second):
 
 def without_time(history):
     return [dataclasses.replace(record, seconds=0.0) for record in history.epochs]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
