@@ -10,7 +10,6 @@ full where it reaches over the border.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Literal
 
 from dlvlib._common import check_int
 
@@ -68,14 +67,12 @@ def conv2d(
     kernel_size: Pair,
     *,
     stride: Pair = 1,
-    padding: Pair | Literal["same", "valid"] = 0,
+    padding: Pair = 0,
     dilation: Pair = 1,
     groups: int = 1,
     bias: bool = True,
 ) -> LayerCost:
     """Convolution of a (C, H, W) map; a kernel reads C / groups channels.
-
-    As in PyTorch, padding "same" (stride 1 only) keeps height and width, and "valid" is 0.
 
     >>> cost = conv2d((1, 28, 28), 256, 3)
     >>> cost.output_shape, cost.params, cost.flops, cost.output_bytes
@@ -90,13 +87,7 @@ def conv2d(
             f"{in_channels} input and {out_channels} output channels"
         )
     kernel = _pair("kernel_size", kernel_size, 1)
-    if padding == "same":
-        if _pair("stride", stride, 1) != (1, 1):
-            raise ValueError(f"stride must be 1 where padding is 'same', got {stride}")
-        _pair("dilation", dilation, 1)
-    else:
-        padding = 0 if padding == "valid" else padding
-        sizes = _slide(sizes, kernel, stride, padding, dilation)
+    sizes = _slide(sizes, kernel, stride, padding, dilation)
     macs_per_value = in_channels // groups * prod(kernel)
     num_values = out_channels * prod(sizes)
     return LayerCost(
@@ -159,25 +150,16 @@ def max_pool2d(
     >>> cost.output_shape, cost.params, cost.flops, cost.comparisons, cost.output_bytes
     ((1, 14, 14), 0, 0, 588, 784)
     """
-    layer, num_taps = _pool(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
-    return replace(layer, comparisons=prod(layer.output_shape) * (num_taps - 1))
-
-
-def avg_pool2d(
-    input_shape: Shape,
-    kernel_size: Pair,
-    *,
-    stride: Pair | None = None,
-    padding: Pair = 0,
-    ceil_mode: bool = False,
-) -> LayerCost:
-    """Mean of each window: for n values, n - 1 sums and a quotient make n FLOPs.
-
-    >>> avg_pool2d((6, 28, 28), 2).flops
-    4704
-    """
-    layer, num_taps = _pool(input_shape, kernel_size, stride, padding, 1, ceil_mode)
-    return replace(layer, flops=prod(layer.output_shape) * num_taps)
+    channels, *sizes = _check_map(input_shape)
+    window = _pair("kernel_size", kernel_size, 1)
+    if any(2 * p > k for p, k in zip(_pair("padding", padding, 0), window, strict=True)):
+        raise ValueError(
+            "padding of a pooling window must be at most half its size, "
+            f"got {padding} for {kernel_size}"
+        )
+    stride = window if stride is None else stride
+    shape = (channels, *_slide(sizes, window, stride, padding, dilation, ceil_mode))
+    return LayerCost(shape, comparisons=prod(shape) * (prod(window) - 1))
 
 
 def batch_norm(input_shape: Shape) -> LayerCost:
@@ -239,24 +221,3 @@ def _slide(
             count -= 1
         outputs.append(count)
     return outputs
-
-
-def _pool(
-    input_shape: Shape,
-    kernel: Pair,
-    stride: Pair | None,
-    padding: Pair,
-    dilation: Pair,
-    ceil: bool,
-) -> tuple[LayerCost, int]:
-    """Return a layer with the output shape of a pooling, and the number of values in a window."""
-    channels, *sizes = _check_map(input_shape)
-    window = _pair("kernel_size", kernel, 1)
-    if any(2 * p > k for p, k in zip(_pair("padding", padding, 0), window, strict=True)):
-        raise ValueError(
-            "padding of a pooling window must be at most half its size, "
-            f"got {padding} for {kernel}"
-        )
-    stride = window if stride is None else stride
-    size = _slide(sizes, window, stride, padding, dilation, ceil)
-    return LayerCost((channels, *size)), prod(window)

@@ -5,7 +5,7 @@ One rule per operation, from PyTorch's own arguments. No torch is needed, only s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -72,12 +72,15 @@ def _conv2d(output: Tensor, input: Tensor, given: Given) -> Effect:
     weight, padding = given["weight"], given.get("padding", 0)
     kernel = _pair(weight.shape[2:])
     stride, dilation = (_pair(given.get(name, 1)) for name in ("stride", "dilation"))
-    if padding == "same":  # PyTorch: of an odd number, the larger half comes after
-        before = _pair([d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True)])
+    shape = shape_of(input)
+    if padding == "same":  # zeros on both sides; of an odd number, the larger half comes after
+        zeros = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        before, padding = _pair([n // 2 for n in zeros]), 0
+        shape = (shape[0], *(n + more for n, more in zip(shape[1:], zeros, strict=True)))
     else:
         before = padding = _pair(0 if padding == "valid" else padding)
     layer = cost.conv2d(
-        shape_of(input),
+        shape,
         weight.shape[0],
         kernel,
         stride=stride,
@@ -90,24 +93,17 @@ def _conv2d(output: Tensor, input: Tensor, given: Given) -> Effect:
 
 
 @rule("max_pool2d max_pool2d_with_indices", "kernel_size stride padding dilation ceil_mode")
-def _max_pool(output: Tensor, input: Tensor, given: Given) -> Effect:
-    return _pool(cost.max_pool2d, input, given, dilation=_pair(given.get("dilation", 1)))
-
-
 @rule("avg_pool2d", "kernel_size stride padding ceil_mode")
-def _avg_pool(output: Tensor, input: Tensor, given: Given) -> Effect:
-    return _pool(cost.avg_pool2d, input, given)
-
-
-def _pool(
-    layer_cost: Callable[..., LayerCost], input: Tensor, given: Given, **options: tuple[int, int]
-) -> Effect:
+def _pool(output: Tensor, input: Tensor, given: Given) -> Effect:
     kernel, padding = _pair(given["kernel_size"]), _pair(given.get("padding", 0))
-    stride, ceil_mode = _pair(given.get("stride") or kernel), given.get("ceil_mode", False)
-    options |= {"stride": stride, "padding": padding}
-    layer = layer_cost(shape_of(input), kernel, ceil_mode=ceil_mode, **options)
-    windows = _windows(kernel, stride, padding, options.get("dilation", (1, 1)))
-    return Effect(layer, own_axes(input), windows)
+    stride, dilation = _pair(given.get("stride") or kernel), _pair(given.get("dilation", 1))
+    options = {"stride": stride, "padding": padding, "dilation": dilation}
+    ceil_mode = given.get("ceil_mode", False)
+    layer = cost.max_pool2d(shape_of(input), kernel, ceil_mode=ceil_mode, **options)
+    if given["operation"] == "avg_pool2d":  # for n values, n - 1 sums and a quotient
+        shape = layer.output_shape
+        layer = LayerCost(shape, flops=prod(shape) * prod(kernel))
+    return Effect(layer, own_axes(input), _windows(kernel, stride, padding, dilation))
 
 
 @rule("adaptive_avg_pool2d adaptive_max_pool2d", "output_size")

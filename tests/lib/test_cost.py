@@ -63,21 +63,16 @@ def test_pooling_is_accepted_where_pytorch_accepts_it(
     size, kernel, stride, padding, dilation, ceil_mode
 ):
     images = torch.zeros(1, 3, *size)
-    options = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
-    for ours, theirs, more in (
-        (cost.avg_pool2d, F.avg_pool2d, {}),
-        (cost.max_pool2d, F.max_pool2d, {"dilation": dilation}),
-    ):
-        try:
-            expected = theirs(images, kernel, **options, **more).shape[1:]
-        except RuntimeError:
-            with pytest.raises(ValueError, match="must"):
-                ours((3, *size), kernel, **options, **more)
-            continue
-        found = ours((3, *size), kernel, **options, **more)
-        assert found.output_shape == expected
-        taps = found.flops if theirs is F.avg_pool2d else found.comparisons + expected.numel()
-        assert taps == expected.numel() * kernel[0] * kernel[1]
+    options = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode, "dilation": dilation}
+    try:
+        expected = F.max_pool2d(images, kernel, **options).shape[1:]
+    except RuntimeError:
+        with pytest.raises(ValueError, match="must"):
+            cost.max_pool2d((3, *size), kernel, **options)
+        return
+    found = cost.max_pool2d((3, *size), kernel, **options)
+    assert found.output_shape == expected
+    assert found.comparisons == expected.numel() * (kernel[0] * kernel[1] - 1)
 
 
 def test_a_depthwise_separable_convolution_is_the_sum_of_its_parts():
@@ -93,24 +88,10 @@ def test_a_depthwise_separable_convolution_is_the_sum_of_its_parts():
     assert split.params / full.params == pytest.approx(1 / 16 + 1 / 3**2)
 
 
-def test_layers_without_dot_products():
-    shape = (4, 3, 5)  # 60 values
-    assert cost.avg_pool2d(shape, 3) == cost.LayerCost((4, 1, 1), flops=36)
-    assert cost.batch_norm(shape) == cost.LayerCost(shape, params=8, flops=120)
-
-
 def test_numpy_s_integers_count():
     found = cost.conv2d(tuple(np.array([3, 9, 9])), np.int64(8), np.int32(3), padding=np.int64(1))
     assert found == cost.conv2d((3, 9, 9), 8, 3, padding=1)
     assert type(found.params) is int and {type(n) for n in found.output_shape} == {int}
-
-
-@pytest.mark.parametrize("kernel", [(2, 3), (4, 5)])
-def test_the_padding_same_keeps_height_and_width(kernel):
-    found = cost.conv2d((3, 3, 4), 8, kernel, padding="same", dilation=2)
-    assert found.output_shape == (8, 3, 4)
-    assert found.macs == 12 * 8 * 3 * kernel[0] * kernel[1]
-    assert cost.conv2d((3, 9, 9), 8, 2, padding="valid") == cost.conv2d((3, 9, 9), 8, 2)
 
 
 @pytest.mark.parametrize(
@@ -128,15 +109,12 @@ def test_the_padding_same_keeps_height_and_width(kernel):
         (lambda: cost.conv2d(IMAGE, 8, 3, stride=0), "stride must be an integer >= 1, got 0"),
         (lambda: cost.conv2d(IMAGE, 8, 3, padding=-1), "padding must be an integer >= 0, got -1"),
         (lambda: cost.conv2d(IMAGE, 8, 3, dilation=0), "dilation must be an integer >= 1, got 0"),
-        (lambda: cost.conv2d(IMAGE, 8, 3, padding="same", dilation=0), "dilation must .*, got 0"),
         (lambda: cost.conv2d(IMAGE, 8, 3, groups=0), "groups must be an integer >= 1, got 0"),
         (lambda: cost.conv2d(IMAGE, 2.5, 3), "out_channels must be an integer >= 1, got 2.5"),
-        (lambda: cost.conv2d(IMAGE, 8, 3, stride=2, padding="same"), "stride must be 1 .* got 2"),
-        (lambda: cost.conv2d(IMAGE, 8, 3, padding="full"), "padding must be .*'full'"),
         (lambda: cost.linear((), 8), r"at least one axis, got \(\)"),
         (lambda: cost.linear((3,), True), "out_features must be an integer >= 1, got True"),
         (lambda: cost.max_pool2d(IMAGE, 3, padding=2), "at most half its size, got 2 for 3"),
-        (lambda: cost.avg_pool2d((1, 1, 1), 2), "got 2 > 1 in height"),
+        (lambda: cost.max_pool2d((1, 1, 1), 2), "got 2 > 1 in height"),
     ],
 )
 def test_bad_input_names_the_rule_and_the_value(call, message):
