@@ -22,7 +22,7 @@ from dlvlib.models.blocks import SeparableConv2d
 from dlvlib.profile import cost, receptive_field
 from dlvlib.profile.summary import summarize
 from dlvlib.runtime import describe_machine, set_seed
-from timing import save, spread
+from timing import ratio, save, spread
 
 ALEXNET_2014 = {"num_classes": 1000, "widths": [64, 192, 384, 256, 256], "batch_norm": False}
 NETWORKS: dict[str, tuple[str, dict, list[int]]] = {  # model, options, image
@@ -143,13 +143,12 @@ def measure_layers(case: Case, steps: int, rounds: int) -> dict:
     maps = torch.randn(BATCH_SIZE, case.channels, case.map_size, case.map_size)
     calls = {name: partial(layer, maps) for name, layer in make_layers(case).items()}
     ms = time_calls(calls, rounds, steps)
-    pairs = zip(ms["convolution"], ms["separable"], strict=True)
     return {
         **asdict(case),
         "macs": macs,
         "ms_per_batch": {name: median(values) for name, values in ms.items()},
         "fewer_macs": macs["convolution"] / macs["separable"],
-        "speedup": median(a / b for a, b in pairs),
+        "speedup": ratio(ms["convolution"], ms["separable"]),
         "spread": spread(ms["convolution"]),
     }
 
