@@ -85,9 +85,8 @@ def test_a_variant_that_leaves_a_step_out_is_refused(tiny):
 
 
 def test_evaluation_is_no_training_step():
-    model = workloads.WORKLOADS["lenet"].build()
+    model, image = workloads.WORKLOADS["lenet"].build(), torch.zeros(1, 1, 32, 32)
     clock = timing.StepClock(model)
-    image = torch.zeros(1, 1, 32, 32)
     model.eval()(image)
     assert clock.starts == []
     model.train()(image), model(image), model(image)
@@ -286,8 +285,7 @@ def test_every_network_and_layer_is_timed_at_today_s_cost(tmp_path, monkeypatch,
     for name, result in found.items():
         assert result.keys() == recorded(name).keys()
         assert result["rows"][0].keys() == recorded(name)["rows"][0].keys()
-    (network,) = found["networks"]["rows"]
-    assert network["ms_per_image"] > 0
+    assert found["networks"]["rows"][0]["ms_per_image"] > 0
     assert capsys.readouterr().out.count("as fast") == len(CASES)
     for case, row in zip(CASES, found["separable"]["rows"], strict=True):
         assert row["fewer_macs"] == pytest.approx(1 / (1 / 8 + 1 / case.kernel_size**2))
