@@ -1,24 +1,28 @@
-"""How long does one image take? Every network of the book, in turns, on one thread of a CPU.
+"""How long does one forward pass take? Every network of the book, and separable convolutions.
 
-python benchmarks/bench_networks.py          # a minute; random weights, forward pass only
+    python benchmarks/bench_networks.py          # two minutes; random weights and images
 
-The time is that of the processor, so that waiting for other programs does not count.
+One thread, and the time of the processor: waiting for other programs does not count.
 """
 
 import argparse
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import torch
+from torch import nn
 
 from dlvlib.models import build
-from dlvlib.profile import receptive_field
+from dlvlib.models.blocks import SeparableConv2d
+from dlvlib.profile import cost, receptive_field
 from dlvlib.profile.summary import summarize
 from dlvlib.runtime import describe_machine, set_seed
-from timing import save, spread
+from timing import ratio, save, spread
 
 ALEXNET_2014 = {"num_classes": 1000, "widths": [64, 192, 384, 256, 256], "batch_norm": False}
 NETWORKS: dict[str, tuple[str, dict, list[int]]] = {  # model, options, image
@@ -36,6 +40,40 @@ NETWORKS: dict[str, tuple[str, dict, list[int]]] = {  # model, options, image
     "MobileNet, half": ("mobilenet_v1", {"width": 0.5}, [3, 224, 224]),
     "EfficientNet-Lite0": ("efficientnet_lite0", {}, [3, 224, 224]),
 }
+BATCH_SIZE = 8  # of the separable convolutions
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer with as many output as input channels, on square maps that keep their size."""
+
+    channels: int
+    kernel_size: int
+    map_size: int
+
+
+CASES = (  # the last three are the lecture's table, with 1024 for its 1028
+    Case(64, 3, 56),
+    Case(512, 3, 14),
+    Case(1024, 3, 14),
+    Case(1024, 5, 14),
+)
+
+
+@torch.inference_mode()
+def time_calls(
+    calls: dict[str, Callable[[], object]], rounds: int, steps: int = 1
+) -> dict[str, list[float]]:
+    """Return the CPU milliseconds of each call, round by round, after one that warms up."""
+    ms: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds + 1):
+        for name in sorted(calls, reverse=bool(turn % 2)):
+            start = time.process_time()
+            for _ in range(steps):
+                calls[name]()
+            if turn > 0:
+                ms[name].append((time.process_time() - start) * 1000 / steps)
+    return ms
 
 
 def describe(name: str, model: str, options: dict, image: list[int]) -> dict:
@@ -54,49 +92,98 @@ def describe(name: str, model: str, options: dict, image: list[int]) -> dict:
     }
 
 
-@torch.inference_mode()
-def measure(networks: dict[str, tuple[str, dict, list[int]]], rounds: int) -> list[dict]:
-    """Return one row per network; a first round warms up and is not counted."""
+def measure_networks(rounds: int) -> list[dict]:
+    """Return one row per network."""
     set_seed(0)
-    models: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {}
-    for name, (model, options, _) in networks.items():
-        models[name] = build(model, **options).eval()
-    ms: dict[str, list[float]] = {name: [] for name in networks}
-    for turn in range(rounds + 1):
-        for name, (_, _, shape) in networks.items():
-            image = torch.randn(1, *shape)
-            start = time.process_time()
-            models[name](image)
-            if turn > 0:
-                ms[name].append((time.process_time() - start) * 1000)
+    ms = time_calls(
+        {
+            name: partial(build(model, **options).eval(), torch.randn(1, *shape))
+            for name, (model, options, shape) in NETWORKS.items()
+        },
+        rounds,
+    )
     return [
         {
-            **describe(name, *networks[name]),
+            **describe(name, *NETWORKS[name]),
             "ms_per_image": median(ms[name]),
             "spread": spread(ms[name]),
         }
-        for name in networks
+        for name in NETWORKS
     ]
 
 
+def make_layers(case: Case) -> dict[str, nn.Module]:
+    """Return the convolution, its separable form, and the two steps of that form alone."""
+    options = {"padding": case.kernel_size // 2, "bias": False}
+    separable = SeparableConv2d(case.channels, case.channels, case.kernel_size, **options)
+    return {
+        "convolution": nn.Conv2d(case.channels, case.channels, case.kernel_size, **options),
+        "separable": separable,
+        "depthwise": separable.depthwise,
+        "pointwise": separable.pointwise,
+    }
+
+
+def count_macs(case: Case) -> dict[str, int]:
+    """Return the multiply-accumulates of each layer for one image."""
+    maps, size = (case.channels, case.map_size, case.map_size), case.kernel_size
+    options = {"padding": size // 2, "bias": False}
+    return {
+        "convolution": cost.conv2d(maps, case.channels, size, **options).macs,
+        "separable": cost.depthwise_separable(maps, case.channels, size, **options).macs,
+        "depthwise": cost.conv2d(maps, case.channels, size, **options, groups=maps[0]).macs,
+        "pointwise": cost.conv2d(maps, case.channels, 1, bias=False).macs,
+    }
+
+
+def measure_layers(case: Case, steps: int, rounds: int) -> dict:
+    """Return the times of a convolution and its separable form; ratios are within a round."""
+    set_seed(0)
+    macs = count_macs(case)
+    maps = torch.randn(BATCH_SIZE, case.channels, case.map_size, case.map_size)
+    calls = {name: partial(layer, maps) for name, layer in make_layers(case).items()}
+    ms = time_calls(calls, rounds, steps)
+    return {
+        **asdict(case),
+        "macs": macs,
+        "ms_per_batch": {name: median(values) for name, values in ms.items()},
+        "fewer_macs": macs["convolution"] / macs["separable"],
+        "speedup": ratio(ms["convolution"], ms["separable"]),
+        "spread": spread(ms["convolution"]),
+    }
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Time all networks, print the table, write the JSON; returns the exit status."""
+    """Time all networks and layers, print a line each, write two JSON; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--steps", type=int, default=1, help="passes of a layer per round")
     parser.add_argument("--results", type=Path, help="folder for the JSON")
     options = parser.parse_args(arguments)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        rows = measure(NETWORKS, options.rounds)
+        networks = measure_networks(options.rounds)
+        layers = [measure_layers(case, options.steps, options.rounds) for case in CASES]
         machine = describe_machine()
     finally:
         torch.set_num_threads(threads)
-    for row in rows:
+    for row in networks:
         time_ms, slowest = row["ms_per_image"], row["spread"]
         print(f"{row['network']:20} {time_ms:8.2f} ms, slowest over fastest {slowest:.1f}")
+    for case, row in zip(CASES, layers, strict=True):
+        times = row["ms_per_batch"]
+        print(
+            f"{case.channels:5} channels, {case.kernel_size}x{case.kernel_size} on "
+            f"{case.map_size}x{case.map_size}: convolution {times['convolution']:7.2f} ms, "
+            f"separable {times['separable']:6.2f} ms; {row['fewer_macs']:5.2f} x fewer MACs, "
+            f"{row['speedup']:5.2f} x as fast"
+        )
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
-    save("networks", {"rounds": options.rounds, "rows": rows, "machine": machine}, options.results)
+    common = {"rounds": options.rounds, "machine": machine}
+    save("networks", common | {"rows": networks}, options.results)
+    sizes = {"batch_size": BATCH_SIZE, "steps": options.steps}
+    save("separable", common | sizes | {"rows": layers}, options.results)
     return 0
 
 

@@ -34,7 +34,7 @@ from dlvlib.training.checkpoint import Checkpoint, TrainState
 from dlvlib.training.distributed import Processes
 from dlvlib.training.loop import train_epoch, train_step
 from dlvlib.training.precision import autocast, choose_precision, make_optimizer, prepare_forward
-from timing import save, spread, verdict
+from timing import ratio, save, spread, verdict
 
 CIFAR_SGD = {"lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4, "crop_padding": 4, "flip": True}
 EPOCH_STEPS = 391  # of CIFAR-10
@@ -176,12 +176,11 @@ def summarise(ms: dict[str, list[float]]) -> list[dict[str, Any]]:
     """Return one row each: medians, with ratios taken within a round."""
     rows = []
     for name, values in ms.items():
-        floor, eager = (zip(values, ms[other], strict=True) for other in (FLOOR, EAGER))
         row = {
             "variant": name,
             "ms_per_step": median(values),
-            "times_floor": median(a / b for a, b in floor),
-            "speedup_over_eager": median(b / a for a, b in eager),
+            "times_floor": ratio(values, ms[FLOOR]),
+            "speedup_over_eager": ratio(ms[EAGER], values),
             "seconds_per_64000_steps": 64 * median(values),
             "ms_of_each_round": values,
         }

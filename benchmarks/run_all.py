@@ -47,9 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("installing the frameworks to compare with", flush=True)
         python = make_environment(Path(folder) / "venv")
         commands = {name: ["bench_training.py", name, *options] for name in WORKLOADS}
-        commands["separable convolutions"] = ["bench_separable.py", *options]
-        no_steps = [option for option in options if not option.startswith("--steps")]
-        commands["every network of the book"] = ["bench_networks.py", *no_steps]
+        commands["forward passes"] = ["bench_networks.py", *options]
         commands["steps, on a GPU if there is one"] = ["bench_steps.py", *options]
         for name, (script, *rest) in commands.items():
             print(f"\n== {name}", flush=True)

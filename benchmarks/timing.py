@@ -83,24 +83,27 @@ def summarise(timings: dict[str, Timing], missing: dict[str, str]) -> list[dict]
     `weight_difference` is the largest distance of a weight or running average from that of the
     lecture's loop, over all rounds; the floor learns something else and has none.
     """
-    floor, lecture = timings[FLOOR].ms_per_step, timings[LECTURE]
+    floor, lecture = timings[FLOOR], timings[LECTURE]
     rows: list[dict] = []
     for name, timing in timings.items():
-        ms = timing.ms_per_step
         pairs = zip(timing.weights, lecture.weights, strict=True)
         difference = max((a - b).abs().max().item() for a, b in pairs)
-        over_lecture = zip(ms, lecture.ms_per_step, strict=True)
         rows.append(
             {
                 "variant": name,
-                "ms_per_step": median(ms),
-                "times_floor": median(a / b for a, b in zip(ms, floor, strict=True)),
-                "speedup_over_lecture": median(b / a for a, b in over_lecture),
+                "ms_per_step": median(timing.ms_per_step),
+                "times_floor": ratio(timing.ms_per_step, floor.ms_per_step),
+                "speedup_over_lecture": ratio(lecture.ms_per_step, timing.ms_per_step),
                 "setup_ms": median(timing.setup_ms),
                 "weight_difference": None if name == FLOOR else difference,
             }
         )
     return rows + [{"variant": name, "missing": reason} for name, reason in missing.items()]
+
+
+def ratio(values: list[float], others: list[float]) -> float:
+    """Return how many times as long as the others, round by round; the median of that."""
+    return median(a / b for a, b in zip(values, others, strict=True))
 
 
 def spread(values: list[float]) -> float:

@@ -1,10 +1,10 @@
-"""What several modules need, without torch: an integer check, an atomic write, a download."""
+"""What several modules need, without torch: an integer check, a table, files, a download."""
 
 import itertools
 import operator
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,22 @@ def check_int(name: str, value: object, least: int = 0, most: int | None = None)
     if number is None or number < least or (most is not None and number > most):
         raise ValueError(f"{name} must be an integer {rule}, got {value!r}")
     return number
+
+
+def times(sizes: Iterable[int]) -> str:
+    """Return (3, 224, 224) as 3x224x224."""
+    return "x".join(map(str, sizes))
+
+
+def table(rows: Sequence[Sequence[str]], num_left: int) -> list[str]:
+    """Return lines with columns of equal width, the first `num_left` aligned to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        cells[:num_left] = map(str.ljust, row, widths[:num_left])
+        lines.append("  ".join(cells).rstrip())
+    return lines
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:

@@ -5,9 +5,10 @@ needs, so that ``--help`` does not wait for torch.
 """
 
 from argparse import Namespace
-from collections.abc import Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
+
+from dlvlib._common import table, times
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,8 +29,8 @@ def models(options: Namespace) -> Result:
         model, shape = _build(name)
         params = sum(parameter.numel() for parameter in model.parameters())
         records.append({"name": name, "params": params, "input_shape": shape})
-        rows.append((name, f"{params:,}", _times(shape)))
-    return records, _table(rows)
+        rows.append((name, f"{params:,}", times(shape)))
+    return records, "\n".join(table(rows, num_left=1))
 
 
 def summary(options: Namespace) -> Result:
@@ -49,18 +50,19 @@ def summary(options: Namespace) -> Result:
 def receptive_field(options: Namespace) -> Result:
     """The receptive field of each layer of a network."""
     from dlvlib.profile.receptive_field import follow
+    from dlvlib.profile.summary import shown_pair
     from dlvlib.profile.trace import trace
 
     steps = trace(*_build(options.name, options.input, options.classes))
     records: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = [("layer", "kind", "size", "stride", "start")]
     for step, fields in zip(steps, follow(steps), strict=True):
-        record: dict[str, Any] = {"layer": step.layer, "kind": step.kind}
-        for key in ("size", "stride", "start"):  # (height, width), None where undefined
-            record[key] = fields and tuple(getattr(field, key) for field in fields)
-        records.append(record)
-        rows.append(tuple(_times(value) for value in record.values()))
-    return records, _table(rows)
+        pairs: dict[str, Any] = {}  # of height and width, None where undefined
+        for key in ("size", "stride", "start"):
+            pairs[key] = fields and tuple(getattr(field, key) for field in fields)
+        records.append({"layer": step.layer, "kind": step.kind, **pairs})
+        rows.append((step.layer, step.kind, *map(shown_pair, pairs.values())))
+    return records, "\n".join(table(rows, num_left=2))
 
 
 def classify(options: Namespace) -> Result:
@@ -93,7 +95,7 @@ def data(options: Namespace) -> Result:
     lines = [train.name]
     for part, facts in parts.items():
         lines += [
-            f"{part}: {facts['images']:,} images, {_times(facts['shape'])} uint8, "
+            f"{part}: {facts['images']:,} images, {times(facts['shape'])} uint8, "
             f"{len(facts['per_class'])} classes",
             *(f"    {label}: {count:,}" for label, count in facts["per_class"].items()),
             f"    sha256 {facts['checksum']}",
@@ -165,21 +167,3 @@ def _build(
         size = 32 if name in for_32 else 299 if name == "xception" else 224
         shape = (next(model.parameters()).shape[1], size, size)
     return model, shape
-
-
-def _times(value: object) -> str:
-    """Write (3, 224, 224) as 3x224x224, one number for equal height and width, - for None."""
-    if not isinstance(value, tuple):
-        return "-" if value is None else str(value)
-    sizes = value[:1] if len(value) == 2 and value[0] == value[1] else value
-    return "x".join(map(str, sizes))
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Columns of equal width; those of numbers are aligned to the right."""
-    columns = []
-    for cells in zip(*rows, strict=True):
-        width = max(map(len, cells))
-        right = cells[-1][:1].isdigit() or cells[-1].startswith("-")
-        columns.append([cell.rjust(width) if right else cell.ljust(width) for cell in cells])
-    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))

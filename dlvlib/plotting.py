@@ -29,15 +29,9 @@ def use_style() -> None:
 def label_line(
     ax: Axes, line: Line2D, text: str, at: int = -1, *, dx: float = 6, dy: float = 0
 ) -> None:
-    """Write `text` beside point number `at` of `line`, in the line's colour.
+    """Write `text` beside point number `at` of `line`, in the line's colour: no legend is needed.
 
-    Args:
-        ax: the axes that hold the line.
-        line: the line to name.
-        text: its name; it replaces a legend entry.
-        at: index of the point on the line.
-        dx: shift to the right, in points (1/72 inch).
-        dy: shift upwards, in points.
+    The text is shifted to the right by `dx` and upwards by `dy`, in points (1/72 inch).
     """
     x, y = np.asarray(line.get_xdata())[at], np.asarray(line.get_ydata())[at]
     ax.annotate(
@@ -88,11 +82,6 @@ def show_images(
 
 def show_confusion(ax: Axes, counts: ArrayLike, class_names: Sequence[str]) -> None:
     """Draw a confusion matrix: shade = share of the row, number = count, row = truth.
-
-    Args:
-        ax: where to draw.
-        counts: (K, K) integers; row i, column j counts class i called j.
-        class_names: K names.
 
     Raises:
         ValueError: if `counts` is not (K, K) for the K names.

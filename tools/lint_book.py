@@ -17,8 +17,8 @@ from pathlib import Path
 import lint_claims
 import lint_notebooks
 from lint_claims import sources
-from lint_notebooks import LOCAL_PATH, book_notebooks
-from notebooks import reading_order
+from lint_notebooks import LOCAL_PATH
+from notebooks import book_notebooks, reading_order
 
 from coursekit import quiz
 from dlvlib import results

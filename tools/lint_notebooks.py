@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import notebooks
 import set_repository
+from notebooks import book_notebooks
 
 MAX_LINES = 25  # of a code cell
 MAX_WIDTH = 76  # of its code and of what it prints; ruff.toml beside the notebooks agrees
@@ -22,12 +23,6 @@ FOLDERS = ("chapters", "chapters/training", "exercises", "solutions")
 def read(path: Path) -> nbformat.NotebookNode:
     """Read a notebook once; do not change what this returns."""
     return nbformat.read(path, as_version=4)
-
-
-def book_notebooks(root: Path) -> list[Path]:
-    """Return the notebooks of the table of contents, in reading order."""
-    paths = [root / f"{page}.ipynb" for page in notebooks.reading_order(root)]
-    return [path for path in paths if path.exists()]
 
 
 def unreadable(root: Path) -> Iterator[tuple[str, str]]:

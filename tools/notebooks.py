@@ -56,9 +56,9 @@ def reading_order(root: Path = ROOT) -> list[str]:
     return list(parse_toc_yaml(root / "_toc.yml"))
 
 
-def book_notebooks() -> list[Path]:
-    """Every committed notebook, in reading order."""
-    return [path for page in reading_order() if (path := ROOT / f"{page}.ipynb").is_file()]
+def book_notebooks(root: Path = ROOT) -> list[Path]:
+    """Return the notebooks of _toc.yml, in reading order."""
+    return [path for page in reading_order(root) if (path := root / f"{page}.ipynb").is_file()]
 
 
 def set_up(notebook: nbformat.NotebookNode, url: str) -> None:

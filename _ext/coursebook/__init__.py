@@ -16,7 +16,6 @@ PARTS = [
     "live",
     "offline",
     "portable",
-    "quizzes",
     "site",
     "tables",
 ]

@@ -24,7 +24,7 @@ from .kernels import manager_class
 EXECUTED = ("dlvlib", "coursekit", "chapters/results", "benchmarks/results", "tools/ipython")
 RENDERED = ("_ext",)
 STAMP = "executed_with"  # a file in the cache with the digest of its inputs
-# IPython writes into profile_default; a quiz is rendered by quizzes.py.
+# IPython writes into profile_default; a quiz is rendered by live.py.
 NOT_READ = {"__pycache__", "profile_default", "quizzes"}
 
 

@@ -9,13 +9,13 @@ from functools import lru_cache
 from typing import Any
 
 from docutils import nodes
+from docutils.parsers.rst.roles import CustomRole, GenericRole
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.util.docutils import SphinxRole
 
 GLOSSARY = "chapters/glossary"
-FRENCH = "language-fr"  # docutils writes this class as lang="fr"
+FRENCH = "language-fr"  # docutils writes this class as lang="fr", for screen readers
 # Words that mean something else too often.
 NOT_LINKED = {"block", "branch", "channel", "class", "confidence", "depth", "ensemble", "head"}
 NOT_LINKED |= {"jump", "label", "layer", "nat", "protocol", "seed", "stage", "stem"}
@@ -32,13 +32,6 @@ CLOSED = (  # where no link may be, or none is wanted
     nodes.table,
     addnodes.pending_xref,
 )
-
-
-class FrenchRole(SphinxRole):
-    """Mark a word as French, so that a screen reader pronounces it well."""
-
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        return [nodes.emphasis(self.text, self.text, classes=[FRENCH])], []
 
 
 def is_french(node: nodes.Node) -> bool:
@@ -115,5 +108,6 @@ def with_links(text: str, names: Any, left: dict[str, Any], address: str) -> lis
 
 def setup(app: Sphinx) -> None:
     """Register the role and connect the step."""
-    app.add_role("fr", FrenchRole())
+    emphasis = GenericRole("fr", nodes.emphasis)
+    app.add_role("fr", CustomRole("fr", emphasis, {"classes": [FRENCH]}))
     app.connect("doctree-resolved", link_terms)

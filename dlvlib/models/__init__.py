@@ -5,7 +5,6 @@ from functools import partial
 
 from torch import nn
 
-from dlvlib._common import check_int
 from dlvlib.models.alexnet import AlexNet, AlexNet2012, AlexNetSmall
 from dlvlib.models.efficientnet import EfficientNetLite0
 from dlvlib.models.googlenet import GoogLeNet, GoogLeNetSmall
@@ -54,7 +53,5 @@ def build(
     """
     if name not in MODELS:
         raise ValueError(f"unknown model {name!r}; there are: {', '.join(MODELS)}")
-    for key, value in {"num_classes": num_classes, "in_channels": in_channels}.items():
-        if value is not None:
-            options[key] = check_int(key, value, 1)
-    return MODELS[name](**options)
+    given = {"num_classes": num_classes, "in_channels": in_channels}
+    return MODELS[name](**options, **{k: n for k, n in given.items() if n is not None})

@@ -19,8 +19,6 @@ class AlexNet(Classifier):
     normalisation, and the convolutions are not split into two groups.
 
     Args:
-        num_classes: K.
-        in_channels: channels of the images.
         widths: channels of the five convolutions.
         batch_norm: False leaves the normalisation out.
 
@@ -118,8 +116,6 @@ class AlexNetSmall(Classifier):
     initialisation.
 
     Args:
-        num_classes: K.
-        in_channels: channels of the images.
         hidden: outputs of the first two dense layers; 256 leaves 738,602 parameters.
 
     Shape:

@@ -34,8 +34,8 @@ class Classifier(nn.Module):
     def __init__(self, name: str, num_classes: int, in_channels: int, *, min_size: int) -> None:
         super().__init__()
         check_int("num_classes", num_classes, 1)
-        check_int("in_channels", in_channels, 1)
-        self.name, self.in_channels, self.min_size = name, in_channels, min_size
+        self.in_channels = check_int("in_channels", in_channels, 1)
+        self.name, self.min_size = name, min_size
 
     def forward(self, images: Tensor) -> Tensor:
         self.check_images(images)
@@ -63,8 +63,6 @@ class Residual(nn.Module):
     """ReLU(F(x) + x), where F is two 3x3 convolutions with batch normalisation.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
         stride: of the first convolution; 2 halves height and width.
         shortcut: how x reaches the sum where the shape changes. "projection": 1x1 convolution
             (option B of the paper); "pad": every stride-th pixel, new channels are zero (option
@@ -104,8 +102,7 @@ class Bottleneck(nn.Module):
     """ReLU(F(x) + x), where F narrows to a quarter (1x1), convolves (3x3), widens again (1x1).
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output, a multiple of 4.
+        out_channels: a multiple of 4.
         stride: 2 halves height and width.
         stride_at: which convolution strides. "1x1": the first, as in the paper; "3x3": the
             second, as in torchvision ("ResNet v1.5": a little more accurate and more costly).
@@ -151,7 +148,6 @@ class Inception(nn.Module):
     without it, a 1x1 and the convolution after it would be one linear map.
 
     Args:
-        in_channels: channels of the input.
         out1, reduce3, out3, reduce5, out5, out_pool: channels of each convolution, in the order
             of the columns of the paper's table 1.
         batch_norm: normalise after each convolution (not in the paper).

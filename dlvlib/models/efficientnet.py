@@ -27,10 +27,6 @@ class EfficientNetLite0(Classifier):
     4,652,008 parameters at 1,000 classes. "Lite": without squeeze-and-excitation, and with ReLU6
     instead of SiLU, which suits the integer arithmetic of phones.
 
-    Args:
-        num_classes: K.
-        in_channels: channels of the images.
-
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the source, at least 32x32
         logits: (B, num_classes) float, unnormalised
@@ -72,8 +68,6 @@ class InvertedResidual(nn.Module):
     would lose information. Where the shape changes there is no shortcut.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
         kernel_size: side of the depthwise window, odd.
         stride: of the depthwise convolution; 2 halves height and width.
         expansion: how many times wider the inside is; 1 leaves the first convolution out.

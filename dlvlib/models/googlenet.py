@@ -67,8 +67,6 @@ class GoogLeNet(InceptionNet):
     normalisation; ours are PyTorch's defaults.
 
     Args:
-        num_classes: K.
-        in_channels: channels of the images.
         aux: add the auxiliary heads after 4a and 4d; only `forward_with_aux` uses them.
 
     Shape:
@@ -112,8 +110,6 @@ class GoogLeNetSmall(InceptionNet):
     normalisation replaces local response normalisation; He initialisation.
 
     Args:
-        num_classes: K.
-        in_channels: channels of the images.
         aux: add auxiliary heads after 4a and 4d; only `forward_with_aux` uses them.
 
     Shape:

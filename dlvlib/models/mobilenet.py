@@ -19,8 +19,6 @@ class MobileNetV1(Classifier):
     """A convolution and thirteen separable blocks (4,231,976 parameters at 1,000 classes).
 
     Args:
-        num_classes: K.
-        in_channels: channels of the images.
         width: the paper's width multiplier; every layer gets this fraction of its channels.
 
     Shape:

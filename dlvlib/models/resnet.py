@@ -29,8 +29,6 @@ class ResNet(Classifier):
 
     Args:
         depth: 18, 34, 50, 101 or 152 layers with weights.
-        num_classes: K.
-        in_channels: channels of the images.
         stride_at: only for bottlenecks (depth 50 and up): "1x1" strides where the paper does,
             "3x3" where torchvision does.
 
@@ -78,8 +76,6 @@ class CifarResNet(Classifier):
 
     Args:
         depth: 6n + 2 layers with weights; the paper uses 20, 32, 44, 56, 110 and 1202.
-        num_classes: K.
-        in_channels: channels of the images.
         plain: leave every shortcut out; nothing else changes.
 
     Shape:

@@ -28,8 +28,6 @@ class VGG(Classifier):
 
     Args:
         depth: 11, 13, 16 or 19 layers with weights, the three dense ones included.
-        num_classes: K.
-        in_channels: channels of the images.
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 32x32
@@ -41,17 +39,7 @@ class VGG(Classifier):
             raise ValueError(f"depth must be one of {', '.join(map(str, CONVS))}, got {depth}")
         super().__init__(f"vgg{depth}", num_classes, in_channels, min_size=32)
         self.features = vgg_features(CONVS[depth], WIDTHS, in_channels)  # (B, 512, 7, 7)
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(7),  # changes nothing at 224x224, admits other sizes
-            nn.Flatten(),  # (B, 25088)
-            nn.Linear(512 * 7 * 7, 4096),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(4096, 4096),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(4096, num_classes),
-        )
+        self.head = vgg_head(7, 512, 4096, num_classes)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(layer.weight)
@@ -74,17 +62,7 @@ class VGGSmall(Classifier):
         super().__init__("vgg_small", num_classes, in_channels, min_size=32)
         widths = [width * 3 // 8 for width in WIDTHS]
         self.features = vgg_features(CONVS[16], widths, in_channels, batch_norm=True)
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),  # changes nothing at 32x32, admits other sizes
-            nn.Flatten(),  # (B, 192)
-            nn.Linear(192, 192),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(192, 192),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(192, num_classes),
-        )
+        self.head = vgg_head(1, 192, 192, num_classes)
         init_he(self)
 
 
@@ -99,3 +77,18 @@ def vgg_features(
             in_channels = width
         layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers)
+
+
+def vgg_head(side: int, channels: int, width: int, num_classes: int) -> nn.Sequential:
+    """Three dense layers, with dropout between them, on maps of side x side."""
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d(side),  # changes nothing at 224x224 or 32x32, admits other sizes
+        nn.Flatten(),
+        nn.Linear(channels * side**2, width),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(width, width),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(width, num_classes),
+    )

@@ -5,7 +5,7 @@ One rule per operation, from PyTorch's own arguments. No torch is needed, only s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
     from dlvlib.profile.trace import Step
 
+ACTIVATIONS = {  # (FLOPs, comparisons) per value; a smooth function is one evaluation
+    "relu": (0, 1),
+    **dict.fromkeys(("relu6", "hardtanh", "clamp"), (0, 2)),
+    **dict.fromkeys(("leaky_relu", "prelu", "elu"), (1, 1)),
+    "hardsigmoid": (2, 2),  # relu6(x + 3) / 6
+    "hardswish": (3, 2),  # x relu6(x + 3) / 6
+    **dict.fromkeys(("tanh", "sigmoid", "gelu", "silu", "mish", "softplus"), (1, 0)),
+}
 ALIASES = {
     **{"axis": "dim", "keepdims": "keepdim", "x2": "other"},
     **dict.fromkeys(("x", "x1", "tensors"), "input"),
@@ -64,12 +72,15 @@ def _conv2d(output: Tensor, input: Tensor, given: Given) -> Effect:
     weight, padding = given["weight"], given.get("padding", 0)
     kernel = _pair(weight.shape[2:])
     stride, dilation = (_pair(given.get(name, 1)) for name in ("stride", "dilation"))
-    if padding == "same":  # PyTorch: of an odd number, the larger half comes after
-        before = _pair([d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True)])
+    shape = shape_of(input)
+    if padding == "same":  # zeros on both sides; of an odd number, the larger half comes after
+        zeros = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        before, padding = _pair([n // 2 for n in zeros]), 0
+        shape = (shape[0], *(n + more for n, more in zip(shape[1:], zeros, strict=True)))
     else:
         before = padding = _pair(0 if padding == "valid" else padding)
     layer = cost.conv2d(
-        shape_of(input),
+        shape,
         weight.shape[0],
         kernel,
         stride=stride,
@@ -82,24 +93,17 @@ def _conv2d(output: Tensor, input: Tensor, given: Given) -> Effect:
 
 
 @rule("max_pool2d max_pool2d_with_indices", "kernel_size stride padding dilation ceil_mode")
-def _max_pool(output: Tensor, input: Tensor, given: Given) -> Effect:
-    return _pool(cost.max_pool2d, input, given, dilation=_pair(given.get("dilation", 1)))
-
-
 @rule("avg_pool2d", "kernel_size stride padding ceil_mode")
-def _avg_pool(output: Tensor, input: Tensor, given: Given) -> Effect:
-    return _pool(cost.avg_pool2d, input, given)
-
-
-def _pool(
-    layer_cost: Callable[..., LayerCost], input: Tensor, given: Given, **options: tuple[int, int]
-) -> Effect:
+def _pool(output: Tensor, input: Tensor, given: Given) -> Effect:
     kernel, padding = _pair(given["kernel_size"]), _pair(given.get("padding", 0))
-    stride, ceil_mode = _pair(given.get("stride") or kernel), given.get("ceil_mode", False)
-    options |= {"stride": stride, "padding": padding}
-    layer = layer_cost(shape_of(input), kernel, ceil_mode=ceil_mode, **options)
-    windows = _windows(kernel, stride, padding, options.get("dilation", (1, 1)))
-    return Effect(layer, own_axes(input), windows)
+    stride, dilation = _pair(given.get("stride") or kernel), _pair(given.get("dilation", 1))
+    options = {"stride": stride, "padding": padding, "dilation": dilation}
+    ceil_mode = given.get("ceil_mode", False)
+    layer = cost.max_pool2d(shape_of(input), kernel, ceil_mode=ceil_mode, **options)
+    if given["operation"] == "avg_pool2d":  # for n values, n - 1 sums and a quotient
+        shape = layer.output_shape
+        layer = LayerCost(shape, flops=prod(shape) * prod(kernel))
+    return Effect(layer, own_axes(input), _windows(kernel, stride, padding, dilation))
 
 
 @rule("adaptive_avg_pool2d adaptive_max_pool2d", "output_size")
@@ -109,9 +113,14 @@ def _adaptive_pool(output: Tensor, input: Tensor, given: Given) -> Effect:
         axis: None if n % o else Window(n // o, n // o)  # None: windows of two sizes
         for axis, n, o in zip((2, 3), input.shape[2:], sizes, strict=True)
     }
+    shape, num_read = shape_of(output), input.shape[1]  # by all windows together
+    for n, o in zip(
+        input.shape[2:], sizes, strict=True
+    ):  # window i: [i n // o, ceil((i + 1) n / o))
+        num_read *= sum(-(-(i + 1) * n // o) - i * n // o for i in range(o))
     mean = given["operation"] == "adaptive_avg_pool2d"
-    layer_cost = cost.adaptive_avg_pool2d if mean else cost.adaptive_max_pool2d
-    return Effect(layer_cost(shape_of(input), _pair(sizes)), own_axes(input), windows)
+    counts = {"flops": num_read} if mean else {"comparisons": num_read - prod(shape)}
+    return Effect(LayerCost(shape, **counts), own_axes(input), windows)
 
 
 # Dense layers
@@ -119,9 +128,11 @@ def _adaptive_pool(output: Tensor, input: Tensor, given: Given) -> Effect:
 
 @rule("linear", "weight bias")
 def _linear(output: Tensor, input: Tensor, given: Given) -> Effect:
-    bias = given.get("bias") is not None
-    layer = cost.linear(tuple(input.shape[-1:]), given["weight"].shape[0], bias=bias)
-    return Effect(_repeat(layer, input.shape[1:-1]), (*range(input.ndim - 1), None))
+    bias, where = given.get("bias") is not None, tuple(input.shape[1:-1])  # at each position
+    one = cost.linear(tuple(input.shape[-1:]), given["weight"].shape[0], bias=bias)
+    macs, flops = (prod(where) * count for count in (one.macs, one.flops))
+    layer = LayerCost((*where, *one.output_shape), macs=macs, flops=flops)
+    return Effect(layer, (*range(input.ndim - 1), None))
 
 
 @rule("matmul mm", "other")
@@ -139,55 +150,68 @@ def _matmul(output: Tensor, input: Tensor, given: Given) -> Effect:
 @rule("square neg reciprocal exp log sqrt rsqrt")
 def _arithmetic(output: Tensor, input: Any, given: Given) -> Effect:
     shapes = (tuple(getattr(value, "shape", ())) for value in (input, given.get("other")))
-    layer = cost.elementwise(np.broadcast_shapes(*shapes)[1:])
+    shape = np.broadcast_shapes(*shapes)[1:]
     scaled = 1 if given.get("alpha", 1) == 1 else 2  # alpha * other is one more product
-    return Effect(replace(layer, flops=scaled * layer.flops), own_axes(output))
+    return Effect(LayerCost(shape, flops=scaled * prod(shape)), own_axes(output))
 
 
-@rule(" ".join(cost.ACTIVATIONS))
-@rule("hardtanh clamp")
+@rule(" ".join(ACTIVATIONS))
 def _activation(output: Tensor, input: Tensor, given: Given) -> Effect:
-    kind = given["operation"] if given["operation"] in cost.ACTIVATIONS else "relu6"
-    return Effect(cost.activation(shape_of(input), kind), own_axes(input))
+    shape = shape_of(input)
+    flops, comparisons = (n * prod(shape) for n in ACTIVATIONS[given["operation"]])
+    return Effect(LayerCost(shape, flops=flops, comparisons=comparisons), own_axes(input))
 
 
 @rule("batch_norm instance_norm", "running_mean running_var weight bias training")
 def _batch_norm(output: Tensor, input: Tensor, given: Given) -> Effect:
-    affine = given.get("weight") is not None
     if given.get("training") or given.get("use_input_stats"):  # the statistics of each channel
-        layer = cost.group_norm(shape_of(input), input.shape[1], affine=affine)
-        return Effect(layer, own_axes(input), dict.fromkeys(range(2, input.ndim)))
-    return Effect(cost.batch_norm(shape_of(input), affine=affine), own_axes(input))
+        return _normalise(input, given, range(2, input.ndim))
+    return Effect(cost.batch_norm(shape_of(input)), own_axes(input))
 
 
 @rule("group_norm", "num_groups weight")
 def _group_norm(output: Tensor, input: Tensor, given: Given) -> Effect:
-    affine = given.get("weight") is not None
-    layer = cost.group_norm(shape_of(input), given["num_groups"], affine=affine)
-    return Effect(layer, own_axes(input), dict.fromkeys(range(1, input.ndim)))
+    return _normalise(input, given, range(1, input.ndim), given["num_groups"])
 
 
 @rule("layer_norm", "normalized_shape weight")
 def _layer_norm(output: Tensor, input: Tensor, given: Given) -> Effect:
-    last = tuple(given["normalized_shape"])
-    layer = cost.layer_norm(shape_of(input), last, affine=given.get("weight") is not None)
-    return Effect(layer, own_axes(input), dict.fromkeys(range(input.ndim - len(last), input.ndim)))
+    return _normalise(input, given, range(input.ndim - len(given["normalized_shape"]), input.ndim))
+
+
+def _normalise(input: Tensor, given: Given, axes: range, groups: int = 1) -> Effect:
+    """Normalise by mean and variance over some axes, found at inference.
+
+    Per value a sum for the mean, a difference, a square, a sum for the variance and a quotient;
+    per mean 2 more for epsilon and root; then gamma and beta, 2 per value.
+    """
+    shape, affine = shape_of(input), given.get("weight") is not None
+    num_means = groups * prod(shape[: axes.start - 1])
+    flops = (5 + 2 * affine) * prod(shape) + 2 * num_means
+    return Effect(LayerCost(shape, flops=flops), own_axes(input), dict.fromkeys(axes))
 
 
 @rule("local_response_norm", "size")
 def _local_response_norm(output: Tensor, input: Tensor, given: Given) -> Effect:
-    layer = cost.local_response_norm(shape_of(input), given["size"])
+    """Per value a sum of `size` squares, and 4 more: scale, shift, power and quotient."""
+    shape = shape_of(input)
+    layer = LayerCost(shape, flops=prod(shape) * (2 * given["size"] + 4))
     return Effect(layer, own_axes(input), {1: None})
 
 
 @rule("softmax log_softmax", "dim")
 def _softmax(output: Tensor, input: Tensor, given: Given) -> Effect:
-    dim = given.get("dim")
+    """Made safe by subtracting the largest of the K values, which K - 1 comparisons find.
+
+    K differences, K exp, K - 1 sums, K quotients; for its logarithm K differences in place of
+    the quotients, and one logarithm.
+    """
+    dim, shape = given.get("dim"), shape_of(input)
     axis = range(input.ndim)[1 if dim is None else dim]
-    others = [n for i, n in enumerate(input.shape) if i != axis]
-    of_one = cost.softmax((input.shape[axis],), log=given["operation"] == "log_softmax")
-    layer = _repeat(of_one, others)
-    return Effect(replace(layer, output_shape=shape_of(input)), own_axes(input), {axis: None})
+    each = prod(shape) // input.shape[axis]  # how many softmaxes of K values
+    flops = 4 * prod(shape) - (given["operation"] == "softmax") * each
+    layer = LayerCost(shape, flops=flops, comparisons=prod(shape) - each)
+    return Effect(layer, own_axes(input), {axis: None})
 
 
 # Many values in, one out
@@ -206,18 +230,6 @@ def _reduction(output: Tensor, input: Tensor, given: Given) -> Effect:
         "sum": LayerCost(shape, flops=steps),
     }
     return Effect(costs.get(given["operation"], LayerCost(shape, comparisons=steps)), kept)
-
-
-def _repeat(layer: LayerCost, times: Iterable[int]) -> LayerCost:
-    """Return the cost of a layer that runs at each of some positions."""
-    times = tuple(times)
-    return replace(
-        layer,
-        output_shape=(*times, *layer.output_shape),
-        macs=prod(times) * layer.macs,
-        flops=prod(times) * layer.flops,
-        comparisons=prod(times) * layer.comparisons,
-    )
 
 
 def _pair(value: Any) -> tuple[Any, Any]:

@@ -10,7 +10,8 @@ from html import escape
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from dlvlib.profile.cost import LayerCost, Shape
+from dlvlib._common import table, times
+from dlvlib.profile.cost import LayerCost
 from dlvlib.profile.receptive_field import follow
 from dlvlib.profile.rules import effect_of
 from dlvlib.profile.trace import trace
@@ -31,11 +32,8 @@ class LayerSummary(LayerCost):
     receptive_field: tuple[int, int] | None
 
     def cells(self) -> tuple[str, ...]:
-        field: Shape | None = self.receptive_field
-        if field is not None and field[0] == field[1]:
-            field = field[:1]
-        sees = "-" if field is None else _times(field)
-        return (self.name, self.kind, _times(self.output_shape), *_counts(self), sees)
+        shape, sees = times(self.output_shape), shown_pair(self.receptive_field)
+        return (self.name, self.kind, shape, *_counts(self), sees)
 
 
 @dataclass(frozen=True)
@@ -65,14 +63,7 @@ class Summary:
 
     def __str__(self) -> str:
         rows = [HEADER, *(layer.cells() for layer in self.layers), self._totals()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if column < 3 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
+        lines = table(rows, num_left=3)
         rule = "-" * max(map(len, lines))
         return "\n".join([self.title, lines[0], rule, *lines[1:-1], rule, lines[-1], self._note()])
 
@@ -127,7 +118,7 @@ def summarize(model: nn.Module, input_shape: tuple[int, int, int]) -> Summary:
         )
     unused = (p for name, p in model.named_parameters() if name not in used and not is_lazy(p))
     return Summary(
-        title=f"{type(model).__name__} on a {_times(input_shape)} image",
+        title=f"{type(model).__name__} on a {times(input_shape)} image",
         layers=tuple(layers),
         unused_params=sum(parameter.numel() for parameter in unused),
         **{name: sum(getattr(layer, name) for layer in layers) for name in SUMS},
@@ -138,8 +129,9 @@ def _counts(row: LayerSummary | Summary) -> list[str]:
     return [f"{n:,}" for n in (row.params, row.macs, row.flops, row.output_bytes)]
 
 
-def _times(sizes: Shape) -> str:
-    return "x".join(map(str, sizes))
+def shown_pair(pair: tuple[int, int] | None) -> str:
+    """Return (height, width) as one number where they are equal, - for None."""
+    return "-" if pair is None else times(pair[:1] if pair[0] == pair[1] else pair)
 
 
 def _html_row(cells: tuple[str, ...]) -> str:

@@ -129,8 +129,7 @@ def train_step(
     state.optimizer.zero_grad()
     for shard in shards:
         images, targets = batches.load(shard.rows)  # (b, C, H, W), (b,)
-        with precision.autocast(state.precision, images.device):
-            logits, aux_logits = forward(images)  # (b, K)
+        logits, aux_logits = forward(images)  # (b, K)
         loss = total = _loss(logits, targets, config)
         for aux in aux_logits:
             total = total + config.aux_weight * _loss(aux, targets, config)

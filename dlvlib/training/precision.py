@@ -82,7 +82,9 @@ def make_optimizer(parameters: Iterable[Tensor], config: TrainConfig) -> torch.o
 def prepare_forward(
     model: nn.Module, config: TrainConfig, precision: str, batches: Batches
 ) -> Forward:
-    """Return images -> (logits, auxiliary logits); without `aux_weight`, no auxiliary ones.
+    """Return images -> (logits, auxiliary logits), which computes in the format of `precision`.
+
+    Without `aux_weight` there are no auxiliary logits.
 
     Raises:
         ValueError: if `aux_weight` asks for auxiliary logits and the model has none, or the
@@ -102,7 +104,12 @@ def prepare_forward(
     if config.compile != "none":
         images, _ = batches.load(shards[0].rows)
         forward = _compile_or_not(forward, model, images, config.compile, precision)
-    return forward
+
+    def in_format(images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        with autocast(precision, images.device):
+            return forward(images)
+
+    return in_format
 
 
 def _check_single_image(model: nn.Module, forward: Forward, image: Tensor) -> None:

@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 import bench_networks
-import bench_separable
 import bench_steps
 import bench_training
 import processes
@@ -24,7 +23,12 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 STEPS = 3
 LENET = {"LeNet-5": ("lenet5", {}, [1, 32, 32])}
+CASES = (bench_networks.Case(8, 3, 6), bench_networks.Case(8, 5, 6))
 NUMBERS = {"ms_per_step", "times_floor", "speedup_over_lecture", "setup_ms", "weight_difference"}
+
+
+def recorded(name):
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +50,7 @@ def test_every_variant_takes_the_same_steps_to_the_same_weights(tiny, name):
     data = workloads.make_data(workload, STEPS)
     compared, missing = variants.make_variants(workload, data)
     assert compared.keys() | missing.keys() == variants.OURS.keys() | variants.FRAMEWORKS.keys()
-    timings = timing.time_in_turns(
-        workload.build, compared, STEPS, rounds=1
-    )  # refuses other steps
+    timings = timing.time_in_turns(workload.build, compared, STEPS, rounds=1)
     trained = {key: t.weights[0] for key, t in timings.items() if key != variants.FLOOR}
     for key, weights in trained.items():
         # LeNet's images are resized as floats, and `fit` gets them rounded to uint8.
@@ -83,9 +85,8 @@ def test_a_variant_that_leaves_a_step_out_is_refused(tiny):
 
 
 def test_evaluation_is_no_training_step():
-    model = workloads.WORKLOADS["lenet"].build()
+    model, image = workloads.WORKLOADS["lenet"].build(), torch.zeros(1, 1, 32, 32)
     clock = timing.StepClock(model)
-    image = torch.zeros(1, 1, 32, 32)
     model.eval()(image)
     assert clock.starts == []
     model.train()(image), model(image), model(image)
@@ -134,10 +135,10 @@ def test_a_framework_that_fails_is_a_row_of_the_table(tiny, monkeypatch):
 def test_the_json_has_what_the_readme_reads(tiny, tmp_path):
     assert bench_training.main(["lenet", "--steps=2", "--rounds=1", f"--results={tmp_path}"]) == 0
     result = json.loads((tmp_path / "lenet_random.json").read_text())
-    recorded = json.loads((ROOT / "benchmarks" / "results" / "lenet_mnist.json").read_text())
-    assert result.keys() >= recorded.keys()
+    wanted = recorded("lenet_mnist")
+    assert result.keys() >= wanted.keys()
     compared = {"lightning", "fastai", "skorch"}  # installed for the occasion by `make bench`
-    assert result["machine"].keys() >= recorded["machine"].keys() - compared
+    assert result["machine"].keys() >= wanted["machine"].keys() - compared
     assert (result["data"], result["steps"], result["rounds"]) == ("random", 2, 1)
     assert set(result["promises"].values()) == {"unknown"}
     measured = [row for row in result["rows"] if "missing" not in row]
@@ -146,15 +147,9 @@ def test_the_json_has_what_the_readme_reads(tiny, tmp_path):
     assert all(len(ms) == 1 for ms in result["ms_per_step_of_each_round"].values())
 
 
-@pytest.mark.parametrize(
-    ("module", "arguments"),
-    [(bench_training, ["lenet", "--steps=2"]), (bench_separable, []), (bench_networks, [])],
-)
-def test_a_trial_writes_nothing(tiny, tmp_path, monkeypatch, capsys, module, arguments):
+def test_a_trial_writes_nothing(tiny, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(timing, "RESULTS", tmp_path)
-    monkeypatch.setattr(bench_separable, "CASES", (bench_separable.Case(8, 3, 6),))
-    monkeypatch.setattr(bench_networks, "NETWORKS", LENET)
-    assert module.main([*arguments, "--rounds=1"]) == 0
+    assert bench_training.main(["lenet", "--steps=2", "--rounds=1"]) == 0
     assert "nothing was written" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
@@ -277,39 +272,29 @@ def test_every_workload_is_run_and_no_framework_brings_its_own_torch():
     assert not {"torch", "torchvision", "numpy"} & {name for name, _ in pins}
 
 
-def test_a_convolution_and_its_separable_form_are_timed_and_written(tmp_path, monkeypatch, capsys):
-    cases = (bench_separable.Case(8, 3, 6), bench_separable.Case(8, 5, 6))
-    monkeypatch.setattr(bench_separable, "CASES", cases)
-    assert bench_separable.main(["--rounds=1", "--steps=1", f"--results={tmp_path}"]) == 0
-    result = json.loads((tmp_path / "separable.json").read_text())
-    recorded = json.loads((ROOT / "benchmarks" / "results" / "separable.json").read_text())
-    assert result.keys() == recorded.keys()
-    assert result["rows"][0].keys() == recorded["rows"][0].keys()
-    assert capsys.readouterr().out.count("as fast") == len(cases)
-    for case, row in zip(cases, result["rows"], strict=True):
+def test_every_network_and_layer_is_timed_at_today_s_cost(tmp_path, monkeypatch, capsys):
+    known = zip(bench_networks.NETWORKS.items(), recorded("networks")["rows"], strict=True)
+    for (name, what), row in known:
+        today = bench_networks.describe(name, *what)
+        assert today == {key: row[key] for key in today}
+    monkeypatch.setattr(bench_networks, "NETWORKS", LENET)
+    monkeypatch.setattr(bench_networks, "CASES", CASES)
+    assert bench_networks.main(["--rounds=1", f"--results={tmp_path}"]) == 0
+    names = ("networks", "separable")
+    found = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in names}
+    for name, result in found.items():
+        assert result.keys() == recorded(name).keys()
+        assert result["rows"][0].keys() == recorded(name)["rows"][0].keys()
+    assert found["networks"]["rows"][0]["ms_per_image"] > 0
+    assert capsys.readouterr().out.count("as fast") == len(CASES)
+    for case, row in zip(CASES, found["separable"]["rows"], strict=True):
         assert row["fewer_macs"] == pytest.approx(1 / (1 / 8 + 1 / case.kernel_size**2))
         assert row["macs"]["separable"] == row["macs"]["depthwise"] + row["macs"]["pointwise"]
         assert min(row["ms_per_batch"].values()) > 0
 
 
-def test_every_network_is_timed_and_its_costs_are_those_of_today(tmp_path, monkeypatch):
-    recorded = json.loads((ROOT / "benchmarks" / "results" / "networks.json").read_text())
-    described = [
-        bench_networks.describe(name, *what) for name, what in bench_networks.NETWORKS.items()
-    ]
-    monkeypatch.setattr(bench_networks, "NETWORKS", LENET)
-    assert bench_networks.main(["--rounds=1", f"--results={tmp_path}"]) == 0
-    result = json.loads((tmp_path / "networks.json").read_text())
-    assert result.keys() == recorded.keys()
-    (row,) = result["rows"]
-    assert row.keys() == recorded["rows"][0].keys() and row["ms_per_image"] > 0
-    for row, today in zip(recorded["rows"], described, strict=True):
-        assert today == {key: row[key] for key in today}
-
-
 def test_the_timed_layers_have_the_macs_that_are_counted():
-    case = bench_separable.Case(8, 5, 6)
-    counted = bench_separable.count_macs(case)
-    for name, layer in bench_separable.make_layers(case).items():
+    counted = bench_networks.count_macs(CASES[1])
+    for name, layer in bench_networks.make_layers(CASES[1]).items():
         assert layer(torch.zeros(1, 8, 6, 6)).shape == (1, 8, 6, 6)
         assert sum(p.numel() for p in layer.parameters()) * 36 == counted[name]

@@ -131,7 +131,7 @@ def test_the_hash_changes_with_any_text():
 
 
 def test_the_directive_gives_what_the_cell_gives():
-    from coursebook.quizzes import QuizDirective
+    from coursebook.live import QuizDirective
     from docutils.core import publish_doctree
     from docutils.parsers.rst import directives
 

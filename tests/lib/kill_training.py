@@ -14,8 +14,7 @@ from pathlib import Path
 
 import torch
 import torch._dynamo  # optimizers import it: not in every child again
-from torch import nn
-from training_helpers import config, digits, without_time
+from training_helpers import bn_net, config, digits, without_time
 
 from dlvlib.training import fit, loop
 from dlvlib.training.checkpoint import digest
@@ -37,11 +36,7 @@ KILLS = 3  # of each run, of which no part is longer than a quarter
 def train(checkpoint: Path | None, every: int, result: Path) -> None:
     """Train a net with dropout and BatchNorm to the end, and write down what it has become."""
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3)
-    )
-    model.append(nn.Linear(144, 10))
+    model = bn_net()
     history = fit(model, TRAIN, VAL, SETTINGS, checkpoint=checkpoint, checkpoint_every=every)
     values = {"weights": digest(model.state_dict()), "history": repr(without_time(history))}
     result.write_text(json.dumps(values))

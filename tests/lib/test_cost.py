@@ -63,30 +63,16 @@ def test_pooling_is_accepted_where_pytorch_accepts_it(
     size, kernel, stride, padding, dilation, ceil_mode
 ):
     images = torch.zeros(1, 3, *size)
-    options = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
-    for ours, theirs, more in (
-        (cost.avg_pool2d, F.avg_pool2d, {}),
-        (cost.max_pool2d, F.max_pool2d, {"dilation": dilation}),
-    ):
-        try:
-            expected = theirs(images, kernel, **options, **more).shape[1:]
-        except RuntimeError:
-            with pytest.raises(ValueError, match="must"):
-                ours((3, *size), kernel, **options, **more)
-            continue
-        found = ours((3, *size), kernel, **options, **more)
-        assert found.output_shape == expected
-        taps = found.flops if theirs is F.avg_pool2d else found.comparisons + expected.numel()
-        assert taps == expected.numel() * kernel[0] * kernel[1]
-
-
-@given(n=st.integers(1, 30), out=st.integers(1, 12))
-def test_adaptive_pooling_adds_up_pytorch_s_windows(n, out):
-    found = cost.adaptive_avg_pool2d((2, n, 1), (out, 1))
-    pooled = F.adaptive_avg_pool1d(torch.eye(n)[None], out)[0]  # (n, out): who reads whom
-    assert found.output_shape == (2, out, 1)
-    assert found.flops == 2 * int((pooled > 0).sum())
-    assert cost.adaptive_max_pool2d((2, n, 1), (out, 1)).comparisons == found.flops - 2 * out
+    options = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode, "dilation": dilation}
+    try:
+        expected = F.max_pool2d(images, kernel, **options).shape[1:]
+    except RuntimeError:
+        with pytest.raises(ValueError, match="must"):
+            cost.max_pool2d((3, *size), kernel, **options)
+        return
+    found = cost.max_pool2d((3, *size), kernel, **options)
+    assert found.output_shape == expected
+    assert found.comparisons == expected.numel() * (kernel[0] * kernel[1] - 1)
 
 
 def test_a_depthwise_separable_convolution_is_the_sum_of_its_parts():
@@ -102,49 +88,10 @@ def test_a_depthwise_separable_convolution_is_the_sum_of_its_parts():
     assert split.params / full.params == pytest.approx(1 / 16 + 1 / 3**2)
 
 
-MAP = (4, 3, 5)  # 60 values
-
-
-@pytest.mark.parametrize(
-    ("call", "output_shape", "params", "flops", "comparisons"),
-    [
-        (lambda: cost.avg_pool2d(MAP, 3), (4, 1, 1), 0, 36, 0),
-        (lambda: cost.batch_norm(MAP), MAP, 8, 120, 0),
-        (lambda: cost.batch_norm(MAP, affine=False), MAP, 0, 120, 0),
-        (lambda: cost.local_response_norm(MAP, 5), MAP, 0, 60 * 14, 0),
-        (lambda: cost.activation(MAP), MAP, 0, 0, 60),
-        (lambda: cost.activation(MAP, "relu6"), MAP, 0, 0, 120),
-        (lambda: cost.activation(MAP, "leaky_relu"), MAP, 0, 60, 60),
-        (lambda: cost.activation(MAP, "tanh"), MAP, 0, 60, 0),
-        (lambda: cost.activation(MAP, "hardsigmoid"), MAP, 0, 120, 120),
-        (lambda: cost.activation(MAP, "hardswish"), MAP, 0, 180, 120),
-        (lambda: cost.group_norm(MAP, 2), MAP, 8, 60 * 7 + 2 * 2, 0),
-        (lambda: cost.group_norm(MAP, 4, affine=False), MAP, 0, 60 * 5 + 2 * 4, 0),
-        (lambda: cost.layer_norm(MAP, (3, 5)), MAP, 30, 60 * 7 + 2 * 4, 0),
-        (lambda: cost.softmax((10,)), (10,), 0, 39, 9),
-        (lambda: cost.softmax((10,), log=True), (10,), 0, 40, 9),
-        (lambda: cost.elementwise(MAP), MAP, 0, 60, 0),
-    ],
-)
-def test_layers_without_dot_products(call, output_shape, params, flops, comparisons):
-    layer = call()
-    assert layer.output_shape == output_shape
-    assert (layer.params, layer.macs) == (params, 0)
-    assert (layer.flops, layer.comparisons) == (flops, comparisons)
-
-
 def test_numpy_s_integers_count():
     found = cost.conv2d(tuple(np.array([3, 9, 9])), np.int64(8), np.int32(3), padding=np.int64(1))
     assert found == cost.conv2d((3, 9, 9), 8, 3, padding=1)
     assert type(found.params) is int and {type(n) for n in found.output_shape} == {int}
-
-
-@pytest.mark.parametrize("kernel", [(2, 3), (4, 5)])
-def test_the_padding_same_keeps_height_and_width(kernel):
-    found = cost.conv2d((3, 3, 4), 8, kernel, padding="same", dilation=2)
-    assert found.output_shape == (8, 3, 4)
-    assert found.macs == 12 * 8 * 3 * kernel[0] * kernel[1]
-    assert cost.conv2d((3, 9, 9), 8, 2, padding="valid") == cost.conv2d((3, 9, 9), 8, 2)
 
 
 @pytest.mark.parametrize(
@@ -162,22 +109,12 @@ def test_the_padding_same_keeps_height_and_width(kernel):
         (lambda: cost.conv2d(IMAGE, 8, 3, stride=0), "stride must be an integer >= 1, got 0"),
         (lambda: cost.conv2d(IMAGE, 8, 3, padding=-1), "padding must be an integer >= 0, got -1"),
         (lambda: cost.conv2d(IMAGE, 8, 3, dilation=0), "dilation must be an integer >= 1, got 0"),
-        (lambda: cost.conv2d(IMAGE, 8, 3, padding="same", dilation=0), "dilation must .*, got 0"),
         (lambda: cost.conv2d(IMAGE, 8, 3, groups=0), "groups must be an integer >= 1, got 0"),
         (lambda: cost.conv2d(IMAGE, 2.5, 3), "out_channels must be an integer >= 1, got 2.5"),
-        (lambda: cost.conv2d(IMAGE, 8, 3, stride=2, padding="same"), "stride must be 1 .* got 2"),
-        (lambda: cost.conv2d(IMAGE, 8, 3, padding="full"), "padding must be .*'full'"),
-        (lambda: cost.group_norm(MAP, 3), "divide the 4 channels, got 3"),
-        (lambda: cost.group_norm(MAP, 0), "num_groups must be an integer >= 1, got 0"),
-        (lambda: cost.layer_norm(MAP, (4,)), r"end the input shape \(4, 3, 5\), got \(4,\)"),
         (lambda: cost.linear((), 8), r"at least one axis, got \(\)"),
         (lambda: cost.linear((3,), True), "out_features must be an integer >= 1, got True"),
         (lambda: cost.max_pool2d(IMAGE, 3, padding=2), "at most half its size, got 2 for 3"),
-        (lambda: cost.avg_pool2d((1, 1, 1), 2), "got 2 > 1 in height"),
-        (lambda: cost.adaptive_avg_pool2d(IMAGE, 0), "output_size must be an integer >= 1, got 0"),
-        (lambda: cost.local_response_norm(IMAGE, 0), "size must be an integer >= 1, got 0"),
-        (lambda: cost.activation(IMAGE, "step"), "one of relu, relu6, .* got 'step'"),
-        (lambda: cost.softmax(IMAGE), r"must be \(K,\), got \(1, 28, 28\)"),
+        (lambda: cost.max_pool2d((1, 1, 1), 2), "got 2 > 1 in height"),
     ],
 )
 def test_bad_input_names_the_rule_and_the_value(call, message):

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from sklearn.neighbors import KNeighborsClassifier
 from torch.nn import functional
 
-from coursekit.checks import LECTURE_SCORES, LECTURE_TARGETS
 from dlvlib import metrics
 
 
@@ -21,16 +20,6 @@ def predictions(draw):
     scale = draw(st.sampled_from([0.1, 1.0, 1000.0]))
     logits = scale * torch.randn(num_images, num_classes, generator=generator)
     return logits, torch.randint(0, num_classes, (num_images,), generator=generator)
-
-
-@pytest.mark.parametrize(("k", "expected"), [(1, 0.2), (2, 0.8), (5, 0.8), (6, 0.8), (7, 1.0)])
-def test_top_k_of_the_lecture_table(k, expected):
-    assert metrics.top_k_accuracy(LECTURE_SCORES, LECTURE_TARGETS, k) == pytest.approx(expected)
-
-
-def test_cross_entropy_of_the_lecture_table():
-    loss = metrics.cross_entropy(LECTURE_SCORES, LECTURE_TARGETS)
-    assert loss == pytest.approx(4.0237, abs=5e-5)
 
 
 @given(predictions(), st.data())

@@ -148,6 +148,10 @@ N, ONES = 4 * 8 * 8, torch.ones(4, 1, 1)
         (lambda x: x.softmax(2), 32 * 31, 32 * 7),
         (lambda x: F.softmax(x.flatten(1), dim=None, _stacklevel=4), 4 * N - 1, N - 1),
         (lambda x: F.log_softmax(x.flatten(1), dim=1), 4 * N, N - 1),
+        (lambda x: F.relu(x), 0, N),
+        (lambda x: F.relu6(x), 0, 2 * N),
+        (lambda x: F.leaky_relu(x), N, N),
+        (lambda x: F.tanh(x), N, 0),
         (lambda x: F.hardsigmoid(x), 2 * N, 2 * N),
         (lambda x: F.adaptive_max_pool2d(x, 1), 0, N - 4),
         (lambda x: F.max_pool2d(x, 3), 0, 4 * 4 * 8),
@@ -162,6 +166,10 @@ N, ONES = 4 * 8 * 8, torch.ones(4, 1, 1)
         (lambda x: torch.stack([x[:, 0], x[:, 1]], dim=1), 0, 0),
         (lambda x: torch.cat([x, x], dim=2), 0, 0),
         (nn.Hardswish(), 3 * N, 2 * N),
+        (nn.LocalResponseNorm(5), 14 * N, 0),
+        (nn.GroupNorm(2, 4), 7 * N + 2 * 2, 0),
+        (nn.GroupNorm(4, 4, affine=False), 5 * N + 2 * 4, 0),
+        (nn.LayerNorm(8), 7 * N + 2 * 32, 0),
         (nn.BatchNorm2d(4, affine=False, track_running_stats=False), 5 * N + 2 * 4, 0),
     ],
 )
@@ -169,6 +177,15 @@ N, ONES = 4 * 8 * 8, torch.ones(4, 1, 1)
 def test_operations_without_dot_products(forward, flops, comparisons):
     summary = summarize(Forward(forward), (4, 8, 8))
     assert (summary.macs, summary.flops, summary.comparisons) == (0, flops, comparisons)
+
+
+@pytest.mark.parametrize(("n", "out"), [(7, 3), (30, 12), (5, 12), (6, 3)])
+def test_adaptive_pooling_adds_up_pytorch_s_windows(n, out):
+    pooled = F.adaptive_avg_pool1d(torch.eye(n)[None], out)[0]  # (n, out): who reads whom
+    layers = (nn.AdaptiveAvgPool2d((out, 1)), nn.AdaptiveMaxPool2d((out, 1)))
+    mean, largest = (summarize(layer, (2, n, 1)) for layer in layers)
+    assert mean.flops == 2 * int((pooled > 0).sum())
+    assert largest.comparisons == mean.flops - 2 * out
 
 
 def test_lenet_layer_by_layer():

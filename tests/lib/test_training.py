@@ -12,25 +12,10 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from training_helpers import (  # noqa: F401
-    Spy,
-    config,
-    digits,
-    one_thread,
-    same,
-    small_net,
-    weights,
-    without_time,
-)
+from training_helpers import Spy, config, digits, same, small_net, weights, without_time
 
 from dlvlib.metrics import cross_entropy
-from dlvlib.training import (
-    epoch_seeds,
-    evaluate,
-    fit,
-    learning_rate,
-    predict,
-)
+from dlvlib.training import epoch_seeds, evaluate, fit, learning_rate, predict
 
 
 def order_of(num_images, seed, epoch):

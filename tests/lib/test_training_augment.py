@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from training_helpers import Spy, config, digits, one_thread, same, small_net, weights  # noqa: F401
+from training_helpers import Spy, config, digits, same, small_net, weights
 
 from dlvlib.training import epoch_seeds, fit
 from dlvlib.training.augment import Batches, draw, gather

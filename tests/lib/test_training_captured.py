@@ -13,17 +13,17 @@ import pytest
 import torch
 from test_training_precision import CountWaits
 from torch import nn
-from training_helpers import (  # noqa: F401
+from training_helpers import (
+    bn_net,
     config,
     digits,
-    one_thread,
+    googlenet,
     same,
     small_net,
     weights,
     without_time,
 )
 
-from dlvlib import models
 from dlvlib.training import captured, checkpoint, fit, loop
 from dlvlib.training.precision import make_optimizer
 from dlvlib.training.schedules import learning_rates
@@ -50,17 +50,6 @@ class Gpus(list):  # a GPU is there, but no random state to keep
 
 
 GPUS = Gpus()
-
-
-def bn_net(dropout=0.3):
-    torch.manual_seed(0)
-    layers = [nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(144, 10))
-
-
-def googlenet():
-    torch.manual_seed(0)
-    return models.build("googlenet_small", in_channels=1, aux=True)
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from training_helpers import (  # noqa: F401
-    config,
-    digits,
-    one_thread,
-    same,
-    small_net,
-    weights,
-    without_time,
-)
+from training_helpers import config, digits, same, small_net, weights, without_time
 
 from dlvlib.training import CheckpointError, fit
 from dlvlib.training.checkpoint import digest

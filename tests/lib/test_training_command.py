@@ -8,7 +8,6 @@ import pytest
 import torch
 import yaml
 from torch import nn
-from training_helpers import one_thread  # noqa: F401
 
 import dlvlib.training.__main__ as command
 from dlvlib import data, models

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
-from training_helpers import Spy, config, digits, one_thread, same, small_net, weights  # noqa: F401
+from training_helpers import Spy, config, digits, same, small_net, weights
 
 from dlvlib.metrics import cross_entropy, top_k_accuracy
 from dlvlib.runtime import scale_pixels

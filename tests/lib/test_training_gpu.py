@@ -8,7 +8,7 @@ A step that is not recorded fails its test: the warning about it is an error.
 import pytest
 import torch
 from torch import nn
-from training_helpers import config, digits
+from training_helpers import bn_net, config, digits, googlenet
 
 from dlvlib import models
 from dlvlib.training import captured, checkpoint, evaluate, fit
@@ -47,17 +47,6 @@ def resnet20(**options):
     return models.build("resnet20", in_channels=1, **options)
 
 
-def with_dropout():
-    torch.manual_seed(0)
-    layers = [nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.3), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Linear(288, 10))
-
-
-def googlenet():
-    torch.manual_seed(0)
-    return models.build("googlenet_small", in_channels=1, aux=True)
-
-
 def assert_close(ours, found, wanted_model, wanted, rel):
     for name in ("train_loss", "val_loss"):
         assert found.column(name) == pytest.approx(wanted.column(name), rel=rel)
@@ -74,8 +63,8 @@ def assert_close(ours, found, wanted_model, wanted, rel):
         (resnet20, {"precision": "fp16", "channels_last": True, "momentum": 0.9}),
         (resnet20, {"compile": "default", "precision": "bf16", "momentum": 0.9}),
         (resnet20, {"crop_padding": 1, "flip": True, "cutout": 2, "schedule": "one_cycle"}),
-        (with_dropout, {"momentum": 0.9}),
-        (with_dropout, {"optimizer": "adamw", "lr": 1e-3, "precision": "fp16"}),
+        (bn_net, {"momentum": 0.9}),
+        (bn_net, {"optimizer": "adamw", "lr": 1e-3, "precision": "fp16"}),
         (googlenet, {"aux_weight": 0.3, "batch_size": 140, "num_epochs": 2, "lr": 0.01}),
     ],
     ids=["sgd", "nesterov", "bf16", "fp16", "compiled", "augmented", "dropout", "adamw", "aux"],
@@ -110,7 +99,7 @@ class Stop(Exception):
 
 def test_a_run_stopped_in_mid_epoch_goes_on(graphs, monkeypatch, tmp_path):
     settings = config(**RECIPE | {"momentum": 0.9, "crop_padding": 1})
-    whole, other = with_dropout(), with_dropout()
+    whole, other = bn_net(), bn_net()
     wanted = fit(whole, DATA, DATA, settings)
     save = checkpoint.Checkpoint.save
 
@@ -122,7 +111,7 @@ def test_a_run_stopped_in_mid_epoch_goes_on(graphs, monkeypatch, tmp_path):
     options = {"checkpoint": tmp_path / "run.pt", "checkpoint_every": 1}
     with monkeypatch.context() as patch, pytest.raises(Stop):
         patch.setattr(checkpoint.Checkpoint, "save", stop)
-        fit(with_dropout(), DATA, DATA, settings, **options)
+        fit(bn_net(), DATA, DATA, settings, **options)
     found = fit(other, DATA, DATA, settings, **options)
     assert len(graphs) == 3
     assert_close(other, found, whole, wanted, 1e-4)
@@ -152,7 +141,7 @@ class OnDefaultStream(nn.Module):
     ("layer", "message"), [(Waits, "waits for the GPU"), (OnDefaultStream, "without it: ")]
 )
 def test_a_model_that_cannot_be_recorded_is_trained_step_by_step(layer, message):
-    called, ours = with_dropout(), nn.Sequential(layer(), with_dropout())
+    called, ours = bn_net(), nn.Sequential(layer(), bn_net())
     wanted = fit(called, DATA, DATA, config(**RECIPE, graph=False))
     with pytest.warns(RuntimeWarning, match=message) as caught:
         found = fit(ours, DATA, DATA, config(**RECIPE))
@@ -162,7 +151,7 @@ def test_a_model_that_cannot_be_recorded_is_trained_step_by_step(layer, message)
 
 def test_the_random_state_is_kept_and_a_prediction_needs_no_batches():
     torch.cuda.manual_seed(0)
-    expected, model = torch.rand(3, device="cuda"), with_dropout()
+    expected, model = torch.rand(3, device="cuda"), bn_net()
     torch.cuda.manual_seed(0)
     fit(model, DATA, None, config(**RECIPE))
     assert torch.equal(torch.rand(3, device="cuda"), expected)

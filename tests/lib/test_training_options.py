@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from training_helpers import config, digits, one_thread, same, small_net, weights  # noqa: F401
+from training_helpers import config, digits, same, small_net, weights
 
 from dlvlib import models
 from dlvlib.training import EpochRecord, History, evaluate, fit

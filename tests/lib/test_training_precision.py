@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from training_helpers import Spy, config, digits, one_thread, same, small_net, weights  # noqa: F401
+from training_helpers import Spy, config, digits, same, small_net, weights
 
 from dlvlib.training import evaluate, fit
 from dlvlib.training.precision import choose_precision, grad_scaler, make_optimizer

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from training_helpers import config, one_thread, small_net  # noqa: F401
+from training_helpers import config, small_net
 
 from dlvlib.training.__main__ import main
 from dlvlib.training.checkpoint import TrainState
-from dlvlib.training.distributed import Processes, Shard, current
+from dlvlib.training.distributed import Processes, current
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parents[1]
@@ -118,11 +118,6 @@ def test_all_shards_hold_every_image_once(count, accumulate):
                 seen += rows if shard.count else []
                 weight += shard.weight
         assert seen == list(batch) and weight == pytest.approx(1)
-
-
-def test_a_process_without_images_works_on_one_that_does_not_count():
-    assert Processes(0, 2).shards(range(7, 8), 4) == [Shard(slice(7, 8), 0, 0.0)]
-    assert Processes(1, 2).shards(range(7, 8), 4) == [Shard(slice(7, 8), 1, 1.0)]
 
 
 def test_each_process_takes_the_gpu_of_its_local_rank(monkeypatch):

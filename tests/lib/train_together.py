@@ -13,8 +13,7 @@ from types import SimpleNamespace
 
 import torch
 import torch.distributed as dist
-from torch import nn
-from training_helpers import config, digits, small_net, without_time
+from training_helpers import bn_net, config, digits, small_net, without_time
 
 from dlvlib.training import checkpoint, evaluate, fit, predict
 from dlvlib.training.__main__ import main as train_command
@@ -25,9 +24,7 @@ SETTINGS = config(batch_size=32, lr=0.05, momentum=0.9, num_epochs=3, precision=
 
 def train(data, **options) -> tuple[str, str]:
     """Train a net with BatchNorm and dropout; return what it and its history have become."""
-    torch.manual_seed(torch.distributed.get_rank())  # unequal starts: the first one's counts
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
-    model.extend([nn.Dropout(0.5), nn.Linear(144, 10)])
+    model = bn_net(seed=dist.get_rank(), dropout=0.5)  # the first one's weights count
     history = fit(model, data, data, SETTINGS, **options)
     return checkpoint.digest(model.state_dict()), repr(without_time(history))
 

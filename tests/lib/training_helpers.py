@@ -3,11 +3,11 @@
 import dataclasses
 from types import SimpleNamespace
 
-import pytest
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+from dlvlib import models
 from dlvlib.training import TrainConfig
 
 
@@ -26,6 +26,18 @@ def small_net(seed=0, dropout=0.0):
     return nn.Sequential(
         nn.Flatten(), nn.Linear(64, 32), nn.Tanh(), nn.Dropout(dropout), nn.Linear(32, 10)
     )
+
+
+def bn_net(seed=0, dropout=0.3):
+    """With what changes between training and evaluation: BatchNorm and dropout."""
+    torch.manual_seed(seed)
+    layers = [nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(144, 10))
+
+
+def googlenet():
+    torch.manual_seed(0)
+    return models.build("googlenet_small", in_channels=1, aux=True)
 
 
 class Spy(nn.Module):
@@ -53,11 +65,3 @@ def same(first, second):
 
 def without_time(history):
     return [dataclasses.replace(record, seconds=0.0) for record in history.epochs]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
