@@ -32,7 +32,7 @@ html {{ counter-set: page {before}; }}
 BOOK_STYLE = """
 :is(#jb-print-docs-body, .cite, details.above-input, .toggle-button) { display: none !important; }
 .bd-main .bd-content .bd-article h1:first-of-type { display: block !important; }
-summary { break-after: avoid; }
+:is(summary, dt) { break-after: avoid; }
 .last-run { break-before: avoid; }
 """
 CONTENTS_STYLE = """
