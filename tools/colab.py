@@ -141,11 +141,15 @@ def main() -> int:
     arguments = parser.parse_args()
     # silences ipykernel's warning that it runs over TCP
     os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
+    paths = arguments.notebooks or portable_notebooks()
+    if not paths:
+        print("error: _build/notebooks holds no page: run `make book`", file=sys.stderr)
+        return 1
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "repository"
         publish(ROOT, repository)
-        for number, path in enumerate(arguments.notebooks or portable_notebooks()):
+        for number, path in enumerate(paths):
             work, start = Path(folder) / str(number), time.monotonic()
             work.mkdir()
             try:

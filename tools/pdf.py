@@ -32,6 +32,8 @@ html {{ counter-set: page {before}; }}
 BOOK_STYLE = """
 :is(#jb-print-docs-body, .cite, details.above-input, .toggle-button) { display: none !important; }
 .bd-main .bd-content .bd-article h1:first-of-type { display: block !important; }
+:is(summary, dt) { break-after: avoid; }
+.last-run { break-before: avoid; }
 """
 CONTENTS_STYLE = """
 body { font: 11pt/1.5 sans-serif; color: #1f2933; }

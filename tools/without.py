@@ -140,7 +140,8 @@ def without_rows(text: str, page: str, gone: Gone) -> str:
 
 
 def shorter_glossary(text: str, gone: Gone, labels: list[tuple[str, str]]) -> str:
-    """Lead a term whose page is gone to the first page that uses it; drop it if none does."""
+    """Keep the pages that a term leads to and that are left; if none is, the first page that
+    uses the term takes their place, and without one the term goes."""
 
     def page_of(entry: str) -> str | None:
         names = "|".join(re.escape(line) for line in entry.splitlines() if line[:1].strip())
@@ -151,11 +152,14 @@ def shorter_glossary(text: str, gone: Gone, labels: list[tuple[str, str]]) -> st
     body, end, after = rest.partition("```")
     entries = []
     for entry in body.strip("\n").split("\n\n"):
-        see = re.search(r"See \{ref\}`([\w-]+)`\.$", entry)
-        if see and see[1] in gone:
-            if (label := page_of(entry)) is None:
+        prose, _, pages = entry.rpartition("See {ref}")
+        shown = re.findall(r"`([\w-]+)`", pages)
+        if prose and gone.keys() & set(shown):
+            left = [label for label in shown if label not in gone] or [page_of(entry)]
+            if left == [None]:
                 continue
-            entry = f"{entry[: see.start()]}See {{ref}}`{label}`."
+            links = ", ".join(f"{{ref}}`{label}`" for label in left)
+            entry = f"{prose}See {links}."
         entries.append(entry)
     return before + fence + "\n\n".join(entries) + "\n" + end + after
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from coursekit.exam.page import Heading, partial_text
+from coursekit.exam.page import Heading, partial_text, shares_sheet
 from coursekit.exam.parts import Part, Problem
 from coursekit.exam.texts import Texts
 
@@ -18,9 +18,10 @@ PREAMBLE = r"""\documentclass[11pt,a4paper]{article}
 \fancyhf{}
 \renewcommand{\headrulewidth}{0pt}
 \newcommand{\blank}{\rule[-2pt]{40mm}{0.4pt}}
-\newcommand{\earned}[1]{\hfill\fbox{\rule{0pt}{10pt}\hspace{18pt}}\,/\,#1}
-\newcommand{\room}[1]{\par\fbox{%
-  \begin{minipage}[t][50mm][t]{0.97\linewidth}\small #1\end{minipage}}}
+\newcommand{\earned}[1]{\nolinebreak\hspace*{\fill}\mbox{\fbox{\rule{0pt}{10pt}\hspace{18pt}}\,/\,#1}}
+\newcommand{\room}[1]{\par\hrule\smallskip{\small #1}\par\vspace{20mm plus 1fill}\hrule\medskip}
+\newcommand{\nextvariant}{\clearpage
+  \ifodd\value{page}\else\thispagestyle{empty}\null\clearpage\fi\setcounter{page}{1}}
 """
 SPECIAL = {
     **{character: f"\\{character}" for character in "#$%&_{}"},
@@ -44,20 +45,25 @@ def render(
 ) -> str:
     """Return the exams of some variants, or their keys, as one LaTeX file.
 
-    The arguments are those of `page.render`. Images are read from the folder `images`.
+    The arguments are those of `page.render`. Images are read from the folder `images`. LaTeX
+    must run twice, to know how many pages there are. A variant begins on a right-hand page.
     """
     title = texts("key" if key else "exam")
     pages = []
     for seed, problems in variants.items():
         variant = as_latex(texts("variant", seed=seed))
-        foot = rf"\fancyfoot[L]{{{as_latex(title)}, {variant}}}\fancyfoot[R]{{\thepage}}"
-        body = "".join(
-            _problem(problem, number, texts, key=key) for number, problem in enumerate(problems, 1)
-        )
+        last = f"last-{seed}"
+        count = texts("page", number=r"\thepage{}", total=rf"\pageref{{{last}}}")
+        foot = rf"\fancyfoot[L]{{{as_latex(title)}, {variant}}}\fancyfoot[R]{{{count}}}"
+        body = ""
+        for number, problem in enumerate(problems, 1):
+            if number > 1 and not key and not shares_sheet(problems, number):
+                body += "\\clearpage\n"
+            body += _problem(problem, number, texts, key=key)
         head = _head(problems, texts, heading) if not key else ""
         pages.append(
-            f"\\cleardoublepage\\setcounter{{page}}{{1}}{foot}\n"
-            f"\\section*{{{as_latex(title)}, {variant}}}\n{head}{body}"
+            f"\\nextvariant{foot}\n"
+            f"\\section*{{{as_latex(title)}, {variant}}}\n{head}{body}\\label{{{last}}}\n"
         )
     language = {"en": "english", "fr": "french"}[texts.code]
     babel = f"\\usepackage[{language}]{{babel}}\n\\begin{{document}}\n"
@@ -75,11 +81,11 @@ def _head(problems: Sequence[Problem], texts: Texts, heading: Heading) -> str:
     }
     lines = [f"{as_latex(texts.label(name))} {value}" for name, value in filled.items()]
     rows = (
-        [texts("points"), *map(str, range(1, len(problems) + 1)), texts("total")],
-        [texts("of"), *(texts.number(problem.points) for problem in problems), total],
+        [texts("numbers"), *map(str, range(1, len(problems) + 1)), texts("total")],
+        [texts("worth"), *(texts.number(problem.points) for problem in problems), total],
         [texts("earned"), *[""] * (len(problems) + 1)],
     )
-    return r"\\[4pt] ".join(lines) + "\n\n" + _tabular(rows)
+    return r"\\[4pt] ".join(lines) + "\n\n\\medskip\n" + _tabular(rows)
 
 
 def _tabular(rows: Sequence[Sequence[str]]) -> str:
@@ -98,7 +104,7 @@ def _problem(problem: Problem, number: int, texts: Texts, *, key: bool) -> str:
     parts = "".join(_part(part, texts, key=key) for part in problem.parts)
     is_computed = problem.topic != "questions"
     room = f"\\room{{{as_latex(texts('room'))}}}\n" if is_computed and not key else ""
-    begin = r"\begin{enumerate}[label=\alph*)]"
+    begin = r"\begin{enumerate}[label=\alph*),itemsep=6pt]"
     return (
         f"\\subsection*{{{title}}}\n{as_latex(problem.text)}\n\n{table}"
         f"{begin}\n{parts}\\end{{enumerate}}\n{room}"
@@ -106,19 +112,20 @@ def _problem(problem: Problem, number: int, texts: Texts, *, key: bool) -> str:
 
 
 def _part(part: Part, texts: Texts, *, key: bool) -> str:
-    lines = [rf"\item {as_latex(part.question)}"]
+    lines = [as_latex(part.question)]
     if part.image:
         lines.append(rf"\par\includegraphics[width=0.6\linewidth]{{images/{part.image.name}}}\par")
     if part.choices:
         choices = "".join(rf"\item {as_latex(choice)}" for choice in part.choices)
         lines.append(rf"\begin{{enumerate}}[label=\Alph*,nosep]{choices}\end{{enumerate}}")
-    earned = rf"\earned{{{as_latex(texts.number(part.points))}}}"
-    if not key:
-        return "\n".join([*lines, rf"\blank{earned}", ""])
-    lines.append(rf"\textbf{{{as_latex(part.answer)}}} \textit{{{as_latex(part.why)}}}")
-    for half in part.partial:
-        lines.append(rf"\par{{\small {as_latex(partial_text(half, texts))}}}")
-    return "\n".join([*lines, ""])
+    if key:
+        lines.append(rf"\textbf{{{as_latex(part.answer)}}} \textit{{{as_latex(part.why)}}}")
+        for half in part.partial:
+            lines.append(rf"\par{{\small {as_latex(partial_text(half, texts))}}}")
+    else:
+        lines.append(rf"\blank\earned{{{as_latex(texts.number(part.points))}}}")
+    inside = "\n".join(lines)
+    return f"\\item \\begin{{minipage}}[t]{{\\linewidth}}\n{inside}\n\\end{{minipage}}\n"
 
 
 def as_latex(text: str) -> str:

@@ -7,15 +7,15 @@ import base64
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from string import ascii_lowercase, ascii_uppercase
+from urllib.parse import quote
 
 from coursekit.exam.page import as_html, table_html
 from coursekit.exam.parts import Part, Problem
 from coursekit.exam.texts import Texts
 
-FRACTIONS = ("100", "100", "50", "33.33333", "25", "20")  # by the number of right choices
 SEPARATORS = (" × ", "×", " x ", "x", ", ", ",", " ", " - ", "-", "–", " to ", " à ")
+TABLE = '<table class="table table-bordered w-auto">'  # else Moodle draws no lines
 
 
 def render(variants: Mapping[int, Sequence[Problem]], texts: Texts) -> str:
@@ -50,9 +50,10 @@ def _question(root: ET.Element, name: str, problem: Problem, part: Part) -> None
     _add(question, "name", name)
     html = f"<p>{as_html(part.question)}</p>"
     if not part.choices:
-        html = f"<p>{as_html(problem.text)}</p>{table_html(problem)}{html}"
+        table = table_html(problem).replace("<table>", TABLE)
+        html = f"<p>{as_html(problem.text)}</p>{table}{html}"
     if part.image:
-        html += f'<p><img alt="" src="@@PLUGINFILE@@/{escape(part.image.name)}"></p>'
+        html += f'<p><img alt="" src="@@PLUGINFILE@@/{quote(part.image.name)}"></p>'
     asked = _add(question, "questiontext", html, format="html")
     if part.image:
         file = ET.SubElement(asked, "file", name=part.image.name, path="/", encoding="base64")
@@ -61,9 +62,10 @@ def _question(root: ET.Element, name: str, problem: Problem, part: Part) -> None
     ET.SubElement(question, "defaultgrade").text = f"{part.points:g}"
     if part.choices:
         ET.SubElement(question, "single").text = str(not part.several).lower()
+        ET.SubElement(question, "shuffleanswers").text = "false"  # the feedback names letters
         ET.SubElement(question, "answernumbering").text = "ABCD"
         right = part.answer.split(", ")
-        share = FRACTIONS[len(right)]
+        share = f"{100 / len(right):.7g}"  # as in Moodle's list of grades
         for letter, choice in zip(ascii_uppercase, part.choices, strict=False):
             wrong = f"-{share}" if part.several else "0"
             fraction = share if letter in right else wrong
@@ -99,4 +101,7 @@ def _texts(part: Part) -> Iterator[tuple[str, float | None, float, str]]:
     ):
         numbers = re.findall(r"\d+", answer) + ["*"] * ("…" in answer)  # any text
         for separator in SEPARATORS:
-            yield separator.join(numbers), None, points, why
+            text = separator.join(numbers)
+            yield text, None, points, why
+            if "," in separator:
+                yield f"({text})", None, points, why

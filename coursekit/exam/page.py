@@ -123,8 +123,8 @@ def _head(
     values = [name, *(f"{texts.label(field)} {value}" for field, value in filled.items())]
     fields = "".join(f"<div>{value}</div>" for value in values)
     rows = (
-        (texts("points"), *map(str, range(1, len(problems) + 1)), texts("total")),
-        (texts("of"), *(texts.number(p.points) for p in problems), texts.number(total)),
+        (texts("numbers"), *map(str, range(1, len(problems) + 1)), texts("total")),
+        (texts("worth"), *(texts.number(p.points) for p in problems), texts.number(total)),
         (texts("earned"), *[""] * (len(problems) + 1)),
     )
     scores = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
@@ -139,7 +139,7 @@ def _sheets(problems: Sequence[Problem], texts: Texts, *, key: bool) -> list[str
     sheets: list[str] = []
     for number, problem in enumerate(problems, 1):
         size = QUESTIONS_A_SHEET if problem.topic == "questions" and not key else 99
-        is_beside = number > 1 and {problem.topic, problems[number - 2].topic} == SHARED
+        is_beside = shares_sheet(problems, number)
         for first in range(0, len(problem.parts), size):
             some = replace(problem, parts=problem.parts[first : first + size])
             title = f"{texts('problem', number=number)}. {problem.title}"
@@ -150,6 +150,11 @@ def _sheets(problems: Sequence[Problem], texts: Texts, *, key: bool) -> list[str
             else:
                 sheets.append(html)
     return sheets
+
+
+def shares_sheet(problems: Sequence[Problem], number: int) -> bool:
+    """Whether a problem, counted from 1, is on the sheet of the one before it."""
+    return number > 1 and {problems[number - 2].topic, problems[number - 1].topic} == SHARED
 
 
 def _problem(problem: Problem, title: str, first: int, texts: Texts, *, key: bool) -> str:
@@ -179,7 +184,7 @@ def _part(part: Part, texts: Texts, *, key: bool) -> str:
 
 def partial_text(half: Partial, texts: Texts) -> str:
     """Return what a wrong answer earns, and why."""
-    answer = f"{half.answer}: " if half.answer else ""
+    answer = f"{half.answer}{texts('colon')} " if half.answer else ""
     return f"{answer}{texts.points(half.points)}. {half.why}"
 
 

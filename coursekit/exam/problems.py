@@ -175,7 +175,7 @@ def _loss(probs: list[float], texts: Texts) -> Part:
     shown = [texts.number(p, 1) for p in probs]
     formula = "−(" + " + ".join(f"ln {p}" for p in shown) + ") / 3"
     return Part(
-        question=texts("loss", probs=texts("semicolon").join(shown)),
+        question=texts("loss", probs=texts("list").join(shown)),
         answer=texts.number(mean, 3),
         why=formula,
         points=2,

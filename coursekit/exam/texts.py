@@ -35,7 +35,7 @@ class Texts:
 
 ENGLISH = {
     "colon": ":",
-    "semicolon": "; ",
+    "list": ", ",
     "exam": "Image classification: exam",
     "key": "Image classification: key to the exam",
     "worksheet": "Image classification: exercise sheet",
@@ -52,8 +52,9 @@ ENGLISH = {
     "problem": "Problem {number}",
     "continued": "continued",
     "total": "Total",
-    "of": "of",
-    "earned": "earned",
+    "numbers": "Problem",
+    "worth": "Points",
+    "earned": "Earned",
     "point": "point",
     "points": "points",
     "room": "Room to work",
@@ -84,8 +85,8 @@ ENGLISH = {
     "truth": "true class",
     "classes": "apple, bike, car, cat, dog, pear, plane",
     "top": "Top-{k} accuracy, in per cent",
-    "loss": "For three other images, softmax gives the true class {probs}. Write the mean "
-    "cross-entropy with natural logarithms, and its value to three decimals.",
+    "loss": "For three other images, softmax gives the true class the probabilities {probs}. "
+    "Write the mean cross-entropy with natural logarithms, and its value to three decimals.",
     "fields": "Receptive fields",
     "fields_text": "Four layers without padding follow one another. How many pixels of the image, "
     "along one axis, can change one value behind a layer?",
@@ -102,69 +103,73 @@ ENGLISH = {
 }
 FRENCH = {
     "colon": " :",
-    "semicolon": " ; ",
+    "list": " ; ",
     "exam": "Classification d’images : examen",
     "key": "Classification d’images : corrigé de l’examen",
     "worksheet": "Classification d’images : feuille d’exercices",
     "worksheet_key": "Classification d’images : corrigé de la feuille d’exercices",
     "variant": "sujet {seed}",
     "page": "page {number} sur {total}",
-    "name": "Nom",
+    "name": "Nom et prénom",
     "student": "Numéro d’étudiant",
     "date": "Date",
     "duration": "Durée",
     "minutes": "{minutes} minutes",
     "aids": "Documents et matériel autorisés",
-    "calculator": "une calculatrice",
-    "problem": "Problème {number}",
+    "calculator": "calculatrice uniquement",
+    "problem": "Exercice {number}",
     "continued": "suite",
     "total": "Total",
-    "of": "sur",
-    "earned": "obtenu",
+    "numbers": "Exercice",
+    "worth": "Barème",
+    "earned": "Note",
     "point": "point",
     "points": "points",
     "room": "Brouillon",
     "layers": "Le coût des couches",
     "layers_text": "Une image a {channels} canaux de {height} × {width} valeurs de 4 octets ; les "
-    "tailles sont hauteur × largeur. Chacune des trois couches lit cette image, et ses valeurs de "
-    "sortie font aussi 4 octets. Les biais comptent ; 1 MAC = 2 FLOPs, un biais = 1 FLOP. Trouver "
-    "la plus grande de n valeurs demande n − 1 comparaisons.",
+    "tailles sont données sous la forme hauteur × largeur. Chacune des trois couches reçoit cette "
+    "image en entrée, et chaque valeur de sortie occupe aussi 4 octets. Les biais comptent ; "
+    "1 MAC = 2 FLOPs, un biais = 1 FLOP. Trouver la plus grande de n valeurs demande n − 1 "
+    "comparaisons.",
     "layer": "couche",
     "what": "ce qu’elle fait",
     "dense": "dense",
     "conv": "convolution",
     "pool": "pooling",
     "dense_does": "{units} neurones, avec biais",
-    "conv_does": "{kernels} noyaux de {size} × {size}, avec biais, pas {stride}, "
-    "padding {padding}",
-    "pool_does": "le maximum de fenêtres de {size} × {size}, pas {stride}, sans padding",
+    "conv_does": "{kernels} noyaux de {size} × {size}, avec biais, pas de {stride}, "
+    "padding de {padding}",
+    "pool_does": "maximum sur des fenêtres de {size} × {size}, pas de {stride}, sans padding",
     "params": "nombre de paramètres",
     "flops": "nombre de FLOPs",
     "comparisons": "nombre de comparaisons",
     "shape": "dimensions de la sortie, canaux en premier",
-    "bytes": "nombre d’octets de la sortie",
+    "bytes": "taille de la sortie, en octets",
     "asks": "{layer} : {what}",
     "metrics": "Métriques",
-    "metrics_text": "Le tableau donne les scores qu’un réseau attribue à cinq images, et leur "
-    "vraie classe.",
+    "metrics_text": "Le tableau donne les scores qu’un réseau attribue à cinq images, ainsi "
+    "que leur vraie classe.",
     "image": "image",
     "truth": "vraie classe",
     "classes": "pomme, vélo, voiture, chat, chien, poire, avion",
-    "top": "Exactitude top-{k}, en pour cent",
-    "loss": "Pour trois autres images, softmax donne à la vraie classe {probs}. Écrivez "
-    "l’entropie croisée moyenne avec des logarithmes népériens, et sa valeur à trois décimales.",
+    "top": "Exactitude top-{k}, en pourcentage",
+    "loss": "Pour trois autres images, le softmax attribue à la vraie classe les probabilités "
+    "{probs}. Exprimez l’entropie croisée moyenne à l’aide de logarithmes népériens, puis donnez "
+    "sa valeur avec trois décimales.",
     "fields": "Champs récepteurs",
     "fields_text": "Quatre couches sans padding se suivent. Combien de pixels de l’image, le long "
-    "d’un axe, peuvent changer une valeur en sortie d’une couche ?",
+    "d’un axe, peuvent influer sur une valeur en sortie d’une couche ?",
     "kind": "type",
     "window": "fenêtre",
     "stride": "pas",
     "field": "Champ récepteur en sortie de la couche {number}",
     "range": "Les pixels et les valeurs sont numérotés à partir de 0. Quels pixels, du premier au "
-    "dernier, peuvent changer la valeur {index} en sortie de la couche 4 ?",
+    "dernier, peuvent influer sur la valeur {index} en sortie de la couche 4 ?",
     "to": "{first} à {last}",
-    "questions": "Questions",
-    "questions_text": "Écrivez la ou les lettres.",
+    "questions": "Questions à choix multiple",
+    "questions_text": "Indiquez la lettre de la bonne réponse, ou les lettres s’il y en a "
+    "plusieurs.",
     "several": "{question} (plusieurs réponses possibles)",
 }
 TIED = {name: re.sub(" (?=[;:?])", "\N{NO-BREAK SPACE}", text) for name, text in FRENCH.items()}

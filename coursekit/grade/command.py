@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     write_atomically(scores, to_csv(rows).encode())
     notes = [f"{topic}: {summary(rows)}", "", f"scores: {scores}"]
     if not isolation.can_isolate():
-        notes.append("This system let the notebooks reach the network; use a container.")
+        notes.append("The notebooks were not isolated: use a container without network.")
     found = [
         {
             "file": row.name,

@@ -87,3 +87,9 @@ def test_a_requirement_that_would_replace_torch_is_found(repository, set_up_alon
     colab.commit(other)
     with pytest.raises(RuntimeError, match="code cell 2: (.|\n)*ModuleNotFoundError"):
         colab.run(set_up_alone, other, tmp_path)
+
+
+def test_no_notebook_is_an_error(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["colab"])
+    monkeypatch.setattr(colab, "portable_notebooks", list)
+    assert colab.main() == 1 and "make book" in capsys.readouterr().err

@@ -63,10 +63,12 @@ def test_a_row_goes_with_its_only_link_and_the_others_are_numbered_again():
 
 def test_a_term_leads_to_a_page_that_uses_it_or_goes():
     entries = ["net\nnetwork\n  A.\n  See {ref}`sec-b`.", "old\n  B.\n  See {ref}`sec-b`."]
+    entries.append("two\n  See it.\n  See {ref}`sec-b`, {ref}`sec-d`.")
     text = "```{glossary}\n" + "\n\n".join(entries) + "\n```\n"
     labels = [("sec-a", "a netting"), ("sec-c", "two networks"), ("sec-d", "a net")]
     found = without.shorter_glossary(text, GONE, labels)
-    assert found == "```{glossary}\nnet\nnetwork\n  A.\n  See {ref}`sec-c`.\n```\n"
+    left = ["net\nnetwork\n  A.\n  See {ref}`sec-c`.", "two\n  See it.\n  See {ref}`sec-d`."]
+    assert found == "```{glossary}\n" + "\n\n".join(left) + "\n```\n"
 
 
 def test_a_claim_is_shown_by_another_page_or_goes():

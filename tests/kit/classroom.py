@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import shorter
+
 ROOT = Path(__file__).parents[2]
 QUESTIONS = (
     *("top1", "top5", "cross_entropy", "top_k_function", "cross_entropy_function"),
@@ -30,7 +32,7 @@ def but(*names: str) -> tuple[str, ...]:
 
 
 def read(folder: str) -> dict[str, Any]:
-    path = ROOT / folder / "01_metrics.ipynb"
+    path = shorter.page(f"{folder}/01_metrics")
     notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf8"))
     return notebook
 

@@ -102,12 +102,23 @@ def test_moodle_gets_every_question_with_its_answers_and_images(tmp_path):
         else:
             assert question.get("type") == "shortanswer"
             assert (part.answer.replace(" × ", "x"), 100) in answers or "to" in part.answer
+            assert (f"({', '.join(re.findall('[0-9]+', part.answer))})", 100) in answers
             assert (part.answer, 100) in answers
     (file,) = root.iter("file")
     assert base64.b64decode(file.text) == PIXEL
     assert f'src="@@PLUGINFILE@@/{file.get("name")}"' in ET.tostring(
         root, encoding="unicode"
     ).replace("&quot;", '"')
+
+
+def test_moodle_gets_any_number_of_right_choices_in_their_order():
+    choices = tuple(f"choice {number}" for number in range(8))
+    part = exam.questions.Part("?", "A, B, C, D, E, F", choices=choices, several=True)
+    problem = exam.Problem("questions", "", "", (part,))
+    (_, question) = ET.fromstring(moodle.render({7: [problem]}, TEXTS))
+    shares = [float(answer.get("fraction")) for answer in question.iter("answer")]
+    assert shares == [16.66667] * 6 + [-16.66667] * 2  # in the list of Moodle's grades
+    assert question.findtext("shuffleanswers") == "false"
 
 
 def test_latex_knows_the_characters_of_every_quiz():
@@ -128,4 +139,7 @@ def test_latex_is_balanced_and_has_no_character_that_it_does_not_know():
             begun, ended = (re.findall(rf"\\{end}{{(\w+)}}", text) for end in ("begin", "end"))
             assert Counter(begun) == Counter(ended)
             assert text.count(r"\item ") >= 25 * len(drawn)
+            assert text.count(r"\item \begin{minipage}") == text.count(r"\end{minipage}")
+            assert all(text.count(f"{{last-{seed}}}") == 2 for seed in drawn)  # page 1 of 4
+            assert text.count("\n\\clearpage\n") == (0 if is_key else 2 * len(drawn))
             assert "abacus \\& \\textless{}paper\\textgreater{}" in text or is_key

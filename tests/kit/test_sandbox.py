@@ -103,6 +103,7 @@ def test_a_thread_that_nothing_wakes_is_left_behind(monkeypatch, soon):
 
 
 def test_an_interrupt_of_the_kernel_ends_the_code(system):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     kernel = os.getpid()
 
     def interrupts(*arguments):
