@@ -40,17 +40,6 @@ def healthy_start(num_classes):
     return f"{loss:.1f}" == "4.6"
 
 
-LAYERS = {
-    "ReLU": nn.ReLU(),
-    "convolution": nn.Conv2d(1, 2, 3),
-    "pooling": nn.MaxPool2d(2),
-    "batch normalisation": nn.BatchNorm2d(2),
-    "dropout": nn.Dropout(),
-    "fully connected": nn.Linear(3, 2),
-    "softmax": nn.Softmax(dim=1),
-}
-
-
 def fails(layer, images):
     try:
         layer(images)
@@ -59,25 +48,37 @@ def fails(layer, images):
     return False
 
 
-def properties(layer):
-    """What the lecture's second quiz asks of a layer from (1, 1, 8, 8) to (1, 1, 8, 8)."""
-    images = torch.rand(1, 1, 8, 8, requires_grad=True)
-    before, after = layer(images), layer(images.roll(1, dims=3))
-    (gradient,) = torch.autograd.grad(before[0, 0, 4, 4], images)
+def layers_block():
+    layers = [nn.Conv2d(8, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Dropout(), nn.MaxPool2d(2))
+
+
+WRAPPED = {"padding": 1, "padding_mode": "circular", "dtype": torch.double}
+
+
+def rolls_along(shift):
+    """Whether two strided convolutions move their output when the image rolls by `shift`."""
+    net = nn.Sequential(*(nn.Conv2d(1, 1, 3, stride=2, **WRAPPED) for _ in range(2)))
+    images = torch.rand(1, 1, 16, 16, dtype=torch.double)
+    before, after = net(images), net(images.roll(shift, dims=3))
+    return any(torch.allclose(before.roll(step, dims=3), after) for step in range(4))
+
+
+def mean_and_dense(text):
+    """Whether a choice holds for a convolution, a global mean and a dense layer."""
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10, dtype=torch.double)]
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, **WRAPPED), nn.ReLU(), *head)
+    images = torch.rand(1, 1, 8, 8, dtype=torch.double, requires_grad=True)
+    logits, rolled = net(images), net(images.roll(3, dims=3))
+    (gradient,) = torch.autograd.grad(logits[0, 0], images)
     return {
-        "It is shift-equivariant.": torch.allclose(after, before.roll(1, dims=3), atol=1e-6),
-        "It is shift-invariant.": torch.allclose(after, before, atol=1e-6),
-        "It depends on the size of the input.": fails(layer, torch.rand(1, 1, 9, 9)),
-        "It can model global context.": bool((gradient != 0).all()),
-    }
-
-
-def dense_layer():
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Unflatten(1, (1, 8, 8)))
-
-
-def wrapped_convolution():  # no border, as the question asks
-    return nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular")
+        "Its answer stays the same when the image is rolled.": torch.allclose(logits, rolled),
+        "It takes images of any size.": not fails(net, images.repeat(1, 1, 2, 3)),
+        "It can tell an object on the left from the same one on the right.": not torch.allclose(
+            logits, rolled
+        ),
+        "Each logit depends on a part of the image only.": not gradient.all(),
+    }[text]
 
 
 def growth_of_alexnet(image_size):
@@ -191,9 +192,9 @@ RULES = {
         "2,048 instead of 4,096 units in dense layers 1 and 2": halved(units=2048),
     }.get(text, False),
     "alexnet.gibibyte": lambda text: text == f"By about {percent(100 * (2**30 / 1e9 - 1))}.",
-    "layers.parametric": lambda text: num_params(LAYERS[text]) > 0,
-    "layers.dense-properties": lambda text: properties(dense_layer())[text],
-    "layers.conv-properties": lambda text: properties(wrapped_convolution())[text],
+    "layers.block-parameters": lambda text: text == str(num_params(layers_block())),
+    "layers.two-strides": lambda text: rolls_along(int(text.removeprefix("by "))),
+    "layers.mean-and-dense": mean_and_dense,
     "vgg.early-pooling": lambda text: text.startswith(
         trend(
             field(*[(3,)] * 3, *[(2, 2)] * 3),
@@ -265,6 +266,7 @@ NAMED = {
         f"the last holds {1000 % 64}",
     ],
     "alexnet.gibibyte": [f"{2**30 / 1e9:.3f}"],
+    "layers.block-parameters": [f"{num_params(layers_block()[0])}"],
     "layers.no-activation": [" × ".join([str(field(*[(3,)] * 5))] * 2)],
     "separable.groups": [
         f"{nn.Conv2d(64, 128, 3).weight.numel():,}",
