@@ -232,10 +232,11 @@ def provenance(records: Sequence[Mapping[str, Any]]) -> str:
     median = seconds[len(seconds) // 2]
     duration = f"{median / 60:.1f} min" if median >= 60 else f"{median:.0f} s"
     runs = "1 run" if len(records) == 1 else f"{len(records)} runs"
-    epochs = sorted({len(record["history"]) for record in records})
-    if epochs[-1]:  # a record of maps has no history
-        length = " to ".join(map(str, [epochs[0], *epochs[1:][-1:]]))
-        runs += f" of {length} epoch{'s' if epochs[-1] > 1 else ''}"
+    epochs = [len(record["history"]) for record in records]
+    fewest, most = min(epochs), max(epochs)
+    if most:  # a record of maps has no history
+        length = f"{most}" if fewest == most else f"{fewest} to {most}"
+        runs += f" of {length} epoch{'s' if most > 1 else ''}"
     torch = records[0]["machine"]["torch"].partition("+")[0]
     return (
         f"Recorded: {runs} on {title}, {device}, torch {torch}, "
