@@ -15,10 +15,12 @@ from dlvlib.profile.summary import summarize
 
 pytestmark = pytest.mark.slow
 
+# One of each kind of network; the others of a family have more of the same layers.
 ZOO = [
-    name
-    for name in torchvision.models.list_models(module=torchvision.models)
-    if not name.startswith(("vit", "swin", "maxvit"))
+    *("alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s"),
+    *("googlenet", "inception_v3", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small"),
+    *("regnet_x_400mf", "regnet_y_400mf", "resnet18", "resnext50_32x4d", "shufflenet_v2_x0_5"),
+    *("squeezenet1_0", "squeezenet1_1", "vgg11", "vgg11_bn", "wide_resnet50_2"),
 ]
 
 
@@ -31,7 +33,7 @@ def summarize_and_count(model, shape):
 
 @pytest.mark.parametrize("name", ZOO)
 def test_the_zoo_of_torchvision(name, monkeypatch):
-    """All 68 convolutional networks: PyTorch's count, and what torchvision publishes."""
+    """Every kind of convolutional network: PyTorch's count, and what torchvision publishes."""
 
     def from_init_params(*args, make=regnet.BlockParams.from_init_params, **options):
         with torch.device("cpu"):  # it needs numbers
