@@ -32,6 +32,7 @@ html {{ counter-set: page {before}; }}
 BOOK_STYLE = """
 :is(#jb-print-docs-body, .cite, details.above-input, .toggle-button) { display: none !important; }
 .bd-main .bd-content .bd-article h1:first-of-type { display: block !important; }
+figure :is(img, svg) { max-height: 280mm; object-fit: contain; }
 :is(summary, dt) { break-after: avoid; }
 """
 CONTENTS_STYLE = """
