@@ -32,8 +32,8 @@ html {{ counter-set: page {before}; }}
 BOOK_STYLE = """
 :is(#jb-print-docs-body, .cite, details.above-input, .toggle-button) { display: none !important; }
 .bd-main .bd-content .bd-article h1:first-of-type { display: block !important; }
+figure :is(img, svg) { max-height: 280mm; object-fit: contain; }
 :is(summary, dt) { break-after: avoid; }
-.last-run { break-before: avoid; }
 """
 CONTENTS_STYLE = """
 body { font: 11pt/1.5 sans-serif; color: #1f2933; }
@@ -52,6 +52,11 @@ LINK_ANCHORS = """() => {
         link.href = "#" + encodeURIComponent(element.id);
         document.body.append(link);
     }
+}"""
+# Below the title, since at the end it might be alone on a sheet.
+MOVE_LAST_RUN = """() => {
+    const line = document.querySelector(".last-run");
+    if (line) document.querySelector("main h1").after(line);
 }"""
 HEADINGS = """() => [...document.querySelectorAll("main section > :is(h1, h2)")].map((heading) => {
     const copy = heading.cloneNode(true);
@@ -91,6 +96,7 @@ class Printer:
         self.page.evaluate(UNFOLD)
         self.page.evaluate(READY)
         self.page.evaluate(LINK_ANCHORS)
+        self.page.evaluate(MOVE_LAST_RUN)
         headings = self.page.evaluate(HEADINGS)
         return Chapter(part, path.as_uri(), headings, self._print(before, numerals, BOOK_STYLE))
 

@@ -118,11 +118,11 @@ class Deck:
                 self.intro = block
 
     def html(self, title: str, head: str) -> str:
-        total = len(self.slides)
+        filled = [slide for slide in self.slides if len(slide.parts) > 1 or slide.is_full]
         slides = [
             f'<section><div class="fit {slide.kind}">{"".join(slide.parts)}</div>'
-            f'<div class="number">{number} / {total}</div></section>'
-            for number, slide in enumerate(self.slides, 1)
+            f'<div class="number">{number} / {len(filled)}</div></section>'
+            for number, slide in enumerate(filled, 1)
         ]
         return PAGE.format(title=escape(title), head=head, slides="\n".join(slides))
 

@@ -26,6 +26,7 @@ PAGE = r"""<html><head><script>window.MathJax = {"options": {}}</script>
 </div></details><div class="cell_output"><figure><img class="wide" src="../_images/a.svg" alt="A">
 <img class="narrow" src="../_images/b.svg"><figcaption>Caption.</figcaption></figure></div></div>
 <div class="cell"><div class="cell_output"><pre>not asked for</pre></div></div>
+<section><h3>Only a heading</h3></section>
 <section><h3>Deeper</h3><details><summary>Why?</summary>Because.</details>
 <ul><li>long list</li></ul></section></section>
 <section><h2>Check yourself</h2><p>A quiz.</p></section></section></article></body></html>"""
@@ -120,6 +121,11 @@ def test_the_deck_of_a_chapter_runs_from_the_disk_and_prints(book, browser, tmp_
     assert page.locator(".predict").count() == len(
         book.parse(book.HTML / "chapters" / name).select(".predict")
     )
+
+    boxes = page.locator("main > section > .fit").evaluate_all(
+        "(all) => all.filter((box) => box.scrollHeight > box.clientHeight + 1).length"
+    )
+    assert boxes == 0  # slides whose text runs out at the bottom
 
     def shown() -> int:
         return page.evaluate("slides.findIndex((s) => s.matches('.shown')) + 1")
