@@ -191,16 +191,12 @@ def test_provenance_gives_the_median_time(seconds, text):
 
 @pytest.mark.parametrize(
     ("lengths", "text"),
-    [
-        ((1,), "1 run of 1 epoch on"),
-        ((4, 40, 10), "3 runs of 4 to 40 epochs on"),
-        ((0,), "1 run on"),
-    ],
+    [((1,), "1 run of 1 epoch"), ((4, 40, 10), "3 runs of 4 to 40 epochs"), ((0,), "1 run")],
 )
 def test_provenance_gives_the_epochs(lengths, text):
     histories = [[{"epoch": epoch + 1} for epoch in range(length)] for length in lengths]
     records = [FIELDS | {"history": h, "recorded_at": "2026-11-28"} for h in histories]
-    assert results.provenance(records).startswith(f"Recorded: {text} the digits")
+    assert results.provenance(records).startswith(f"Recorded: {text} on the digits")
 
 
 def test_a_record_names_the_commit_of_the_code(tmp_path, monkeypatch):
