@@ -124,11 +124,11 @@ def judge(mutants: list[Mutant], workers: list[Worker], tests: Tests, grace: flo
                 kill(pid)
                 del running[pid]
                 status = os.waitstatus_to_exitcode(status if ended else os.waitpid(pid, 0)[1])
-                if status == FAILED_TO_START:
+                failed = worker.lines("failed")
+                if status == FAILED_TO_START and not failed:
                     raise SystemExit("\n".join(worker.lines("log")))
                 one.killed = status not in SURVIVED
                 if one.killed:
-                    failed = worker.lines("failed")
                     one.by = (failed or ["import" if status > 0 else "a hang"])[0]
                 worker.write(one.file, source)
                 free.append(worker)
