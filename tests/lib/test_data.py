@@ -23,19 +23,15 @@ def image_set(targets, num_classes, size=2):
 # ImageSet
 
 
-@pytest.mark.parametrize(
-    "indices", [[2, 0], torch.tensor([2, 0]), np.array([2, 0]), range(2, 0, -2)]
-)
-def test_a_subset_keeps_the_order_and_the_class_names(indices):
+def test_a_subset_keeps_the_order_and_the_class_names():
     letters = image_set([0, 1, 2], num_classes=4)
     assert (len(letters), letters.num_classes) == (3, 4)
     with pytest.raises(dataclasses.FrozenInstanceError):
         letters.name = "digits"
-    part = letters.subset(indices)
-    expected = list(indices)
-    assert part.targets.tolist() == expected
-    assert part.images[:, 0, 0, 0].tolist() == expected
-    assert (part.class_names, part.name) == (letters.class_names, "letters")
+    for indices in ([2, 0], torch.tensor([2, 0]), np.array([2, 0]), range(2, 0, -2)):
+        part, expected = letters.subset(indices), list(indices)
+        assert part.targets.tolist() == part.images[:, 0, 0, 0].tolist() == expected
+        assert (part.class_names, part.name) == (letters.class_names, "letters")
     assert letters.subset([]).images.shape == (0, 1, 2, 2)
     assert letters.subset(torch.tensor([True, False, True])).targets.tolist() == [0, 2]
 
@@ -105,24 +101,16 @@ def test_digits_and_their_splits_are_the_same_everywhere():
             parts = split(train, fraction=fraction, seed=kind(seed))
             assert tuple(part.checksum for part in parts) == checksums
     assert torch.equal(torch.get_rng_state(), state)
-    large, _ = load("digits", image_size=np.int64(32))
-    assert large.checksum == "249cd746b77bc168e13c7861c3ac2366eed21d6cf822fe0d0c576687857255a3"
-
-
-def test_digits_are_scikit_learns_scans_stretched_to_0_to_255():
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    scans = np.rint(bunch.images * 255 / 16).astype(np.uint8)
-    original = sorted(zip(map(np.ndarray.tobytes, scans), bunch.target, strict=True))
-    ours = []
-    for part in load("digits"):
-        assert part.images.shape[1:] == (1, 8, 8)
-        assert (part.name, part.class_names) == ("digits", tuple("0123456789"))
-        pixels = [image.numpy().tobytes() for image in part.images]
-        ours += zip(pixels, part.targets.tolist(), strict=True)
-    assert sorted(ours) == original
-    assert (scans.min(), scans.max()) == (0, 255)
+    assert len(split(train)[1]) == 144  # a tenth, unless told otherwise
+    large, large_test = load("digits", image_size=np.int64(32))
+    assert data.describe(large, large_test) == {
+        "name": "digits",
+        "checksum": "249cd746b77bc168e13c7861c3ac2366eed21d6cf822fe0d0c576687857255a3",
+        "test_checksum": large_test.checksum,
+        "num_train": 1437,
+        "num_test": 360,
+        "image_size": 32,
+    }
 
 
 @pytest.mark.parametrize("size", [5, 32])
@@ -137,11 +125,11 @@ def test_resizing_agrees_with_torchvision(size, monkeypatch):
     assert load("digits", image_size=8)[1].checksum == native.checksum
 
 
-@pytest.mark.parametrize("name", ["imagenet", "MNIST", "no/such/folder", "~nobody-here/pets"])
-def test_an_unknown_name_lists_what_exists(name):
+def test_an_unknown_name_lists_what_exists():
     names = "digits, mnist, fashion_mnist, cifar10"
-    with refused(ValueError, f"name must be one of {names}, or an existing folder", repr(name)):
-        load(name)
+    for name in ("imagenet", "MNIST", "no/such/folder", "~nobody-here/pets"):
+        with refused(ValueError, f"must be one of {names}, or an existing folder", repr(name)):
+            load(name)
 
 
 # split
@@ -202,21 +190,3 @@ def test_a_class_too_small_to_split_is_named(fraction, sent):
     rule = "both parts must hold every class"
     with refused(ValueError, rule, fraction, f"{sent} of the 3 of class 'b'", "add images"):
         split(image_set([0] * 27 + [1] * 3, 2), fraction=fraction)
-
-
-def test_a_description_names_the_data_and_its_sizes():
-    train, test = data.load("digits", image_size=16)
-    assert data.describe(train, test) == {
-        "name": "digits",
-        "checksum": train.checksum,
-        "test_checksum": test.checksum,
-        "num_train": len(train),
-        "num_test": len(test),
-        "image_size": 16,
-    }
-    assert train.checksum != test.checksum
-
-
-def test_a_tenth_is_split_off_unless_told_otherwise():
-    train, val = split(image_set([0] * 60 + [1] * 40, 2))
-    assert (len(train), len(val)) == (90, 10)

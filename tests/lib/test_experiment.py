@@ -29,7 +29,7 @@ def test_an_experiment_records_a_run_with_its_weights(tmp_path):
     parts = {name: FIELDS[name] for name in ("model", "config", "dataset", "metrics")}
     experiment.record(run, **parts, seconds=2.0, weights=WEIGHTS, aux="on")
     records = experiment.load()
-    (record,) = records.of("a")
+    (record,) = records
     assert (record["run"], record["seed"], record["aux"]) == ("a-full-seed1", 1, "on")
     assert (record["wall_seconds"], record["history"]) == (2.0, [])
     assert "torch" in record["machine"]
@@ -66,10 +66,7 @@ def test_several_processes_divide_the_runs(tmp_path, monkeypatch):
     write(tmp_path, "net-full-seed3")
     monkeypatch.setenv("DLV_SHARE", "1/3")  # a finished run does not shift the others
     assert [run.seed for run in experiment.pending()] == [0, 6]
-
-
-@pytest.mark.parametrize("share", ["0/2", "3/2", "2", "a/b", "1/2/3"])
-def test_an_impossible_share_is_named(tmp_path, monkeypatch, share):
-    monkeypatch.setenv("DLV_SHARE", share)
-    with pytest.raises(ValueError, match=f"k/n with 1 <= k <= n, got '{share}'"):
-        list(plan(tmp_path).pending())
+    for share in ("0/2", "3/2", "2", "a/b", "1/2/3"):
+        monkeypatch.setenv("DLV_SHARE", share)
+        with pytest.raises(ValueError, match=f"k/n with 1 <= k <= n, got '{share}'"):
+            list(experiment.pending())
