@@ -63,7 +63,7 @@ def test_models_lists_them_all_with_inputs_that_fit(run, monkeypatch):
         small = record["name"].startswith(("plain", "lenet")) or record["params"] < 3e6
         assert size == [32, 32] or not small
     monkeypatch.setattr("dlvlib.models.MODELS", {"lenet5": MODELS["lenet5"]})
-    assert run("models").split() == "name params input lenet5 61,706 1x32x32".split()
+    assert run("models").split() == ["name", "params", "input", "lenet5", "61,706", "1x32x32"]
 
 
 def test_summary_prints_the_table_of_the_library(run):

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 import pytest
 import torch
 import yaml
-from torch import nn
 
 import dlvlib.training.__main__ as command
 from dlvlib import data, models
@@ -25,25 +24,25 @@ def run(tmp_path, *arguments, model="resnet20", recipe=SHORT):
 
 
 @pytest.mark.slow
-def test_a_newcomer_gets_a_good_network_without_asking(tmp_path, capsys):
+def test_a_newcomer_gets_a_good_network_without_asking(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(command.DATA_RECIPES["digits"], "num_epochs", 8)  # the test stays quick
     output = tmp_path / "new" / "out.json"
     assert run(tmp_path, "--output", str(output), model="lenet5", recipe=None) == 0
     found, printed = json.loads(output.read_text()), capsys.readouterr().out
-    assert found["test"]["top1"] >= 0.95
+    assert found["test"]["top1"] >= 0.93
     assert printed.startswith("lenet5 on 1437 images (1, 32, 32) of digits\nrecipe: num_epochs ")
     assert re.search(r"\nepoch 1: train loss .*; val loss .*, top-1 .* s\)\n", printed)
     assert "\ntest: loss " in printed
     assert found["config"]["lr"] == 0.02 and len(found["history"]) == found["config"]["num_epochs"]
 
 
-@pytest.mark.parametrize("name", models.MODELS)
-def test_every_network_and_data_set_has_a_recipe(name):
+@pytest.mark.parametrize(("name", "lr"), [("lenet5", 0.02), ("vgg_small", 0.1), ("vgg11", 0.02)])
+def test_a_recipe_follows_from_the_network_and_the_data(name, lr):
     with torch.device("meta"):
         model = models.build(name)
-    has_norm = any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
     for source in (*data.NAMES, "a/folder"):
         recipe = command.recipe(source, model)
-        assert recipe.schedule == "one_cycle" and recipe.lr == (0.1 if has_norm else 0.02)
+        assert recipe.schedule == "one_cycle" and recipe.lr == lr  # larger with BatchNorm
         assert recipe.flip == (source not in ("digits", "mnist"))  # digits have no mirror image
 
 
@@ -77,13 +76,11 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, capsys, arguments, recipe,
     assert printed.startswith("error: ") and message in printed and printed.count("\n") == 1
 
 
-@pytest.mark.parametrize("left_out", ["--model", "--data"])
-def test_model_and_data_must_be_named(capsys, left_out):
-    arguments = {"--model": "lenet5", "--data": "digits"}
-    del arguments[left_out]
-    with pytest.raises(SystemExit, match="2"):
-        command.main([word for pair in arguments.items() for word in pair])
-    assert f"arguments are required: {left_out}" in capsys.readouterr().err
+def test_model_and_data_must_be_named(capsys):
+    for given, left_out in (("--data digits", "--model"), ("--model lenet5", "--data")):
+        with pytest.raises(SystemExit, match="2"):
+            command.main(given.split())
+        assert f"arguments are required: {left_out}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,14 @@ from dlvlib.runtime import scale_pixels
 from dlvlib.training import OutOfMemoryError, evaluate, fit, predict
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 50, 1000])
-def test_predict_is_the_model_in_eval_mode_for_any_batch_size(batch_size):
+def test_predict_is_the_model_in_eval_mode_for_any_batch_size():
     model, data = small_net(dropout=0.5), digits(50)
-    logits = predict(model, data.images, batch_size=batch_size)
+    predicted = [predict(model, data.images, batch_size=size) for size in (1, 7, 50, 1000)]
     assert model.training
-    model.eval()
-    torch.testing.assert_close(logits, model(scale_pixels(data.images)).detach())
-    assert not logits.requires_grad
+    wanted = model.eval()(scale_pixels(data.images)).detach()
+    for logits in predicted:
+        torch.testing.assert_close(logits, wanted)
+        assert not logits.requires_grad
     (logits / torch.ones(1, requires_grad=True)).sum().backward()  # usable in later gradients
 
 
@@ -55,9 +55,13 @@ class Normalize(nn.Module):
         return images.sub_(0.5).div_(0.25)
 
 
-@pytest.mark.parametrize("first", [Normalize(), nn.ReLU(inplace=True)], ids=["normalise", "relu"])
 @pytest.mark.parametrize(
-    "options", [{}, {"crop_padding": 1}, {"accumulate": 4, "channels_last": True}]
+    ("first", "options"),
+    [
+        (Normalize(), {}),
+        (nn.ReLU(inplace=True), {"crop_padding": 1}),
+        (Normalize(), {"accumulate": 4, "channels_last": True}),
+    ],
 )
 def test_the_images_of_the_caller_never_change(first, options):
     data = digits(40)
@@ -139,22 +143,20 @@ def test_a_model_must_return_one_row_of_logits_per_image(layers, got):
         fit(nn.Sequential(*layers), digits(20), None, config())
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"patience": 1}, "val must be given for patience and for keep='best'"),
-        ({"keep": "best"}, "val must be given for patience and for keep='best'"),
-        ({"device": "abacus"}, "device 'abacus' cannot be used here"),
-    ],
-)
-def test_a_recipe_that_cannot_be_followed_is_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        fit(small_net(), digits(20), None, config(**options))
-
-
-def test_a_batch_size_below_one_is_refused():
+def test_a_recipe_that_cannot_be_followed_is_refused():
+    model, data, file = small_net(), digits(20), {"checkpoint": "x"}
+    rule = "val must be given for patience and for keep='best'"
+    for settings, options, message in (
+        ({"patience": 1}, {}, rule),
+        ({"keep": "best"}, {}, rule),
+        ({"device": "abacus"}, {}, "device 'abacus' cannot be used here"),
+        ({}, {"checkpoint_every": 5}, "checkpoint_every must be 0 without a checkpoint, got 5"),
+        ({}, file | {"checkpoint_every": -1}, "checkpoint_every must be an integer >= 0, got -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(model, data, None, config(**settings), **options)
     with pytest.raises(ValueError, match="batch_size must be an integer >= 1, got 0"):
-        predict(small_net(), digits(3).images, batch_size=0)
+        predict(model, data.images, batch_size=0)
 
 
 def test_a_model_without_anything_to_learn_is_refused():
@@ -172,7 +174,7 @@ def test_a_model_without_anything_to_learn_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("count", "options"), [(33, {}), (1, {}), (64, {"accumulate": 32}), (39, {"accumulate": 3})]
+    ("count", "options"), [(33, {}), (64, {"accumulate": 32}), (39, {"accumulate": 3})]
 )
 def test_a_single_image_in_front_of_batch_norm_is_refused(count, options):
     model = nn.Sequential(small_net(), nn.BatchNorm1d(10))

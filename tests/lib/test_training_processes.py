@@ -1,5 +1,6 @@
 """Several processes under a real torchrun, and how they share a batch."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -19,7 +20,7 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parents[1]
 RECIPE = {
     "num_epochs": 2,
-    "batch_size": 100,  # of 1,293 images: the last batch has 93
+    "batch_size": 100,  # of 718 images: the last batch has 18
     "lr": 0.05,
     "momentum": 0.9,
     "device": "cpu",
@@ -30,7 +31,8 @@ RECIPE = {
 def command(folder, model, name, **settings):
     (folder / f"{model}.yaml").write_text(yaml.safe_dump(RECIPE | settings))
     config, output = folder / f"{model}.yaml", folder / f"{name}-{model}.json"
-    return f"--model {model} --data digits --config {config} --output {output}".split()
+    data = "--data digits --val-fraction 0.5"
+    return f"--model {model} {data} --config {config} --output {output}".split()
 
 
 def lenet5(folder, name):
@@ -102,11 +104,10 @@ def test_two_processes_stopped_in_mid_epoch_go_on_with_the_same_bits(together):
 # Shards
 
 
-@pytest.mark.parametrize("accumulate", [1, 2, 5])
-@pytest.mark.parametrize("count", [1, 2, 5, 93, 100])
-def test_all_shards_hold_every_image_once(count, accumulate):
+@pytest.mark.parametrize("count", [1, 2, 5, 93])
+def test_all_shards_hold_every_image_once(count):
     batch = range(200, 200 + count)
-    for world in (1, 2, 3, 7):
+    for world, accumulate in itertools.product((1, 2, 3, 7), (1, 2, 5)):
         seen, weight = [], 0.0
         for rank in range(world):
             shards = Processes(rank, world).shards(batch, accumulate)
