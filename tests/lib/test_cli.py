@@ -177,19 +177,13 @@ def test_train_hands_everything_on(training):
     ("line", "message"),
     [
         ("paint", "invalid choice: 'paint'"),
-        ("exam --seed 1", "invalid choice: 'exam'"),
         ("models --loud", "unrecognized arguments: --loud"),
-        ("summary", "required: NAME"),
         ("summary lenet", "unknown model 'lenet'; there are: lenet5, alexnet"),
         ("summary lenet5 --input 1,32", "--input: must be C,H,W, integers >= 1, got '1,32'"),
         ("summary lenet5 --input 1,32,0", "integers >= 1, got '1,32,0'"),
-        ("summary lenet5 --input 1,32,pixels", "got '1,32,pixels'"),
-        ("summary lenet5 --classes ten", "--classes: invalid int value: 'ten'"),
         ("summary lenet5 --classes 0", "num_classes must be an integer >= 1, got 0"),
         ("summary vgg11 --input 3,16,16", "at least 32x32 for vgg11, got 16x16"),
         ("summary lenet5 --input 1,40,40", "400"),
-        ("receptive-field vgg", "unknown model 'vgg'"),
-        ("receptive-field lenet5 --input 1,4,4", "at least 32x32 for lenet5, got 4x4"),
         ("classify", "required: PICTURE"),
         ("classify a.jpg --model lenet5", "name must be one of efficientnet_lite0, alexnet"),
         ("data nowhere/at/all", "existing folder with train/ and test/, got 'nowhere/at/all'"),
@@ -219,17 +213,14 @@ def test_ctrl_c_is_one_line(monkeypatch, capsys, training):
 
 
 def test_alone_it_lists_the_commands_with_one_line_each(capsys):
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(SystemExit, match="0"):
         main([])
-    lines = capsys.readouterr().out.splitlines()
-    commands = ["models", "summary", "receptive-field", "classify", "data", "train", "report"]
-    found = [words for words in map(str.split, lines) if words and words[0] in commands]
-    assert stop.value.code == 0
-    assert [words[0] for words in found] == commands
-    assert all(len(words) > 3 for words in found)
-    with pytest.raises(SystemExit) as stop:
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for command in ("models", "summary", "receptive-field", "classify", "data", "train", "report"):
+        assert any(words[0] == command and len(words) > 3 for words in lines if words), command
+    with pytest.raises(SystemExit, match="0"):
         main(["--version"])
-    assert (stop.value.code, capsys.readouterr().out) == (0, f"{dlvlib.__version__}\n")
+    assert capsys.readouterr().out == f"{dlvlib.__version__}\n"
 
 
 @pytest.mark.slow

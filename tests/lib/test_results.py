@@ -20,6 +20,7 @@ FIELDS = {
     "wall_seconds": 61.0,
     "machine": {"accelerator": "none", "cpu": "A CPU", "torch_threads": 2, "torch": "2.9"},
 }
+(KNOWN,) = results.KNOWN
 WEIGHTS = {
     "conv.weight": torch.linspace(-1, 1, 24).view(2, 3, 2, 2),
     "norm.num_batches_tracked": torch.tensor(7),
@@ -178,9 +179,11 @@ def test_records_print_what_they_are_and_what_is_missing(tmp_path):
         ("history", [[]], ": 1 run on"),
         ("recorded_at", ["2026-01-03T", "2026-01-01T", "2026-01-02T"], "26-01-01 to 2026-01-03."),
         ("recorded_at", ["2026-01-03T00:00:00Z"], ", 2026-01-03."),
+        ("dataset", [{"name": "renamed", "checksum": KNOWN}], " on CIFAR-10, JPEG copy, CPU"),
+        ("dataset", [{"name": "renamed", "checksum": "0"}], " on renamed, CPU"),
     ],
 )
-def test_provenance_gives_median_time_epochs_and_days(field, values, text):
+def test_provenance_gives_median_time_epochs_days_and_data(field, values, text):
     records = [FIELDS | {"recorded_at": "2026-11-28", field: value} for value in values]
     assert text in results.provenance(records)
 
@@ -211,15 +214,6 @@ def test_provenance_refuses_a_mixture():
             results.provenance([FIELDS, FIELDS | change])
     with pytest.raises(results.RecordError, match="no record"):
         results.provenance([])
-
-
-def test_known_images_keep_their_name_in_a_renamed_folder():
-    ((checksum, name),) = results.KNOWN.items()
-    renamed = {"dataset": {"name": "downloads", "checksum": checksum}}
-    assert results.dataset_name(renamed) == name
-    assert results.dataset_title(name) == "CIFAR-10, JPEG copy"
-    renamed["dataset"]["checksum"] = "0"
-    assert results.dataset_title(results.dataset_name(renamed)) == "downloads"
 
 
 def write_run(folder):

@@ -6,8 +6,9 @@ What a GPU does with it is in test_training_gpu.py.
 import gc
 import warnings
 import weakref
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -43,12 +44,7 @@ def replays(monkeypatch):
     return count
 
 
-class Gpus(list):  # a GPU is there, but no random state to keep
-    def __bool__(self):
-        return True
-
-
-GPUS = Gpus()
+GPUS = MagicMock()  # true, as if a GPU were there, but without a random state to keep
 
 
 @pytest.mark.parametrize(
@@ -191,25 +187,19 @@ def test_waits_of_a_step_are_counted_and_the_mode_of_torch_is_restored(monkeypat
 
 
 def test_the_side_stream_and_the_current_one_wait_for_each_other(monkeypatch):
-    events = []
-
-    class Stream(str):
-        def wait_stream(self, other):
-            events.append(f"{self} waits for {other}")
-
-    @contextmanager
-    def working_on(stream):
-        events.append(f"work on {stream}")
-        yield
-
-    monkeypatch.setattr(captured, "_side_stream", lambda device: Stream("side"))
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream("current"))
-    monkeypatch.setattr(torch.cuda, "stream", working_on)
+    gpu = MagicMock()
+    monkeypatch.setattr(captured, "_side_stream", lambda device: gpu.side)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: gpu.current)
+    monkeypatch.setattr(torch.cuda, "stream", gpu.work_on)
     with pytest.raises(KeyboardInterrupt), captured.on_side_stream(torch.device("cpu")):
-        events.append("a step")
+        gpu.step()
         raise KeyboardInterrupt
-    assert events == [
-        *("side waits for current", "work on side", "a step", "current waits for side")
+    calls = [(name, arguments) for name, arguments, _ in gpu.mock_calls if "__" not in name]
+    assert calls == [
+        ("side.wait_stream", (gpu.current,)),
+        ("work_on", (gpu.side,)),
+        ("step", ()),
+        ("current.wait_stream", (gpu.side,)),
     ]
 
 

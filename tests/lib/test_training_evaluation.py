@@ -74,12 +74,19 @@ def test_the_images_of_the_caller_never_change(first, options):
     assert torch.equal(data.images, before)
 
 
-def test_float_images_are_taken_as_they_are():
-    data, first, second = digits(40), small_net(), small_net()
+def test_float_images_and_another_default_device_change_nothing():
+    data, plain, settings = digits(40), small_net(), config(crop_padding=1, momentum=0.9)
     scaled = SimpleNamespace(images=data.images.float() / 255, targets=data.targets)
-    fit(first, data, None, config())
-    fit(second, scaled, None, config())
-    assert same(weights(first), weights(second))
+    wanted = fit(plain, data, data, settings)
+    for images, device in ((scaled, None), (data, "meta")):  # acts as a GPU
+        ours = small_net()
+        torch.set_default_device(device)
+        try:
+            found = fit(ours, images, images, settings)
+        finally:
+            torch.set_default_device(None)
+        assert same(weights(ours), weights(plain))
+        assert found.column("val_loss") == wanted.column("val_loss")
 
 
 def test_a_network_in_double_takes_uint8_images():
@@ -166,11 +173,6 @@ def test_a_model_without_anything_to_learn_is_refused():
     for context in (torch.no_grad(), torch.inference_mode()):
         with context, pytest.raises(ValueError, match="must run with gradients"):
             fit(small_net(), digits(20), None, config())
-    frozen = small_net()
-    frozen[1].requires_grad_(False)  # the rest still learns
-    before = weights(frozen)
-    fit(frozen, digits(20), None, config())
-    assert same(weights(frozen)[:2], before[:2]) and not same(weights(frozen)[2:], before[2:])
 
 
 @pytest.mark.parametrize(
@@ -188,17 +190,13 @@ def test_a_single_image_in_front_of_batch_norm_is_refused(count, options):
     fit(nn.Sequential(nn.BatchNorm2d(1), small_net()), digits(count), None, config(**options))
 
 
-@pytest.mark.parametrize("val", [None, digits(64)])
-def test_a_diverging_run_stops_and_names_epoch_and_learning_rate(val):
+def test_a_diverging_run_stops_and_names_epoch_and_learning_rate():
     records = []
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
     with pytest.raises(FloatingPointError, match=r"epoch \d.* smaller than 1e\+30") as caught:
-        fit(model, digits(64), val, config(num_epochs=5, lr=1e30), on_epoch=records.append)
+        fit(model, digits(64), None, config(num_epochs=5, lr=1e30), on_epoch=records.append)
     assert f"epoch {len(records) + 1}" in str(caught.value)
-
-
-def test_weights_ruined_by_the_last_step_are_noticed_in_validation():
-    data = digits(20)  # one batch, one step: the training loss is measured before it
+    data = digits(20)  # one step, which ruins the weights: the training loss is measured before it
     with pytest.raises(FloatingPointError, match=r"a logit after epoch 1 must be finite, got"):
         fit(small_net(), data, data, config(num_epochs=1, lr=1e38, weight_decay=1e38))
 
@@ -234,15 +232,3 @@ def test_other_errors_pass_unchanged():
     with pytest.raises(RuntimeError) as caught:
         fit(nn.Sequential(Greedy(20, error), small_net()), digits(64), None, config())
     assert caught.value is error
-
-
-def test_another_default_device_changes_nothing():
-    data, ours, plain = digits(40), small_net(), small_net()
-    wanted = fit(plain, data, data, config(crop_padding=1, momentum=0.9))
-    torch.set_default_device("meta")  # acts as a GPU: a generator of the CPU cannot fill it
-    try:
-        found = fit(ours, data, data, config(crop_padding=1, momentum=0.9))
-    finally:
-        torch.set_default_device(None)
-    assert same(weights(ours), weights(plain))
-    assert found.column("val_loss") == wanted.column("val_loss")
