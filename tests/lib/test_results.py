@@ -112,7 +112,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         results.read_record(tmp_path / "run.json")
 
 
-@pytest.mark.slow
 def test_writers_of_one_record_never_tear_it(tmp_path):
     path = results.write_record(tmp_path / "run.json", **FIELDS)
     code = (

@@ -5,15 +5,21 @@ import io
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from training_helpers import config, digits, same, small_net, weights, without_time
+from training_helpers import (
+    config,
+    digits,
+    run_script,
+    same,
+    small_net,
+    weights,
+    without_time,
+)
 
 from dlvlib.training import CheckpointError, fit
 from dlvlib.training.checkpoint import digest
@@ -24,25 +30,8 @@ TESTS = Path(__file__).parent
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_killed_runs_end_with_the_bits_of_the_uninterrupted_one(tmp_path):
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(TESTS.parents[1]), str(TESTS)])
-    command = [sys.executable, str(TESTS / "kill_training.py"), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    whole, *killed = done.stdout.splitlines()
+    whole, *killed = run_script(TESTS / "kill_training.py", tmp_path).splitlines()
     assert [json.loads(run) for run in killed] == [json.loads(whole)] * 5
-
-
-class Interrupted(Exception):
-    pass
-
-
-def interrupt_at(epoch):
-    def on_epoch(record):
-        if record.epoch == epoch:
-            raise Interrupted
-
-    return on_epoch
 
 
 @pytest.mark.parametrize(
@@ -59,8 +48,13 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path, options):
     settings = config(**{"num_epochs": 5, "lr": 0.05} | options)
     whole, parts = small_net(dropout=0.5), small_net(dropout=0.5)
     wanted = fit(whole, data, data, settings)
-    with pytest.raises(Interrupted):
-        fit(parts, data, data, settings, checkpoint=file, on_epoch=interrupt_at(2))
+
+    def interrupt(record):
+        if record.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(parts, data, data, settings, checkpoint=file, on_epoch=interrupt)
     other, seen = small_net(seed=9, dropout=0.5), []  # whatever its first weights are
     found = fit(other, data, data, settings, checkpoint=file, on_epoch=seen.append)
     assert same(weights(other), weights(whole))

@@ -2,22 +2,18 @@
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from training_helpers import config, small_net
+from training_helpers import config, run_script, small_net
 
 from dlvlib.training.__main__ import main
 from dlvlib.training.checkpoint import TrainState
 from dlvlib.training.distributed import Processes, current
 
 TESTS = Path(__file__).parent
-ROOT = TESTS.parents[1]
 RECIPE = {
     "num_epochs": 2,
     "batch_size": 100,  # of 718 images: the last batch has 18
@@ -51,12 +47,7 @@ def together(tmp_path_factory):
     commands = [[*lenet5(folder, "two"), *saving], resnet20(folder, "two")]
     (folder / "commands.json").write_text(json.dumps(commands))
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(TESTS)])
-    line = [sys.executable, *launcher, str(TESTS / "train_together.py"), str(folder)]
-    done = subprocess.run(line, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+    return folder, run_script(*launcher, TESTS / "train_together.py", folder)
 
 
 def one_and_two(folder, make_command):
