@@ -1,5 +1,6 @@
 """Number formats, memory format, compilation, and fused optimizers."""
 
+import dataclasses
 from unittest.mock import Mock
 
 import pytest
@@ -32,23 +33,18 @@ def test_bf16_on_a_cpu_learns_with_float32_weights_and_measures_in_float32():
     spy, data = Spy(), digits(100)
     model = nn.Sequential(*small_net()[:2], spy, *small_net()[2:])
     start = weights(model)
-    history = fit(model, data, data, config(lr=0.1, precision="bf16", num_epochs=10))
+    settings = config(lr=0.1, precision="bf16", num_epochs=10, batch_size=100)
+    losses = fit(model, data, data, settings).column("train_loss")
     types = {(training, maps.dtype) for training, maps in spy.seen}
     assert types == {(True, torch.bfloat16), (False, torch.float32)}
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert not same(weights(model), start)
-    assert history.epochs[-1].train_loss < 0.8 * history.epochs[0].train_loss
+    assert losses[-1] < 0.95 * losses[0]
+    assert torch.tensor(losses).bfloat16().tolist() != losses
     found = evaluate(model, data, device="cpu")
-    assert history.epochs[-1].val_loss == pytest.approx(found.loss, rel=1e-6)
-
-
-def test_the_loss_of_bf16_logits_is_float32():
-    data, model = digits(100), small_net()
-    exact = evaluate(model, data, device="cpu").loss
-    settings = config(num_epochs=1, batch_size=100, lr=1e-9, precision="bf16")
-    loss = fit(model, data, None, settings).epochs[0].train_loss
-    assert loss == pytest.approx(exact, rel=2e-3) and loss != exact
-    assert torch.tensor(loss).bfloat16().item() != loss
+    record = fit(model, data, data, dataclasses.replace(settings, lr=1e-12)).epochs[0]
+    assert record.val_loss == pytest.approx(found.loss, rel=1e-6)
+    assert record.train_loss == pytest.approx(found.loss, rel=2e-3)
 
 
 def conv_net():
@@ -105,23 +101,14 @@ def test_where_nothing_can_be_compiled_training_says_so_and_goes_on(monkeypatch,
 
 
 def test_the_compiled_network_is_used_and_the_trial_leaves_no_trace(monkeypatch):
-    calls, modes = [], []
-
-    def compile(forward, mode, dynamic):
-        modes.append((mode, dynamic))
-
-        def fast(images):
-            calls.append(len(images))
-            return forward(images)
-
-        return fast
-
     data, plain, ours = digits(100), conv_net(), conv_net()
+    fast = Mock(side_effect=lambda images: (ours(images), []))
+    compiler = Mock(return_value=fast)
     fit(plain, data, None, config(batch_size=40))
-    monkeypatch.setattr(torch, "compile", compile)
+    monkeypatch.setattr(torch, "compile", compiler)
     fit(ours, data, None, config(batch_size=40, compile="reduce-overhead"))
-    assert modes == [("reduce-overhead", False)]
-    assert calls == [40, 40, 40, 20, 40, 40, 20]
+    assert compiler.call_args.kwargs == {"mode": "reduce-overhead", "dynamic": False}
+    assert [len(call.args[0]) for call in fast.mock_calls] == [40, 40, 40, 20, 40, 40, 20]
     assert same(ours.state_dict().values(), plain.state_dict().values())
 
 
