@@ -72,10 +72,10 @@ class Records(list[Record]):
         missing: names of planned runs that are not recorded.
     """
 
-    def __init__(self, records: Iterable[Record], folder: Path, missing: Sequence[str] = ()):
+    def __init__(self, records: Iterable[Record], folder: Path):
         super().__init__(records)
         self.folder = folder
-        self.missing = list(missing)
+        self.missing: list[str] = []
 
     @property
     def budget(self) -> str:
