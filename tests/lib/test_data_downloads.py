@@ -197,7 +197,7 @@ def cifar_root(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_batches_of_cifar_become_tensors(cifar_root):
+def test_batches_of_cifar_become_tensors_and_a_damaged_one_is_named(cifar_root):
     train, test = load("cifar10", root=cifar_root)
     assert train.images.shape == (20, 3, 32, 32)
     assert train.images.is_contiguous()
@@ -205,9 +205,6 @@ def test_batches_of_cifar_become_tensors(cifar_root):
     expected = random_pixels(4, 3072, seed=5).reshape(4, 3, 32, 32)
     assert torch.equal(test.images, torch.from_numpy(expected))
     assert (test.class_names[9], test.num_classes) == ("class 9", 10)
-
-
-def test_a_damaged_batch_of_cifar_is_named_and_left_alone(cifar_root):
     for file in ("batches.meta", "test_batch", "data_batch_3"):  # the last is checked first
         path = cifar_root / "cifar-10-batches-py" / file
         content = path.read_bytes()[:-10]

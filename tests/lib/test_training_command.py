@@ -62,7 +62,7 @@ def test_images_keep_their_size_where_the_network_takes_them(tmp_path, capsys):
         (["--data", "digit"], {}, "digit"),
         (["--config", "missing.yaml"], {}, "missing.yaml"),
         ([], {"epochs": 3}, "c.yaml: unknown key 'epochs'"),
-        ([], {"aux_weight": 0.3}, "aux_weight must be 0 for a model without forward_with_aux"),
+        ([], {"aux_weight": 0.3}, "must be 0 for a model without forward_with_aux, got 0.3"),
         ([], {"lr": 1e30}, "try an lr smaller than 1e+30"),
         (["--model", "lenet5", "--image-size", "8"], {}, "at least 32x32 for lenet5, got 8x8"),
         (["--val-fraction", "2"], {}, "fraction"),

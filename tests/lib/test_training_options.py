@@ -61,14 +61,6 @@ def test_auxiliary_losses_are_added_with_their_weight():
     assert history.epochs[0].train_loss == pytest.approx(main.item())  # without the others
 
 
-def test_auxiliary_heads_train_only_on_request():
-    untrained = WithAux()
-    fit(untrained, digits(20), None, config())
-    assert untrained.one.weight.grad is None
-    with pytest.raises(ValueError, match=r"aux_weight must be 0 .* got 0\.3 for Sequential"):
-        fit(small_net(), digits(20), None, config(aux_weight=0.3))
-
-
 # Early stopping, and the weights that stay
 
 
