@@ -34,21 +34,6 @@ def run(capsys):
     return run
 
 
-@pytest.fixture
-def fail(capsys):
-    """Run a command line that must fail; return the one line on stderr."""
-
-    def fail(line):
-        assert main(line.split()) == 2
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        assert captured.err.startswith("dlvlib: error: ")
-        assert captured.err.endswith("\n") and captured.err.count("\n") == 1
-        return captured.err
-
-    return fail
-
-
 def test_models_lists_them_all_with_inputs_that_fit(run, monkeypatch):
     kinds = "lenet5 alexnet alexnet_small vgg16 vgg_small googlenet googlenet_small xception"
     kinds += " plain20 resnet56 resnet110 resnet18 efficientnet_lite0"
@@ -190,8 +175,11 @@ def test_train_hands_everything_on(training):
         ("data nowhere/at/all", "existing folder with train/ and test/, got 'nowhere/at/all'"),
     ],
 )
-def test_errors_are_one_line(fail, line, message):
-    assert message in fail(line)
+def test_errors_are_one_line(capsys, line, message):
+    assert main(line.split()) == 2
+    printed, error = capsys.readouterr()
+    assert error.startswith("dlvlib: error: ") and message in error and printed == ""
+    assert error.endswith("\n") and error.count("\n") == 1
 
 
 def test_ctrl_c_and_an_error_of_several_lines_are_one_line(monkeypatch, capsys, training):

@@ -138,7 +138,7 @@ FRACTIONS = st.sampled_from([0.07, 0.1, 0.2, 0.29, 1 / 3, 0.5, 0.9])
 
 
 @given(
-    counts=st.lists(st.integers(15, 60), min_size=1, max_size=5),
+    counts=st.lists(st.integers(15, 50), min_size=1, max_size=5),
     fraction=FRACTIONS,
     seed=st.integers(0, 2**32 - 1),
 )
@@ -147,21 +147,11 @@ def test_a_split_is_stratified_disjoint_complete_and_repeatable(counts, fraction
     targets = [label for label, count in enumerate(counts) for _ in range(count)]
     np.random.default_rng(0).shuffle(targets)
     whole = image_set(targets, len(counts) + 1)  # one class has no image, as in a subset
-    ids = torch.arange(len(whole))
-    whole = dataclasses.replace(
-        whole, images=torch.stack([ids // 256, ids % 256], 1)[..., None, None].to(torch.uint8)
-    )
     train, val = split(whole, fraction=fraction, seed=seed)
-
-    def ids_of(part):
-        high, low = part.images[:, :, 0, 0].long().T
-        return (256 * high + low).tolist()
-
-    assert sorted(ids_of(train) + ids_of(val)) == ids.tolist()
-    assert ids_of(train) == sorted(ids_of(train))
-    assert ids_of(val) == sorted(ids_of(val))
-    for part in (train, val):
-        assert torch.equal(part.targets, whole.targets[ids_of(part)])
+    ids = [part.images[:, 0, 0, 0].tolist() for part in (train, val)]
+    assert sorted(ids[0] + ids[1]) == list(range(len(whole)))
+    assert ids == [sorted(ids[0]), sorted(ids[1])]
+    assert train.targets.tolist() + val.targets.tolist() == [targets[i] for i in ids[0] + ids[1]]
     assert len(val) == math.ceil(round(fraction * len(whole), 6))
     for label, count in enumerate(counts):
         assert abs((val.targets == label).sum().item() - fraction * count) < 1 + 1e-9

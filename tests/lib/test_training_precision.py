@@ -71,18 +71,10 @@ def failing_compile(forward, mode, dynamic):
 
 
 def failing_backward(forward, mode, dynamic):
-    class Fail(torch.autograd.Function):
-        @staticmethod
-        def forward(context, logits):
-            return logits.clone()
-
-        @staticmethod
-        def backward(context, gradient):
-            raise RuntimeError("no compiler here either")
-
     def fail(images):
         logits, aux = forward(images)
-        return Fail.apply(logits), aux
+        logits.register_hook(Mock(side_effect=RuntimeError("no compiler here either")))
+        return logits, aux
 
     return fail
 
