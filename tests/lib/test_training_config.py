@@ -101,7 +101,6 @@ def test_scalars_of_numpy_and_torch_become_python_numbers():
     values = dataclasses.asdict(ours)
     assert json.loads(json.dumps(values)) == values | {"milestones": [0.25, 0.5]}
     assert TrainConfig.from_dict(json.loads(json.dumps(values))) == ours
-    assert {type(value) for value in values.values()} == {int, float, bool, str, tuple}
     types = {name: type(value) for name, value in dataclasses.asdict(TrainConfig()).items()}
     assert {name: type(value) for name, value in values.items()} == types
 
