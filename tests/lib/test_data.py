@@ -113,13 +113,12 @@ def test_digits_and_their_splits_are_the_same_everywhere():
     }
 
 
-@pytest.mark.parametrize("size", [5, 32])
-def test_resizing_agrees_with_torchvision(size, monkeypatch):
+def test_resizing_agrees_with_torchvision(monkeypatch):
     monkeypatch.setattr(_image_files, "_RESIZE_CHUNK", 100)  # so that 360 images are four chunks
     _, native = load("digits")
-    _, test = load("digits", image_size=size)
-    exact = TF.resize(native.images.float(), [size, size], antialias=True)
-    assert test.images.shape == (360, 1, size, size)
+    _, test = load("digits", image_size=5)
+    exact = TF.resize(native.images.float(), [5, 5], antialias=True)
+    assert test.images.shape == (360, 1, 5, 5)
     assert torch.equal(test.images, exact.round().to(torch.uint8))
     assert torch.equal(test.targets, native.targets)
     assert load("digits", image_size=8)[1].checksum == native.checksum
