@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import statistics
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -71,10 +72,10 @@ class Records(list[Record]):
         missing: names of planned runs that are not recorded.
     """
 
-    def __init__(self, records: Iterable[Record], folder: Path, missing: Sequence[str] = ()):
+    def __init__(self, records: Iterable[Record], folder: Path):
         super().__init__(records)
         self.folder = folder
-        self.missing = list(missing)
+        self.missing: list[str] = []
 
     @property
     def budget(self) -> str:
@@ -228,8 +229,7 @@ def provenance(records: Sequence[Mapping[str, Any]]) -> str:
     the_one("budget", lambda record: record["budget"])
     title = dataset_title(the_one("data set", dataset_name))
     device = the_one("device", device_name)
-    seconds = sorted(record["wall_seconds"] for record in records)
-    median = seconds[len(seconds) // 2]
+    median = statistics.median(record["wall_seconds"] for record in records)
     duration = f"{median / 60:.1f} min" if median >= 60 else f"{median:.0f} s"
     runs = "1 run" if len(records) == 1 else f"{len(records)} runs"
     epochs = [len(record["history"]) for record in records]

@@ -91,7 +91,7 @@ def machine_row(records: list[results.Record]) -> list[str]:
         str(len(records)),
         results.dataset_title(results.dataset_name(first)),
         f"{results.device_name(first)}\n\ntorch {first['machine']['torch'].partition('+')[0]}",
-        duration(statistics.median_high(seconds)),
+        duration(statistics.median(seconds)),
         duration(sum(seconds)),
         "\n\n".join([results.date_range(records), *(f"`{commit}`" for commit in commits)]),
     ]

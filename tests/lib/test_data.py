@@ -23,19 +23,15 @@ def image_set(targets, num_classes, size=2):
 # ImageSet
 
 
-@pytest.mark.parametrize(
-    "indices", [[2, 0], torch.tensor([2, 0]), np.array([2, 0]), range(2, 0, -2)]
-)
-def test_a_subset_keeps_the_order_and_the_class_names(indices):
+def test_a_subset_keeps_the_order_and_the_class_names():
     letters = image_set([0, 1, 2], num_classes=4)
     assert (len(letters), letters.num_classes) == (3, 4)
     with pytest.raises(dataclasses.FrozenInstanceError):
         letters.name = "digits"
-    part = letters.subset(indices)
-    expected = list(indices)
-    assert part.targets.tolist() == expected
-    assert part.images[:, 0, 0, 0].tolist() == expected
-    assert (part.class_names, part.name) == (letters.class_names, "letters")
+    for indices in ([2, 0], torch.tensor([2, 0]), np.array([2, 0]), range(2, 0, -2)):
+        part, expected = letters.subset(indices), list(indices)
+        assert part.targets.tolist() == part.images[:, 0, 0, 0].tolist() == expected
+        assert (part.class_names, part.name) == (letters.class_names, "letters")
     assert letters.subset([]).images.shape == (0, 1, 2, 2)
     assert letters.subset(torch.tensor([True, False, True])).targets.tolist() == [0, 2]
 
@@ -105,43 +101,34 @@ def test_digits_and_their_splits_are_the_same_everywhere():
             parts = split(train, fraction=fraction, seed=kind(seed))
             assert tuple(part.checksum for part in parts) == checksums
     assert torch.equal(torch.get_rng_state(), state)
-    large, _ = load("digits", image_size=np.int64(32))
-    assert large.checksum == "249cd746b77bc168e13c7861c3ac2366eed21d6cf822fe0d0c576687857255a3"
+    assert len(split(train)[1]) == 144  # a tenth, unless told otherwise
+    large, large_test = load("digits", image_size=np.int64(32))
+    assert data.describe(large, large_test) == {
+        "name": "digits",
+        "checksum": "249cd746b77bc168e13c7861c3ac2366eed21d6cf822fe0d0c576687857255a3",
+        "test_checksum": large_test.checksum,
+        "num_train": 1437,
+        "num_test": 360,
+        "image_size": 32,
+    }
 
 
-def test_digits_are_scikit_learns_scans_stretched_to_0_to_255():
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    scans = np.rint(bunch.images * 255 / 16).astype(np.uint8)
-    original = sorted(zip(map(np.ndarray.tobytes, scans), bunch.target, strict=True))
-    ours = []
-    for part in load("digits"):
-        assert part.images.shape[1:] == (1, 8, 8)
-        assert (part.name, part.class_names) == ("digits", tuple("0123456789"))
-        pixels = [image.numpy().tobytes() for image in part.images]
-        ours += zip(pixels, part.targets.tolist(), strict=True)
-    assert sorted(ours) == original
-    assert (scans.min(), scans.max()) == (0, 255)
-
-
-@pytest.mark.parametrize("size", [5, 32])
-def test_resizing_agrees_with_torchvision(size, monkeypatch):
+def test_resizing_agrees_with_torchvision(monkeypatch):
     monkeypatch.setattr(_image_files, "_RESIZE_CHUNK", 100)  # so that 360 images are four chunks
     _, native = load("digits")
-    _, test = load("digits", image_size=size)
-    exact = TF.resize(native.images.float(), [size, size], antialias=True)
-    assert test.images.shape == (360, 1, size, size)
+    _, test = load("digits", image_size=5)
+    exact = TF.resize(native.images.float(), [5, 5], antialias=True)
+    assert test.images.shape == (360, 1, 5, 5)
     assert torch.equal(test.images, exact.round().to(torch.uint8))
     assert torch.equal(test.targets, native.targets)
     assert load("digits", image_size=8)[1].checksum == native.checksum
 
 
-@pytest.mark.parametrize("name", ["imagenet", "MNIST", "no/such/folder", "~nobody-here/pets"])
-def test_an_unknown_name_lists_what_exists(name):
+def test_an_unknown_name_lists_what_exists():
     names = "digits, mnist, fashion_mnist, cifar10"
-    with refused(ValueError, f"name must be one of {names}, or an existing folder", repr(name)):
-        load(name)
+    for name in ("imagenet", "MNIST", "no/such/folder", "~nobody-here/pets"):
+        with refused(ValueError, f"must be one of {names}, or an existing folder", repr(name)):
+            load(name)
 
 
 # split
@@ -150,7 +137,7 @@ FRACTIONS = st.sampled_from([0.07, 0.1, 0.2, 0.29, 1 / 3, 0.5, 0.9])
 
 
 @given(
-    counts=st.lists(st.integers(15, 60), min_size=1, max_size=5),
+    counts=st.lists(st.integers(15, 50), min_size=1, max_size=5),
     fraction=FRACTIONS,
     seed=st.integers(0, 2**32 - 1),
 )
@@ -159,21 +146,11 @@ def test_a_split_is_stratified_disjoint_complete_and_repeatable(counts, fraction
     targets = [label for label, count in enumerate(counts) for _ in range(count)]
     np.random.default_rng(0).shuffle(targets)
     whole = image_set(targets, len(counts) + 1)  # one class has no image, as in a subset
-    ids = torch.arange(len(whole))
-    whole = dataclasses.replace(
-        whole, images=torch.stack([ids // 256, ids % 256], 1)[..., None, None].to(torch.uint8)
-    )
     train, val = split(whole, fraction=fraction, seed=seed)
-
-    def ids_of(part):
-        high, low = part.images[:, :, 0, 0].long().T
-        return (256 * high + low).tolist()
-
-    assert sorted(ids_of(train) + ids_of(val)) == ids.tolist()
-    assert ids_of(train) == sorted(ids_of(train))
-    assert ids_of(val) == sorted(ids_of(val))
-    for part in (train, val):
-        assert torch.equal(part.targets, whole.targets[ids_of(part)])
+    ids = [part.images[:, 0, 0, 0].tolist() for part in (train, val)]
+    assert sorted(ids[0] + ids[1]) == list(range(len(whole)))
+    assert ids == [sorted(ids[0]), sorted(ids[1])]
+    assert train.targets.tolist() + val.targets.tolist() == [targets[i] for i in ids[0] + ids[1]]
     assert len(val) == math.ceil(round(fraction * len(whole), 6))
     for label, count in enumerate(counts):
         assert abs((val.targets == label).sum().item() - fraction * count) < 1 + 1e-9
@@ -197,26 +174,8 @@ def test_bad_arguments_are_refused(argument, values, rule):
             split(letters, **{argument: value})
 
 
-@pytest.mark.parametrize(("fraction", "sent"), [(0.1, 0), (0.9, 3)])
-def test_a_class_too_small_to_split_is_named(fraction, sent):
+def test_a_class_too_small_to_split_is_named():
     rule = "both parts must hold every class"
-    with refused(ValueError, rule, fraction, f"{sent} of the 3 of class 'b'", "add images"):
-        split(image_set([0] * 27 + [1] * 3, 2), fraction=fraction)
-
-
-def test_a_description_names_the_data_and_its_sizes():
-    train, test = data.load("digits", image_size=16)
-    assert data.describe(train, test) == {
-        "name": "digits",
-        "checksum": train.checksum,
-        "test_checksum": test.checksum,
-        "num_train": len(train),
-        "num_test": len(test),
-        "image_size": 16,
-    }
-    assert train.checksum != test.checksum
-
-
-def test_a_tenth_is_split_off_unless_told_otherwise():
-    train, val = split(image_set([0] * 60 + [1] * 40, 2))
-    assert (len(train), len(val)) == (90, 10)
+    for fraction, sent in ((0.1, 0), (0.9, 3)):
+        with refused(ValueError, rule, fraction, f"{sent} of the 3 of class 'b'", "add images"):
+            split(image_set([0] * 27 + [1] * 3, 2), fraction=fraction)

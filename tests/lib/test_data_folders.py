@@ -1,9 +1,6 @@
 import io
 import os
-import subprocess
-import sys
 import unicodedata
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +10,7 @@ from data_helpers import random_pixels, refused, write
 from PIL import Image
 from torchvision.transforms import functional as TF
 
-from dlvlib.data import CorruptFileError, load, split
+from dlvlib.data import CorruptFileError, load, read_image, split
 
 
 def write_image(path, pixels, **options):
@@ -91,12 +88,6 @@ def test_linked_folders_are_read_and_circles_refused(pets):
         load(pets)
 
 
-def test_a_pipe_is_refused_and_does_not_hang(pets):
-    os.mkfifo(pets / "train/dog/pipe.png")
-    with refused(CorruptFileError, pets / "train/dog/pipe.png", "not a regular file"):
-        load(pets)
-
-
 def test_an_accent_is_the_same_however_it_is_stored(pets):
     composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
     for part, name in (("train", composed), ("test", decomposed)):
@@ -114,23 +105,7 @@ def test_an_accent_is_the_same_however_it_is_stored(pets):
 def test_a_class_name_that_is_not_utf8_is_written_with_escapes(pets):
     for part in ("train", "test"):
         (pets / part / "cat").rename(pets / part / os.fsdecode(b"caf\xe9"))  # Latin-1
-    train, _ = load(pets)
-    assert train.class_names == ("caf\\xe9", "dog")
-
-
-@pytest.mark.slow
-def test_a_checksum_is_the_same_in_every_locale(pets):
-    for name in ("Zebra", "émeu", "été"):
-        write_both(pets, f"{name}/ä.png", random_pixels(4, 6, 3))
-    code = "import sys; from dlvlib.data import load; print(load(sys.argv[1])[0].checksum)"
-    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run(
-        [sys.executable, "-c", code, pets],
-        env={**os.environ, **locale},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.strip() == load(pets)[0].checksum, done.stderr
+    assert load(pets)[0].class_names == ("caf\\xe9", "dog")
 
 
 def test_one_colour_image_makes_all_rgb_and_grey_ones_stay_grey(tmp_path):
@@ -152,11 +127,9 @@ def test_jpegs_are_read_and_photos_turned_upright(tmp_path):
     pixels[:, 8:] = 255  # dark on the left, bright on the right
     turned = Image.Exif()
     turned[0x0112] = 6  # the camera was turned: show it rotated by a quarter, clockwise
-    write_both(tmp_path, "one/a.jpg", pixels, exif=turned, quality=95)
-    train, _ = load(tmp_path)
-    assert train.images.shape == (1, 3, 16, 8)
-    assert train.images[0, :, :6].max() < 50
-    assert train.images[0, :, 10:].min() > 200
+    image = read_image(write_image(tmp_path / "a.jpg", pixels, exif=turned, quality=95))
+    assert image.shape == (3, 16, 8)
+    assert image[:, :6].max() < 50 and image[:, 10:].min() > 200
 
 
 def test_images_of_different_sizes_need_image_size(pets):
@@ -206,40 +179,25 @@ def test_what_is_transparent_is_white(tmp_path, mode):
         image = Image.fromarray(~ink) if mode == "1" else levels.convert(mode)
         clear = {"P": b"\xff\0", "RGB": (1, 1, 1), "L": 1, "1": 255}[mode]
         options = {"transparency": clear}
-    for part in ("train", "test"):
-        (tmp_path / part / "ink").mkdir(parents=True)
-        suffix = "tiff" if mode == "PA" else "png"
-        image.save(tmp_path / part / f"ink/a.{suffix}", **options)
-    train, _ = load(tmp_path)
-    assert train.images[0, 0].tolist() == np.where(ink, 0, 255).tolist()
-    assert (train.images[0] == train.images[0, :1]).all()
-
-
-def test_a_half_transparent_pixel_is_half_white(tmp_path):
-    write_both(tmp_path, "ink/a.png", np.array([[[200, 0, 100, 128]]], np.uint8))
-    assert load(tmp_path)[0].images.flatten().tolist() == [227, 127, 177]
+    path = tmp_path / ("a.tiff" if mode == "PA" else "a.png")
+    image.save(path, **options)
+    assert read_image(path).tolist() == [np.where(ink, 0, 255).tolist()] * 3
+    half = write_image(tmp_path / "half.png", np.array([[[200, 0, 100, 128]]], np.uint8))
+    assert read_image(half).flatten().tolist() == [227, 127, 177]
 
 
 def test_every_flipped_byte_of_a_png_is_noticed(tmp_path):
-    path = write_both(tmp_path, "one/a.png", random_pixels(3, 3))
-    content, expected = path.read_bytes(), load(tmp_path)[1].checksum
+    path = write_image(tmp_path / "a.png", random_pixels(2, 2))
+    content = path.read_bytes()
     for index in range(len(content) - 12):  # the chunk IEND, the last 12 bytes, has no content
         path.write_bytes(content[:index] + bytes([content[index] ^ 1]) + content[index + 1 :])
         with refused(CorruptFileError, path):
-            load(tmp_path)
-    path.write_bytes(content)
-    assert load(tmp_path)[1].checksum == expected
+            read_image(path)
 
 
 def test_an_image_of_144_megapixels_in_17_kilobytes_is_refused_unread(pets):
-    def chunk(kind, content):
-        size, check = len(content), zlib.crc32(kind + content)
-        return size.to_bytes(4, "big") + kind + content + check.to_bytes(4, "big")
-
-    header = (12_000).to_bytes(4, "big") * 2 + b"\1\0\0\0\0"
-    rows = zlib.compress(bytes(12_000 * 1501))
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows)
-    path = write(pets / "train/cat", {"z.png": bomb + chunk(b"IEND", b"")}) / "z.png"
+    path = pets / "train/cat/z.png"
+    Image.new("1", (12_000, 12_000)).save(path)
     assert path.stat().st_size < 18_000
     with refused(CorruptFileError, path, "144000000 pixels"):
         load(pets, image_size=8)
@@ -266,13 +224,14 @@ def test_an_unreadable_image_is_named_and_left_alone(pets):
             load(pets)
         assert path.read_bytes() == content
         path.unlink()
-    (pets / "train/dog/link.png").symlink_to(pets / "gone.png")
-    with refused(CorruptFileError, pets / "train/dog/link.png", "No such file"):
-        load(pets)
-
-
-def test_16_bit_pixels_are_refused_rather_than_clipped(pets):
-    pixels = random_pixels(4, 6).astype(np.uint16) * 257
-    path = write_image(pets / "test/cat/x.png", pixels)
+    path = write_image(pets / "train/cat/x.png", random_pixels(4, 6).astype(np.uint16) * 257)
     with refused(CorruptFileError, path, "pixels must have 8 bits, their type is I;16"):
+        load(pets)  # they are not clipped
+    path.unlink()
+    path.symlink_to(pets / "gone.png")
+    with refused(CorruptFileError, path, "No such file"):
+        load(pets)
+    path.unlink()
+    os.mkfifo(path)  # reading it would block forever
+    with refused(CorruptFileError, path, "not a regular file"):
         load(pets)

@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +20,7 @@ FIELDS = {
     "wall_seconds": 61.0,
     "machine": {"accelerator": "none", "cpu": "A CPU", "torch_threads": 2, "torch": "2.9"},
 }
+(KNOWN,) = results.KNOWN
 WEIGHTS = {
     "conv.weight": torch.linspace(-1, 1, 24).view(2, 3, 2, 2),
     "norm.num_batches_tracked": torch.tensor(7),
@@ -34,19 +34,16 @@ def write(folder, *runs, **fields):
         results.write_record(folder / "demo" / f"{run}.json", **{**FIELDS, **named, **fields})
 
 
-def test_a_record_comes_back_as_it_was_written(tmp_path):
-    path = results.write_record(tmp_path / "a" / "run.json", **FIELDS, confusion=((1, 0), (0, 1)))
-    record = results.read_record(path)
-    assert {k: record[k] for k in FIELDS} == FIELDS
-    assert record["confusion"] == [[1, 0], [0, 1]]
-    assert set(record) == {*FIELDS, "confusion", "git_commit", "recorded_at"}
-    assert list(path.parent.iterdir()) == [path]  # no temporary file is left
-
-
-def test_keys_become_text_before_the_record_is_sealed(tmp_path):
+def test_a_record_comes_back_as_json_gives_it(tmp_path):
     metrics = {True: 0} | {i: i for i in range(2, 13)}  # as numbers, 2 comes before 10
-    path = results.write_record(tmp_path / "run.json", **{**FIELDS, "metrics": metrics})
-    assert results.read_record(path)["metrics"] == {"true": 0} | {str(i): i for i in range(2, 13)}
+    fields = FIELDS | {"metrics": metrics, "confusion": ((1, 0), (0, 1))}
+    path = results.write_record(tmp_path / "a" / "run.json", **fields)
+    record = results.read_record(path)
+    assert set(record) == {*fields, "git_commit", "recorded_at"}
+    assert record.pop("metrics") == {"true": 0} | {str(i): i for i in range(2, 13)}
+    assert record.pop("confusion") == [[1, 0], [0, 1]]
+    assert record.items() >= {k: v for k, v in FIELDS.items() if k != "metrics"}.items()
+    assert list(path.parent.iterdir()) == [path]  # no temporary file is left
 
 
 DEEP = []
@@ -75,20 +72,16 @@ def test_a_wrong_record_is_not_written(tmp_path, change, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_record_without_a_required_field_is_refused(tmp_path):
+def test_a_record_that_was_edited_is_refused(tmp_path):
     path = results.write_record(tmp_path / "run.json", **FIELDS)
-    content = json.loads(path.read_text())
-    for name in results.REQUIRED:
-        path.write_text(json.dumps({k: v for k, v in content.items() if k != name}))
-        with pytest.raises(results.RecordError, match=f"run.json: the field '{name}' is missing"):
-            results.read_record(path)
-
-
-def test_a_record_edited_by_hand_is_refused(tmp_path):
-    path = results.write_record(tmp_path / "run.json", **FIELDS)
-    path.write_text(path.read_text().replace('"test_top1":0.5', '"test_top1":0.6'))
+    text = path.read_text()
+    path.write_text(text.replace('"test_top1":0.5', '"test_top1":0.6'))
     with pytest.raises(results.RecordError, match=r"run\.json: does not match its digest"):
         results.read_record(path)
+    for name in results.REQUIRED:
+        path.write_text(json.dumps({k: v for k, v in json.loads(text).items() if k != name}))
+        with pytest.raises(results.RecordError, match=f"run.json: the field '{name}' is missing"):
+            results.read_record(path)
 
 
 @pytest.mark.parametrize(
@@ -114,23 +107,21 @@ def test_a_broken_file_is_named(tmp_path, content, message):
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(results.RecordError, match="no record at .*make train"):
         results.read_record(tmp_path / "run.json")
-    (tmp_path / "run.json").mkdir()
-    with pytest.raises(results.RecordError, match=r"run\.json: cannot be read: Is a directory"):
-        results.read_record(tmp_path / "run.json")
+    with pytest.raises(results.RecordError, match=": cannot be read: Is a directory"):
+        results.read_record(tmp_path)
 
 
-@pytest.mark.slow
 def test_writers_of_one_record_never_tear_it(tmp_path):
     path = results.write_record(tmp_path / "run.json", **FIELDS)
     code = (
         "import json, sys; from dlvlib import results; fields = json.loads(sys.argv[2])\n"
-        "for _ in range(300): results.write_record(sys.argv[1], git_commit='0', **fields)"
+        "for _ in range(100): results.write_record(sys.argv[1], git_commit='0', **fields)"
     )
     command = [sys.executable, "-c", code, str(path), json.dumps(FIELDS)]
-    writers = [subprocess.Popen(command) for _ in range(3)]
+    writers = [subprocess.Popen(command) for _ in range(2)]
     while any(writer.poll() is None for writer in writers):
         assert results.read_record(path)["seed"] == 0
-    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert [writer.returncode for writer in writers] == [0, 0]
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -142,13 +133,8 @@ def test_an_experiment_is_read_by_budget_and_in_the_order_of_its_seeds(tmp_path)
     assert len(results.load("demo", None, folder=tmp_path)) == 4
     with pytest.raises(results.RecordError, match="no laptop record in .*demo; `make train`"):
         results.load("demo", "laptop", folder=tmp_path)
-
-
-def test_a_record_under_the_name_of_another_run_is_refused(tmp_path):
-    write(tmp_path, "net-full-seed0")
-    path = tmp_path / "demo" / "net-full-seed0.json"
-    path.with_name("net-full-seed1.json").write_bytes(path.read_bytes())
-    with pytest.raises(results.RecordError, match="seed1.json: is the record of 'net-full-seed0'"):
+    (tmp_path / "demo" / "net-full-seed9.json").rename(tmp_path / "demo" / "net-full-seed1.json")
+    with pytest.raises(results.RecordError, match="seed1.json: is the record of 'net-full-seed9'"):
         results.load("demo", folder=tmp_path)
 
 
@@ -157,7 +143,8 @@ def test_the_best_budget_is_the_longest_in_which_every_variant_has_a_run(tmp_pat
         write(tmp_path, *runs)
         return results.load("demo", variants=variants, folder=tmp_path).budget
 
-    assert best("a-laptop-seed0", "a-laptop-seed1", "b-laptop-seed0", "a-smoke-seed0") == "laptop"
+    assert best("a-laptop-seed0") == "laptop"
+    assert best("a-laptop-seed1", "b-laptop-seed0", "a-smoke-seed0") == "laptop"
     assert best("a-full-seed0") == "laptop"  # b is missing
     assert best("c-laptop-seed0", "b-full-seed0") == "laptop"  # c is missing
     assert best(variants=("a", "b")) == "full"
@@ -180,23 +167,24 @@ def test_records_print_what_they_are_and_what_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [((61, 7, 2.6), "7 s"), ((60,), "1.0 min"), ((59.6,), "60 s"), ((1, 80, 90, 2), "1.3 min")],
+    ("field", "values", "text"),
+    [
+        ("wall_seconds", [61, 7, 2.6], ", median 7 s each"),
+        ("wall_seconds", [1, 80, 90, 2], ", median 41 s each"),
+        ("wall_seconds", [60], ", median 1.0 min each"),
+        ("wall_seconds", [59.6], ", median 60 s each"),
+        ("history", [["an epoch"]], ": 1 run of 1 epoch on the digits"),
+        ("history", [n * ["an epoch"] for n in (4, 40, 10)], ": 3 runs of 4 to 40 epochs on"),
+        ("history", [[]], ": 1 run on"),
+        ("recorded_at", ["2026-01-03T", "2026-01-01T", "2026-01-02T"], "26-01-01 to 2026-01-03."),
+        ("recorded_at", ["2026-01-03T00:00:00Z"], ", 2026-01-03."),
+        ("dataset", [{"name": "renamed", "checksum": KNOWN}], " on CIFAR-10, JPEG copy, CPU"),
+        ("dataset", [{"name": "renamed", "checksum": "0"}], " on renamed, CPU"),
+    ],
 )
-def test_provenance_gives_the_median_time(seconds, text):
-    records = [FIELDS | {"wall_seconds": time, "recorded_at": "2026-11-28"} for time in seconds]
-    assert f", median {text} each" in results.provenance(records)
-    assert results.Records(records[:1], Path()).budget == "full"
-
-
-@pytest.mark.parametrize(
-    ("lengths", "text"),
-    [((1,), "1 run of 1 epoch"), ((4, 40, 10), "3 runs of 4 to 40 epochs"), ((0,), "1 run")],
-)
-def test_provenance_gives_the_epochs(lengths, text):
-    histories = [[{"epoch": epoch + 1} for epoch in range(length)] for length in lengths]
-    records = [FIELDS | {"history": h, "recorded_at": "2026-11-28"} for h in histories]
-    assert results.provenance(records).startswith(f"Recorded: {text} on the digits")
+def test_provenance_gives_median_time_epochs_days_and_data(field, values, text):
+    records = [FIELDS | {"recorded_at": "2026-11-28", field: value} for value in values]
+    assert text in results.provenance(records)
 
 
 def test_a_record_names_the_commit_of_the_code(tmp_path, monkeypatch):
@@ -215,34 +203,16 @@ def test_a_record_names_the_commit_of_the_code(tmp_path, monkeypatch):
     assert commit() == f"{committed}+changes"
 
 
-@pytest.mark.parametrize(
-    ("what", "change"),
-    [
+def test_provenance_refuses_a_mixture():
+    for what, change in (
         ("budget", {"budget": "laptop"}),
         ("data set", {"dataset": {"name": "mnist"}}),
         ("device", {"machine": {**FIELDS["machine"], "accelerator": "A GPU"}}),
-    ],
-)
-def test_provenance_refuses_a_mixture(what, change):
-    with pytest.raises(results.RecordError, match=f"must share one {what}, got"):
-        results.provenance([FIELDS, FIELDS | change])
+    ):
+        with pytest.raises(results.RecordError, match=f"must share one {what}, got"):
+            results.provenance([FIELDS, FIELDS | change])
     with pytest.raises(results.RecordError, match="no record"):
         results.provenance([])
-
-
-def test_known_images_keep_their_name_in_a_renamed_folder():
-    ((checksum, name),) = results.KNOWN.items()
-    renamed = {"dataset": {"name": "downloads", "checksum": checksum}}
-    assert results.dataset_name(renamed) == name
-    assert results.dataset_title(name) == "CIFAR-10, JPEG copy"
-    renamed["dataset"]["checksum"] = "0"
-    assert results.dataset_title(results.dataset_name(renamed)) == "downloads"
-
-
-def test_the_days_of_several_records_are_a_range():
-    days = [{"recorded_at": f"2026-01-0{day}T00:00:00Z"} for day in (3, 1, 2)]
-    assert results.date_range(days) == "2026-01-01 to 2026-01-03"
-    assert results.date_range(days[:1]) == "2026-01-03"
 
 
 def write_run(folder):
@@ -262,23 +232,22 @@ def test_weights_come_back_as_float32_to_half_precision(tmp_path):
     assert set(tmp_path.iterdir()) == {path, file}
 
 
-def test_altered_or_missing_weights_are_refused(tmp_path):
-    path = write_run(tmp_path)
-    file = tmp_path / "run.safetensors"
+def test_weights_that_the_record_does_not_name_are_refused(tmp_path):
+    path = write_run(tmp_path / "a")
+    file = path.with_suffix(".safetensors")
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
     with pytest.raises(results.RecordError, match=r"run\.safetensors: does not match run\.json"):
         results.read_weights(path)
-    file.unlink()
+    file.rename(tmp_path / "outside.safetensors")
     with pytest.raises(results.RecordError, match=r"run\.safetensors is missing; delete run"):
         results.read_weights(path)
-
-
-def test_a_record_that_names_no_weights_is_refused(tmp_path):
-    for weights in (None, {}, {"file": 3, "sha256": ""}, {"file": "a"}):
-        path = results.write_record(tmp_path / "run.json", **FIELDS, weights=weights)
-        with pytest.raises(results.RecordError, match="names no weights"):
+    outside = {"file": "../outside.safetensors", "sha256": ""}
+    for weights in (None, {}, {"file": 3, "sha256": ""}, {"file": "a"}, outside):
+        results.write_record(path, **FIELDS, weights=weights)
+        rule = "is missing" if weights is outside else "names no weights"
+        with pytest.raises(results.RecordError, match=rule):
             results.read_weights(path)
 
 
@@ -287,11 +256,3 @@ def test_weights_that_half_precision_cannot_hold_are_not_written(tmp_path):
         with pytest.raises(results.RecordError, match="'scale' must be finite as float16"):
             results.write_weights(tmp_path / "run.safetensors", {"scale": torch.tensor(number)})
     assert not list(tmp_path.iterdir())
-
-
-def test_a_weights_file_never_leaves_the_folder_of_its_record(tmp_path):
-    about = results.write_weights(tmp_path / "other.safetensors", WEIGHTS)
-    fields = {**FIELDS, "weights": {**about, "file": "../other.safetensors"}}
-    path = results.write_record(tmp_path / "a" / "run.json", **fields)
-    with pytest.raises(results.RecordError, match="is missing"):
-        results.read_weights(path)

@@ -3,16 +3,18 @@
 What a GPU does with it is in test_training_gpu.py.
 """
 
+import dataclasses
 import gc
 import warnings
 import weakref
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import torch
-from test_training_precision import CountWaits
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from training_helpers import (
     bn_net,
     config,
@@ -26,7 +28,6 @@ from training_helpers import (
 
 from dlvlib.training import captured, checkpoint, fit, loop
 from dlvlib.training.precision import make_optimizer
-from dlvlib.training.schedules import learning_rates
 
 
 @pytest.fixture
@@ -44,12 +45,7 @@ def replays(monkeypatch):
     return count
 
 
-class Gpus(list):  # a GPU is there, but no random state to keep
-    def __bool__(self):
-        return True
-
-
-GPUS = Gpus()
+GPUS = MagicMock()  # true, as if a GPU were there, but without a random state to keep
 
 
 @pytest.mark.parametrize(
@@ -57,10 +53,10 @@ GPUS = Gpus()
     [
         (bn_net, {"momentum": 0.9, "lr": 0.125, "channels_last": True}),
         (bn_net, {"crop_padding": 1, "flip": True, "cutout": 2, "precision": "bf16"}),
-        (small_net, {"optimizer": "adamw", "weight_decay": 0.01, "batch_size": 40}),
+        (small_net, {"optimizer": "adamw", "weight_decay": 0.01, "schedule": "cosine"}),
         (googlenet, {"aux_weight": 0.3, "batch_size": 25, "num_epochs": 1}),
     ],
-    ids=["sgd", "augmented in bf16", "adamw", "auxiliary heads"],
+    ids=["sgd", "augmented in bf16", "adamw with a schedule", "auxiliary heads"],
 )
 def test_replays_take_the_steps_that_are_called_otherwise(replays, build, options):
     settings = config(**{"num_epochs": 3, "lr": 0.0625} | options)  # exact as float32
@@ -69,7 +65,7 @@ def test_replays_take_the_steps_that_are_called_otherwise(replays, build, option
     assert not replays
     found = fit(replayed, data, data, settings)
     assert len(replays) == settings.num_epochs * (100 // settings.batch_size) - captured.WARM_UP
-    # on a CPU, AdamW rounds a rate that is a tensor to float32 once more
+    # on a CPU, AdamW rounds a rate that is a tensor to float32
     slack = 1e-6 if settings.optimizer == "adamw" else 0
     expected = dict(called.state_dict())
     torch.testing.assert_close(dict(replayed.state_dict()), expected, rtol=0, atol=slack)
@@ -95,54 +91,47 @@ def test_nothing_is_left_of_a_graph_after_the_training(replays, monkeypatch):
         gc.enable()
 
 
-def test_the_learning_rate_of_a_replay_is_that_of_its_step(replays, monkeypatch):
-    rates, train_step = [], loop.train_step
+class CountWaits(TorchDispatchMode):
+    """Counts how often a number is fetched from a tensor, which waits for a GPU."""
 
-    def spy(state, forward, batches, shards, lr):
-        rates.append(float(lr))
-        train_step(state, forward, batches, shards, lr)
+    def __init__(self):
+        super().__init__()
+        self.count = 0
 
-    monkeypatch.setattr(loop, "train_step", spy)
-    settings = config(num_epochs=3, schedule="cosine", warmup_steps=2, lr=0.1)
-    fit(small_net(), digits(100), None, settings)
-    assert rates == pytest.approx(learning_rates(12, settings), rel=1e-6)
-    assert len(set(rates)) == 11  # the warm-up ends where the cosine starts
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
 
 
+@pytest.mark.parametrize("graph", [True, False])
 @pytest.mark.parametrize("options", [{"momentum": 0.9}, {"optimizer": "adamw", "flip": True}])
-def test_replays_wait_for_nothing(replays, monkeypatch, options):
+def test_the_number_of_waits_does_not_depend_on_the_number_of_steps(
+    replays, monkeypatch, options, graph
+):
     monkeypatch.setattr(nn.Parameter, "is_cuda", True)  # a fused optimizer
 
     def waits(batch_size):
+        settings = config(batch_size=batch_size, graph=graph, crop_padding=1, **options)
         with CountWaits() as counter:
-            fit(bn_net(), digits(100), None, config(batch_size=batch_size, **options))
+            fit(bn_net(), digits(100), None, settings)
         return counter.count
 
-    assert waits(50) == waits(5) and len(replays) > 30
+    assert waits(50) == waits(5) and len(replays) == (38 if graph else 0)
 
 
-@pytest.mark.parametrize("killed_at", [6, 9, 11])  # in the second epoch of four steps, the third
+@pytest.mark.parametrize(("killed_at", "graph"), [(6, True), (9, False)])  # of 4 steps an epoch
 def test_a_run_killed_between_replays_goes_on_with_the_same_bits(
-    replays, monkeypatch, tmp_path, killed_at
+    replays, monkeypatch, tmp_path, killed_at, graph
 ):
-    data, train_step, calls = digits(100), loop.train_step, []
-    settings = config(num_epochs=4, lr=0.125, momentum=0.9, crop_padding=1)
-    whole, parts = bn_net(), bn_net()
-    wanted = fit(whole, data, data, settings)
-
-    def die(*arguments):
-        calls.append(1)
-        if len(calls) == killed_at:
-            raise KeyboardInterrupt
-        train_step(*arguments)
-
+    data, settings = digits(100), config(num_epochs=4, lr=0.125, momentum=0.9, crop_padding=1)
+    wanted = fit(bn_net(), data, data, settings)
     options = {"checkpoint": tmp_path / "run.pt", "checkpoint_every": 1}
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop, "train_step", die)
-        fit(parts, data, data, settings, **options)
-    # the rest may be trained without a graph
-    rest = config(**vars(settings) | {"graph": killed_at != 9})
-    found = fit(bn_net(), data, data, rest, **options)
+    steps = iter([loop.train_step] * (killed_at - 1))
+    with monkeypatch.context() as patch, pytest.raises(StopIteration):
+        patch.setattr(loop, "train_step", lambda *arguments: next(steps)(*arguments))
+        fit(bn_net(), data, data, settings, **options)
+    # what follows may be trained without a graph
+    found = fit(bn_net(), data, data, dataclasses.replace(settings, graph=graph), **options)
     assert without_time(found) == without_time(wanted)
 
 
@@ -150,9 +139,7 @@ def test_a_step_that_waits_for_the_gpu_is_called_to_the_end(replays, monkeypatch
     monkeypatch.setattr(captured, "count_waits", lambda step: step() or 2)
     data, called, ours = digits(100), small_net(), small_net()
     fit(called, data, None, config(num_epochs=3, lr=0.125, graph=False))
-    message = (
-        "^graph=True is not possible here, .* without it: the step waits for the GPU, times: 2"
-    )
+    message = "^graph=True is not possible here, .*: the step waits for the GPU, times: 2"
     with pytest.warns(RuntimeWarning, match=message) as caught:
         fit(ours, data, None, config(num_epochs=3, lr=0.125))
     assert len(caught) == 1 and not replays and same(weights(ours), weights(called))
@@ -190,25 +177,19 @@ def test_waits_of_a_step_are_counted_and_the_mode_of_torch_is_restored(monkeypat
 
 
 def test_the_side_stream_and_the_current_one_wait_for_each_other(monkeypatch):
-    events = []
-
-    class Stream(str):
-        def wait_stream(self, other):
-            events.append(f"{self} waits for {other}")
-
-    @contextmanager
-    def working_on(stream):
-        events.append(f"work on {stream}")
-        yield
-
-    monkeypatch.setattr(captured, "_side_stream", lambda device: Stream("side"))
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream("current"))
-    monkeypatch.setattr(torch.cuda, "stream", working_on)
+    gpu = MagicMock()
+    monkeypatch.setattr(captured, "_side_stream", lambda device: gpu.side)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: gpu.current)
+    monkeypatch.setattr(torch.cuda, "stream", gpu.work_on)
     with pytest.raises(KeyboardInterrupt), captured.on_side_stream(torch.device("cpu")):
-        events.append("a step")
+        gpu.step()
         raise KeyboardInterrupt
-    assert events == [
-        *("side waits for current", "work on side", "a step", "current waits for side")
+    calls = [(name, arguments) for name, arguments, _ in gpu.mock_calls if "__" not in name]
+    assert calls == [
+        ("side.wait_stream", (gpu.current,)),
+        ("work_on", (gpu.side,)),
+        ("step", ()),
+        ("current.wait_stream", (gpu.side,)),
     ]
 
 

@@ -1,6 +1,7 @@
 """TrainConfig: its rules, its types, its files; and the learning rate that follows from it."""
 
 import dataclasses
+import itertools
 import json
 import math
 from fractions import Fraction
@@ -15,21 +16,18 @@ from dlvlib.training import TrainConfig, fit, learning_rate
 
 
 @pytest.mark.parametrize(
-    ("field", "rule", "values"),
+    ("fields", "rule", "values"),
     [
-        ("num_epochs", "an integer >= 1", [0, 2.5, True]),
-        ("batch_size", "an integer >= 1", [-1, "32", np.float64(8), torch.tensor(2.0)]),
-        ("accumulate", "an integer >= 1", [0]),
-        ("warmup_steps", "an integer >= 0", [-1, 0.1]),
-        ("crop_padding", "an integer >= 0", [-1]),
-        ("cutout", "an integer >= 0", [1.5]),
-        ("patience", "an integer >= 0", [True]),
+        ("num_epochs batch_size accumulate", "an integer >= 1", [0, 2.5, True, torch.tensor(2.0)]),
+        (
+            "warmup_steps crop_padding cutout patience",
+            "an integer >= 0",
+            [-1, "32", np.float64(8)],
+        ),
         ("seed", r"an integer in \[0, 4294967295\]", [-1, 2**32, None]),
         ("lr", "a number > 0", [0.0, -0.1, math.nan, math.inf, "0.1", True, 10**400]),
-        ("weight_decay", "a number >= 0", [-1e-4, math.nan, math.inf]),
-        ("aux_weight", "a number >= 0", [-0.3]),
-        ("momentum", r"in \[0, 1\)", [1.0, -0.1, np.array([0.5, 0.6])]),
-        ("label_smoothing", r"in \[0, 1\)", [1.0, None]),
+        ("weight_decay aux_weight", "a number >= 0", [-1e-4, math.nan, math.inf]),
+        ("momentum label_smoothing", r"in \[0, 1\)", [1.0, -0.1, None, np.array([0.5, 0.6])]),
         ("peak", "between 0 and 1", [0, 1]),
         ("milestones", "fractions rising between", [(0.75, 0.5), (30, 60), (0.5, "x"), 0.5, [0]]),
         ("optimizer", "sgd or adamw", ["adam", None, ["sgd"]]),
@@ -38,17 +36,16 @@ from dlvlib.training import TrainConfig, fit, learning_rate
         ("keep", "last or best", ["first"]),
         ("precision", "auto, float32, bf16 or fp16", ["fp8"]),
         ("compile", "none, default or reduce-overhead", [True]),
-        ("graph", "True or False", ["auto"]),
-        ("nesterov", "True or False", [1]),
-        ("decay_all", "True or False", [None]),
-        ("flip", "True or False", ["yes"]),
-        ("channels_last", "True or False", [1]),
-        ("progress", "True or False", [0]),
+        (
+            "graph nesterov decay_all flip channels_last progress",
+            "True or False",
+            ["yes", 1, None],
+        ),
         ("device", "a name", [None, 3]),
     ],
 )
-def test_an_invalid_field_is_refused_with_its_rule_and_value(field, rule, values):
-    for value in values:
+def test_an_invalid_field_is_refused_with_its_rule_and_value(fields, rule, values):
+    for field, value in itertools.product(fields.split(), values):
         with pytest.raises(ValueError, match=f"^{field} must be {rule}.*, got "):
             TrainConfig(**{field: value})
 
@@ -70,12 +67,6 @@ def test_the_defaults_never_change():
         TrainConfig().lr = 0.1
     limits = {"num_epochs": 1, "batch_size": 1, "patience": 0, "seed": 2**32 - 1, "momentum": 0}
     assert vars(TrainConfig(**limits)).items() >= limits.items()  # the ends of the ranges
-
-
-def test_every_field_has_a_rule():
-    for field in dataclasses.fields(TrainConfig):
-        with pytest.raises(ValueError, match=f"^{field.name} must be"):
-            TrainConfig(**{field.name: object()})
 
 
 @pytest.mark.parametrize(
@@ -110,7 +101,6 @@ def test_scalars_of_numpy_and_torch_become_python_numbers():
     values = dataclasses.asdict(ours)
     assert json.loads(json.dumps(values)) == values | {"milestones": [0.25, 0.5]}
     assert TrainConfig.from_dict(json.loads(json.dumps(values))) == ours
-    assert {type(value) for value in values.values()} == {int, float, bool, str, tuple}
     types = {name: type(value) for name, value in dataclasses.asdict(TrainConfig()).items()}
     assert {name: type(value) for name, value in values.items()} == types
 
@@ -179,29 +169,21 @@ def test_milestones_are_exact():
             assert learning_rate(drop - 1, total, settings) == 0.01, (percent, total)
 
 
-@pytest.mark.parametrize(("total", "peak"), [(100, 0.3), (37, 0.25), (10, 0.9)])
+@pytest.mark.parametrize(
+    ("total", "peak"), [(100, 0.3), (37, 0.25), (10, 0.9), (1, 0.3), (2, 0.3), (3, 0.3), (4, 0.3)]
+)
 def test_one_cycle_is_that_of_torch(total, peak):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     oracle = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, 0.4, total_steps=total, pct_start=peak, cycle_momentum=False
     )
-    expected = []
+    settings = config(schedule="one_cycle", lr=0.4, peak=peak)
     for step in range(total):
-        expected.append(optimizer.param_groups[0]["lr"])
+        rate = optimizer.param_groups[0]["lr"]
+        assert learning_rate(step, total, settings) == pytest.approx(rate, rel=1e-9)
         optimizer.step()
         if step < total - 1:
             oracle.step()
-    settings = config(schedule="one_cycle", lr=0.4, peak=peak)
-    ours = [learning_rate(step, total, settings) for step in range(total)]
-    assert ours == pytest.approx(expected, rel=1e-9)
-
-
-@pytest.mark.parametrize("total", [1, 2, 3, 4])
-def test_one_cycle_of_a_few_steps_stays_in_its_bounds(total):
-    settings = config(schedule="one_cycle", lr=1.0)
-    rates = [learning_rate(step, total, settings) for step in range(total)]
-    assert all(0 < rate <= 1 for rate in rates)
-    assert rates[-1] == pytest.approx(1 / 25e4)
 
 
 def test_steps_outside_the_run_and_endless_warm_ups_are_refused():

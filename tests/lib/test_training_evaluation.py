@@ -14,14 +14,14 @@ from dlvlib.runtime import scale_pixels
 from dlvlib.training import OutOfMemoryError, evaluate, fit, predict
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 50, 1000])
-def test_predict_is_the_model_in_eval_mode_for_any_batch_size(batch_size):
+def test_predict_is_the_model_in_eval_mode_for_any_batch_size():
     model, data = small_net(dropout=0.5), digits(50)
-    logits = predict(model, data.images, batch_size=batch_size)
+    predicted = [predict(model, data.images, batch_size=size) for size in (1, 7, 50, 1000)]
     assert model.training
-    model.eval()
-    torch.testing.assert_close(logits, model(scale_pixels(data.images)).detach())
-    assert not logits.requires_grad
+    wanted = model.eval()(scale_pixels(data.images)).detach()
+    for logits in predicted:
+        torch.testing.assert_close(logits, wanted)
+        assert not logits.requires_grad
     (logits / torch.ones(1, requires_grad=True)).sum().backward()  # usable in later gradients
 
 
@@ -55,9 +55,13 @@ class Normalize(nn.Module):
         return images.sub_(0.5).div_(0.25)
 
 
-@pytest.mark.parametrize("first", [Normalize(), nn.ReLU(inplace=True)], ids=["normalise", "relu"])
 @pytest.mark.parametrize(
-    "options", [{}, {"crop_padding": 1}, {"accumulate": 4, "channels_last": True}]
+    ("first", "options"),
+    [
+        (Normalize(), {}),
+        (nn.ReLU(inplace=True), {"crop_padding": 1}),
+        (Normalize(), {"accumulate": 4, "channels_last": True}),
+    ],
 )
 def test_the_images_of_the_caller_never_change(first, options):
     data = digits(40)
@@ -70,12 +74,19 @@ def test_the_images_of_the_caller_never_change(first, options):
     assert torch.equal(data.images, before)
 
 
-def test_float_images_are_taken_as_they_are():
-    data, first, second = digits(40), small_net(), small_net()
+def test_float_images_and_another_default_device_change_nothing():
+    data, plain, settings = digits(40), small_net(), config(crop_padding=1, momentum=0.9)
     scaled = SimpleNamespace(images=data.images.float() / 255, targets=data.targets)
-    fit(first, data, None, config())
-    fit(second, scaled, None, config())
-    assert same(weights(first), weights(second))
+    wanted = fit(plain, data, data, settings)
+    for images, device in ((scaled, None), (data, "meta")):  # acts as a GPU
+        ours = small_net()
+        torch.set_default_device(device)
+        try:
+            found = fit(ours, images, images, settings)
+        finally:
+            torch.set_default_device(None)
+        assert same(weights(ours), weights(plain))
+        assert found.column("val_loss") == wanted.column("val_loss")
 
 
 def test_a_network_in_double_takes_uint8_images():
@@ -119,42 +130,37 @@ def test_bad_data_is_refused_before_anything_is_learned(case):
         assert caught.match(rf"{name}\.(images|targets)")
     with pytest.raises(error, match=message):
         evaluate(model, bad, device="cpu")
-    if targets is TARGETS and len(targets) == len(images):
-        with pytest.raises((error, RuntimeError)):
+    if "images" in message:
+        with pytest.raises(error, match=message):
             predict(model, images)
     assert same(weights(model), before)
 
 
-@pytest.mark.parametrize(
-    ("layers", "got"),
-    [
+def test_a_model_must_return_one_row_of_logits_per_image():
+    for layers, got in (
         ([nn.Conv2d(1, 10, 8)], r"\(2, 10, 1, 1\)"),
         ([nn.Conv2d(1, 2, 8), nn.Flatten(0)], r"\(4,\)"),
         ([nn.Conv2d(1, 2, 8), nn.Flatten(0), nn.Unflatten(0, (4, 1))], r"\(4, 1\)"),
         ([nn.Flatten(), nn.RNN(64, 10)], "tuple"),
-    ],
-)
-def test_a_model_must_return_one_row_of_logits_per_image(layers, got):
-    with pytest.raises(ValueError, match=rf"must return logits \(2, K\), got {got}"):
-        fit(nn.Sequential(*layers), digits(20), None, config())
+    ):
+        with pytest.raises(ValueError, match=rf"must return logits \(2, K\), got {got}"):
+            fit(nn.Sequential(*layers), digits(20), None, config())
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"patience": 1}, "val must be given for patience and for keep='best'"),
-        ({"keep": "best"}, "val must be given for patience and for keep='best'"),
-        ({"device": "abacus"}, "device 'abacus' cannot be used here"),
-    ],
-)
-def test_a_recipe_that_cannot_be_followed_is_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        fit(small_net(), digits(20), None, config(**options))
-
-
-def test_a_batch_size_below_one_is_refused():
+def test_a_recipe_that_cannot_be_followed_is_refused():
+    model, data, file = small_net(), digits(20), {"checkpoint": "x"}
+    rule = "val must be given for patience and for keep='best'"
+    for settings, options, message in (
+        ({"patience": 1}, {}, rule),
+        ({"keep": "best"}, {}, rule),
+        ({"device": "abacus"}, {}, "device 'abacus' cannot be used here"),
+        ({}, {"checkpoint_every": 5}, "checkpoint_every must be 0 without a checkpoint, got 5"),
+        ({}, file | {"checkpoint_every": -1}, "checkpoint_every must be an integer >= 0, got -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(model, data, None, config(**settings), **options)
     with pytest.raises(ValueError, match="batch_size must be an integer >= 1, got 0"):
-        predict(small_net(), digits(3).images, batch_size=0)
+        predict(model, data.images, batch_size=0)
 
 
 def test_a_model_without_anything_to_learn_is_refused():
@@ -164,15 +170,10 @@ def test_a_model_without_anything_to_learn_is_refused():
     for context in (torch.no_grad(), torch.inference_mode()):
         with context, pytest.raises(ValueError, match="must run with gradients"):
             fit(small_net(), digits(20), None, config())
-    frozen = small_net()
-    frozen[1].requires_grad_(False)  # the rest still learns
-    before = weights(frozen)
-    fit(frozen, digits(20), None, config())
-    assert same(weights(frozen)[:2], before[:2]) and not same(weights(frozen)[2:], before[2:])
 
 
 @pytest.mark.parametrize(
-    ("count", "options"), [(33, {}), (1, {}), (64, {"accumulate": 32}), (39, {"accumulate": 3})]
+    ("count", "options"), [(33, {}), (64, {"accumulate": 32}), (39, {"accumulate": 3})]
 )
 def test_a_single_image_in_front_of_batch_norm_is_refused(count, options):
     model = nn.Sequential(small_net(), nn.BatchNorm1d(10))
@@ -186,17 +187,13 @@ def test_a_single_image_in_front_of_batch_norm_is_refused(count, options):
     fit(nn.Sequential(nn.BatchNorm2d(1), small_net()), digits(count), None, config(**options))
 
 
-@pytest.mark.parametrize("val", [None, digits(64)])
-def test_a_diverging_run_stops_and_names_epoch_and_learning_rate(val):
+def test_a_diverging_run_stops_and_names_epoch_and_learning_rate():
     records = []
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
     with pytest.raises(FloatingPointError, match=r"epoch \d.* smaller than 1e\+30") as caught:
-        fit(model, digits(64), val, config(num_epochs=5, lr=1e30), on_epoch=records.append)
+        fit(model, digits(64), None, config(num_epochs=5, lr=1e30), on_epoch=records.append)
     assert f"epoch {len(records) + 1}" in str(caught.value)
-
-
-def test_weights_ruined_by_the_last_step_are_noticed_in_validation():
-    data = digits(20)  # one batch, one step: the training loss is measured before it
+    data = digits(20)  # one step, which ruins the weights: the training loss is measured before it
     with pytest.raises(FloatingPointError, match=r"a logit after epoch 1 must be finite, got"):
         fit(small_net(), data, data, config(num_epochs=1, lr=1e38, weight_decay=1e38))
 
@@ -232,15 +229,3 @@ def test_other_errors_pass_unchanged():
     with pytest.raises(RuntimeError) as caught:
         fit(nn.Sequential(Greedy(20, error), small_net()), digits(64), None, config())
     assert caught.value is error
-
-
-def test_another_default_device_changes_nothing():
-    data, ours, plain = digits(40), small_net(), small_net()
-    wanted = fit(plain, data, data, config(crop_padding=1, momentum=0.9))
-    torch.set_default_device("meta")  # acts as a GPU: a generator of the CPU cannot fill it
-    try:
-        found = fit(ours, data, data, config(crop_padding=1, momentum=0.9))
-    finally:
-        torch.set_default_device(None)
-    assert same(weights(ours), weights(plain))
-    assert found.column("val_loss") == wanted.column("val_loss")

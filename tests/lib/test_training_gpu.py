@@ -93,10 +93,6 @@ def test_steps_that_overflow_in_float16_are_left_out(graphs, monkeypatch):
     assert_close(replayed, found, called, wanted, 0.05)
 
 
-class Stop(Exception):
-    pass
-
-
 def test_a_run_stopped_in_mid_epoch_goes_on(graphs, monkeypatch, tmp_path):
     settings = config(**RECIPE | {"momentum": 0.9, "crop_padding": 1})
     whole, other = bn_net(), bn_net()
@@ -106,10 +102,10 @@ def test_a_run_stopped_in_mid_epoch_goes_on(graphs, monkeypatch, tmp_path):
     def stop(file, **options):
         save(file, **options)
         if (file.state.epoch, file.state.step) == (2, 3):
-            raise Stop
+            raise KeyboardInterrupt
 
     options = {"checkpoint": tmp_path / "run.pt", "checkpoint_every": 1}
-    with monkeypatch.context() as patch, pytest.raises(Stop):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(checkpoint.Checkpoint, "save", stop)
         fit(bn_net(), DATA, DATA, settings, **options)
     found = fit(other, DATA, DATA, settings, **options)

@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn import functional as F
 from training_helpers import config, digits, same, small_net, weights
 
-from dlvlib import models
 from dlvlib.training import EpochRecord, History, evaluate, fit
 from dlvlib.training.history import best_epoch, is_out_of_patience
 
@@ -60,19 +59,6 @@ def test_auxiliary_losses_are_added_with_their_weight():
     for a, b in zip(weights(ours), weights(plain), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
     assert history.epochs[0].train_loss == pytest.approx(main.item())  # without the others
-
-
-def test_auxiliary_heads_train_only_on_request():
-    untrained = WithAux()
-    fit(untrained, digits(20), None, config())
-    assert untrained.one.weight.grad is None
-    torch.manual_seed(0)
-    model = models.build("googlenet_small", in_channels=1, aux=True)
-    before = weights(model.aux)
-    fit(model, digits(8), None, config(num_epochs=1, aux_weight=0.3, lr=0.1))
-    assert not same(weights(model.aux), before)
-    with pytest.raises(ValueError, match=r"aux_weight must be 0 .* got 0\.3 for Sequential"):
-        fit(small_net(), digits(20), None, config(aux_weight=0.3))
 
 
 # Early stopping, and the weights that stay

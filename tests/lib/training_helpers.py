@@ -1,6 +1,10 @@
 """What the tests of dlvlib.training share: a tiny net, real digits, a recipe of two epochs."""
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import torch
@@ -53,6 +57,17 @@ class Spy(nn.Module):
 
     def training_batches(self):
         return [maps for training, maps in self.seen if training]
+
+
+def run_script(*arguments):
+    """Run Python in a process of its own, where dlvlib and this folder are found; its output."""
+    folder = Path(__file__).parent
+    path = os.pathsep.join([str(folder.parents[1]), str(folder)])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    line = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(line, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def weights(model):
