@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
-from models_helpers import count, fill, on_meta
+from models_helpers import fill, on_meta
 from torch import nn
 from torchvision.models.googlenet import BasicConv2d
 from torchvision.models.googlenet import Inception as TorchvisionInception
@@ -14,18 +14,11 @@ from dlvlib.models import build
 from dlvlib.models.alexnet import AlexNet
 from dlvlib.models.resnet import ResNet
 
-PARAMS_OF_GOOGLENET = 6_998_552
-
 
 def share_weights(ours, theirs):
     """Make ours use the numbers of theirs, layer by layer in the order of definition."""
-    ours_state, theirs_state = ours.state_dict(), theirs.state_dict()
-    assert len(ours_state) == len(theirs_state)
-    pairs = zip(ours_state.items(), theirs_state.values(), strict=True)
-    for (name, mine), other in pairs:
-        assert mine.shape == other.shape, name
-    values = zip(ours_state, theirs_state.values(), strict=True)
-    ours.load_state_dict(dict(values), assign=True)
+    values = zip(ours.state_dict(), theirs.state_dict().values(), strict=True)
+    ours.load_state_dict(dict(values), assign=True)  # compares the shapes
     return ours.eval()
 
 
@@ -41,13 +34,13 @@ def assert_same_logits(ours, theirs, sizes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [11, 13, 16, 19])
+@pytest.mark.parametrize("depth", [11, 16])
 def test_vgg_computes_what_torchvision_computes(depth):
     with torch.device("meta"):
         theirs = getattr(torchvision.models, f"vgg{depth}")(weights=None, init_weights=False)
     theirs = fill(theirs)
     ours = share_weights(on_meta(f"vgg{depth}"), theirs)
-    assert_same_logits(ours, theirs, [64] if depth != 11 else [32, 79, 224])
+    assert_same_logits(ours, theirs, [64] if depth != 11 else [32, 79])
 
 
 def test_alexnet_of_torchvisions_widths_computes_what_torchvision_computes():
@@ -55,7 +48,7 @@ def test_alexnet_of_torchvisions_widths_computes_what_torchvision_computes():
         theirs = torchvision.models.alexnet(weights=None)
         ours = AlexNet(1000, widths=(64, 192, 384, 256, 256), batch_norm=False)
     theirs = fill(theirs)
-    assert_same_logits(share_weights(ours, theirs), theirs, [63, 100, 224])
+    assert_same_logits(share_weights(ours, theirs), theirs, [63, 100])
 
 
 @torch.no_grad()
@@ -90,15 +83,15 @@ def test_alexnet_2012_is_the_two_towers_of_the_paper():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
+@pytest.mark.parametrize("depth", [18, 50])
 def test_resnet_computes_what_torchvision_computes(depth):
     with torch.device("meta"):
         theirs = getattr(torchvision.models, f"resnet{depth}")(weights=None)
         ours = ResNet(depth, stride_at="3x3")
     theirs = fill(theirs, gain=0.6)
-    sizes = [64, 101] if depth < 101 else [64]
+    sizes = [64, 101]
     assert_same_logits(share_weights(ours, theirs), theirs, sizes)
-    if depth < 50:
+    if depth == 18:
         return
     papers = share_weights(on_meta(f"resnet{depth}"), theirs)
     images = torch.randn(1, 3, 64, 64)
@@ -126,19 +119,18 @@ class Shortcut(nn.Module):
 
 
 @pytest.mark.parametrize("plain", [False, True])
-@pytest.mark.parametrize("depth", [20, 56])
-def test_cifar_networks_compute_what_torchvisions_blocks_compute(depth, plain):
+def test_cifar_networks_compute_what_torchvisions_blocks_compute(plain):
     layers, channels = [nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)], 16
     layers.append(nn.ReLU())
     for width in (16, 32, 64):
-        for i in range((depth - 2) // 6):
+        for i in range(3):
             stride = 2 if i == 0 and width > 16 else 1
             shortcut = Shortcut(width - channels, stride, plain)
             layers.append(BasicBlock(channels, width, stride, shortcut))
             channels = width
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)]
     theirs = fill(nn.Sequential(*layers))
-    ours = share_weights(on_meta(f"{'plain' if plain else 'resnet'}{depth}"), theirs)
+    ours = share_weights(on_meta("plain20" if plain else "resnet20"), theirs)
     assert_same_logits(ours, theirs, [32, 37])
 
 
@@ -169,9 +161,8 @@ def test_googlenet_computes_what_torchvision_computes_with_true_5x5_branches():
     theirs.maxpool4 = nn.MaxPool2d(3, stride=2, ceil_mode=True)  # table 1 of the paper
     theirs.maxpool1 = nn.Sequential(theirs.maxpool1, nn.LocalResponseNorm(5))
     theirs.maxpool2 = nn.Sequential(nn.LocalResponseNorm(5), theirs.maxpool2)
-    assert count(theirs) == PARAMS_OF_GOOGLENET
     ours = share_weights(on_meta("googlenet"), theirs)
-    assert_same_logits(ours, theirs, [64, 97, 224])
+    assert_same_logits(ours, theirs, [64, 97])
 
 
 class ByHand:

@@ -67,7 +67,7 @@ def test_same_padding_is_the_least_and_its_larger_half_comes_last():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vgg11", "googlenet", "resnet50"])
+@pytest.mark.parametrize("name", ["alexnet", "googlenet", "resnet50"])
 def test_torchvision_s_weights_work_as_in_torchvision(name, monkeypatch):
     options = {"transform_input": True, "init_weights": False} if name == "googlenet" else {}
     with torch.device("meta"):

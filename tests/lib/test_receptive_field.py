@@ -30,21 +30,18 @@ def test_lenet():
     assert names == [f"features.{i}" for i in range(6)] + [f"head.{i}" for i in range(6)]
 
 
-def ours_and_torchvisions(name, **options):
-    with torch.device("meta"):
-        return build(name), getattr(torchvision.models, name)(**options)
-
-
-def test_alexnet():
-    for model in ours_and_torchvisions("alexnet"):
-        assert sizes(model, (3, 224, 224), WINDOWS) == [*ALEXNET, 355, 355, 355]
-
-
-@pytest.mark.parametrize("depth", VGG)
-def test_vgg(depth):
-    for model in ours_and_torchvisions(f"vgg{depth}", init_weights=False):
-        pool5 = sizes(model, (3, 224, 224), {"MaxPool2d"})[-1]
-        assert (pool5, sizes(model, (3, 224, 224), {"Linear"})[0]) == VGG[depth]
+def test_alexnet_and_vgg_ours_and_torchvisions():
+    for name in ("alexnet", *(f"vgg{depth}" for depth in VGG)):
+        with torch.device("meta"):
+            theirs = getattr(torchvision.models, name)
+            both = build(name), theirs() if name == "alexnet" else theirs(init_weights=False)
+        for model in both:
+            if name == "alexnet":
+                assert sizes(model, (3, 224, 224), WINDOWS) == [*ALEXNET, 355, 355, 355]
+            else:
+                pool5 = sizes(model, (3, 224, 224), {"MaxPool2d"})[-1]
+                dense = sizes(model, (3, 224, 224), {"Linear"})[0]
+                assert (pool5, dense) == VGG[int(name[3:])], name
 
 
 @pytest.mark.parametrize(
@@ -68,7 +65,7 @@ def conv(kernel, channels=2, **options):
         max_size=4,
     )
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_chains_of_plain_numbers(windows):
     convs = [nn.Conv1d(1, 1, k, s, p, d, bias=False) for k, s, p, d in windows]
     for layer in convs:
@@ -84,13 +81,8 @@ def test_chains_of_plain_numbers(windows):
     assert (expected[middle][0], expected[middle][-1]) == (start, start + field.size - 1)
 
 
-def test_a_pixel_that_no_stride_reaches_is_not_seen():
-    """squeezenet1_1 at 200 pixels: its first window stops at pixel 198."""
-    with torch.device("meta"):
-        squeezenet = torchvision.models.squeezenet1_1()
-    assert list(receptive_field.of(squeezenet, (3, 200, 200))[-1].pixels(0, 200))[-1] == 198
-    assert grow([(3, 2), (3, 1, 1)])[-1].pixels(98, 200) == range(194, 199)
-    assert grow([(5,), (1,)])[-1].pixels(0, 3) == range(0)  # the first window does not fit
+def test_where_the_first_window_does_not_fit_nothing_is_seen():
+    assert grow([(5,), (1,)])[-1].pixels(0, 3) == range(0)
 
 
 def test_a_value_spread_over_a_map_sees_the_same_everywhere():
@@ -101,30 +93,12 @@ def test_a_value_spread_over_a_map_sees_the_same_everywhere():
     assert receptive_field.of(rows, (1, 9, 9), axis="width")[-1].pixels(7, 9) == range(7, 8)
 
 
-def test_dilation_leaves_gaps():
-    dilated = grow([(3, 1, 0, 2)])[0]
-    assert (dilated.size, dilated.pixels(1, 9)) == (5, [1, 3, 5])
-    assert grow([(3, 1, 0, 2), (2,)])[1].pixels(0, 9) == range(6)
-    layers = conv(3, padding=2, dilation=2), conv(5, padding=2)  # one size, other pixels
-    for order in (1, -1):
-        model = Forward(lambda x, *both: torch.cat([f(x) for f in both], 1), *layers[::order])
-        assert receptive_field.of(model, (2, 9, 9))[-1].pixels(4, 9) == range(2, 7)
-
-
 @pytest.mark.parametrize(
     ("model", "size", "stride", "start"),
     [
         (Forward(lambda x, a: a(x) + x, conv(5, padding=2)), 5, 1, -2),
         (Forward(lambda x, a: x.add_(a(x)), conv(5, padding="same")), 5, 1, -2),
-        (
-            Forward(lambda x, a, b: torch.cat([a(x), b(x)], dim=1), conv(1), conv(5, padding=2)),
-            5,
-            1,
-            -2,
-        ),
         (Forward(lambda x, a: a(x)[:, :, :12] + x[:, :, 4:], conv(3, padding=1)), 6, 1, -1),
-        (Forward(lambda x, a: a(x[:, :, 1::2, 3::2]), conv(3)), 5, 2, 1),
-        (Forward(lambda x, a: a(nn.functional.pad(x, (7, 0, 2, 0))), conv(3)), 3, 1, -2),
         (Forward(lambda x, a: a(x).mean((2, 3)), conv(3)), 16, 1, 0),
         (Forward(lambda x: nn.functional.adaptive_avg_pool2d(x, 4)), 4, 4, 0),
         (Forward(lambda x, a: a(x).flatten(1), conv(3, stride=2, padding=1)), 17, 2, -1),
@@ -158,14 +132,11 @@ def into_zeros(rows, of_image):
 
 
 def test_height_and_width_are_told_apart():
-    model = nn.Conv2d(2, 2, (1, 7), stride=(1, 2), padding=(0, 3))
-    assert receptive_field.of(model, (2, 9, 9))[0] == ReceptiveField(1, 1, 0, "Conv2d")
-    wide = receptive_field.of(model, (2, 9, 9), axis="width")
-    assert wide == [ReceptiveField(7, 2, -3, "Conv2d")]
+    model = nn.Sequential(nn.Conv2d(2, 2, (1, 7), stride=(1, 2), padding=(0, 3)))
+    height, width = (receptive_field.of(model, (2, 9, 9), axis=a) for a in ("height", "width"))
+    assert height == [ReceptiveField(1, 1, 0, "0")] and width == [ReceptiveField(7, 2, -3, "0")]
     pooling = nn.AdaptiveAvgPool2d((2, 3))
     assert receptive_field.of(pooling, (2, 4, 9), axis="width")[0].size == 3
-    last = receptive_field.of(model, (2, 9, 13), axis="width")[0]
-    assert last.pixels(6, 13) == range(9, 13)
 
 
 def test_effective_field_of_two_averages_is_a_triangle():
@@ -173,14 +144,6 @@ def test_effective_field_of_two_averages_is_a_triangle():
     share = effective_receptive_field(model, torch.rand(2, 3, 7, 7))
     weights = torch.tensor([0, 1, 2, 3, 2, 1, 0]) / 9
     assert torch.allclose(share, torch.outer(weights, weights))
-
-
-def test_effective_field_is_denser_in_the_middle():
-    convs = [nn.Conv2d(4 if i else 1, 4, 3, bias=False) for i in range(8)]
-    model = nn.Sequential(*[layer for c in convs for layer in (c, nn.ReLU())])
-    share = effective_receptive_field(model, torch.rand(16, 1, 17, 17))  # field: 17 pixels
-    assert share.sum().item() == pytest.approx(1)
-    assert share[4:13, 4:13].sum() > 0.6  # 28 % of the pixels
 
 
 def test_effective_field_of_logits_counts_all_of_them():
@@ -200,37 +163,6 @@ def test_effective_field_of_logits_counts_all_of_them():
         (lambda: receptive_field.of(LeNet5(), (32, 32)), r"must be \(C, H, W\).*got \(32, 32\)"),
         (lambda: receptive_field.of(LeNet5(), (1, 0, 32)), r"got \(1, 0, 32\)"),
         (
-            lambda: receptive_field.of(nn.AdaptiveAvgPool2d(3), (1, 7, 7)),
-            r"one receptive field .* got none for 'AdaptiveAvgPool2d' \(adaptive_avg_pool2d\)",
-        ),
-        (
-            lambda: receptive_field.of(nn.Sequential(nn.Upsample(scale_factor=2)), (1, 7, 7)),
-            r"got none for '0' \(interpolate\)",
-        ),
-        (
-            lambda: receptive_field.of(Forward(lambda x: x + x[:, :, ::2].repeat(1, 1, 2, 1)), M),
-            r"got none for 'repeat'",
-        ),
-        (
-            lambda: receptive_field.of(
-                Forward(lambda x, a: a(x)[:, :, :4, :4] + x[:, :, ::4, ::4], conv(1)), M
-            ),
-            r"got none for 'add'",
-        ),
-        (lambda: receptive_field.of(Forward(lambda x: x * x.mean((2, 3), True)), M), "'mul'"),
-        (lambda: receptive_field.of(Forward(lambda x: x * x[:, :, :1]), M), "'mul'"),
-        (lambda: receptive_field.of(into_zeros(slice(0, 32, 2), lambda x: x), M), "'setitem'"),
-        (lambda: receptive_field.of(into_zeros(slice(32), lambda x: x[:, :, :1]), M), "'setitem'"),
-        (lambda: receptive_field.of(nn.GroupNorm(1, 2), M), "'GroupNorm'"),
-        (lambda: receptive_field.of(nn.LayerNorm(M[1:]), M), "'LayerNorm'"),
-        (
-            lambda: receptive_field.of(
-                Forward(lambda x: torch.cat([x.transpose(1, 2)] * 2, 1)), M
-            ),
-            "'cat'",
-        ),
-        (lambda: receptive_field.of(Forward(lambda x: x[:, :, 0, 0]), M), "'getitem'"),
-        (
             lambda: effective_receptive_field(nn.Threshold(2.0, 0.0), torch.rand(1, 1, 3, 3)),
             "finite and not all 0, got a total of 0",
         ),
@@ -241,4 +173,24 @@ def test_bad_input_names_the_rule_and_the_value(call, message):
         call()
 
 
-M = (2, 16, 16)
+@pytest.mark.parametrize(
+    ("model", "where"),
+    [
+        (nn.AdaptiveAvgPool2d(3), r"'AdaptiveAvgPool2d' \(adaptive_avg_pool2d\)"),
+        (nn.Sequential(nn.Upsample(scale_factor=2)), r"'0' \(interpolate\)"),
+        (Forward(lambda x: x + x[:, :, ::2].repeat(1, 1, 2, 1)), "'repeat'"),
+        (Forward(lambda x, a: a(x)[:, :, :4, :4] + x[:, :, ::4, ::4], conv(1)), "'add'"),
+        (Forward(lambda x: x * x.mean((2, 3), True)), "'mul'"),
+        (Forward(lambda x: x * x[:, :, :1]), "'mul'"),
+        (into_zeros(slice(0, 32, 2), lambda x: x), "'setitem'"),
+        (into_zeros(slice(32), lambda x: x[:, :, :1]), "'setitem'"),
+        (nn.GroupNorm(1, 2), "'GroupNorm'"),
+        (nn.LayerNorm((16, 16)), "'LayerNorm'"),
+        (Forward(lambda x: torch.cat([x.transpose(1, 2)] * 2, 1)), "'cat'"),
+        (Forward(lambda x: x[:, :, 0, 0]), "'getitem'"),
+    ],
+)
+def test_outputs_without_one_field_are_refused(model, where):
+    message = f"every layer must have one receptive field .* got none for {where}"
+    with pytest.raises(ValueError, match=message):
+        receptive_field.of(model, (2, 16, 16))
