@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from models_helpers import SMALL, channels_of, on_meta
+from models_helpers import DISTINCT, SMALL, channels_of, on_meta
 from torch import nn
 
 from dlvlib import models
@@ -18,12 +18,10 @@ from dlvlib.models.resnet import CifarResNet, ResNet
 
 # Too many weights for a unit test: run and exported without numbers, on the meta device.
 LARGE = {"alexnet", "alexnet_2012", "vgg11"}
-# Other depths run the same code; their layers are counted in test_models.
-DEPTHS = ("13", "16", "19", "32", "34", "44", "56", "101", "110", "152")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in MODELS if not n.endswith(DEPTHS)])
+@pytest.mark.parametrize("name", DISTINCT)
 def test_forward_backward_and_export(name):
     device = "meta" if name in LARGE else "cpu"
     with torch.device(device):

@@ -58,14 +58,10 @@ def test_relu_rectifies_the_signal_whatever_the_map_was():
 
 
 def test_the_signal_of_both_signs_passes_tanh():
-    features = nn.Sequential(
-        nn.Conv2d(1, 2, 1, bias=False), nn.Tanh(), nn.Conv2d(2, 1, 1, bias=False)
-    )
-    features[0].weight.data = torch.tensor([1.0, -1.0]).view(2, 1, 1, 1)
-    features[2].weight.data = torch.tensor([1.0, -1.0]).view(1, 2, 1, 1)
-    pixel = torch.full((1, 1, 1, 1), 2.0)  # the last value is 2 tanh 2; back (1, -1), then 2
-    back = deconvolve(features, pixel, layer="2", unit=0).item()
-    assert back == pytest.approx(4 * torch.tanh(torch.tensor(2.0)).item())
+    features = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.Tanh())
+    features[0].weight.data.fill_(-1.0)
+    back = deconvolve(features, torch.full((1, 1, 1, 1), 2.0), layer="1", unit=0)
+    assert back.item() == pytest.approx(torch.tanh(torch.tensor(2.0)).item())
 
 
 def test_unpool_adds_where_windows_share_a_maximum():
@@ -101,10 +97,7 @@ def test_a_block_is_its_last_layer_and_a_layer_may_occur_twice():
 
 @pytest.mark.parametrize(
     ("name", "layer"),
-    [
-        *(("lenet5", "2"), ("lenet5", "5"), ("alexnet_small", "7"), ("alexnet_2012", "9")),
-        *(("alexnet", "7"), ("vgg11", "12"), ("vgg_small", "17")),
-    ],
+    [("lenet5", "5"), ("alexnet_small", "7"), ("alexnet_2012", "9"), ("vgg_small", "17")],
 )
 def test_the_course_s_networks_are_undone_inside_the_receptive_field(name, layer):
     features = build(name).features

@@ -30,12 +30,11 @@ def planted(cross):
     return batch
 
 
-@pytest.mark.parametrize("batch_size", [5, 256])
-def test_top_patches_finds_what_was_planted(batch_size):
+def test_top_patches_finds_what_was_planted():
     features, cross = cross_detector()
     batch = planted(cross)
     field = SimpleNamespace(size=3, stride=1, start=-1)
-    found = top_patches(features, batch, field, layer="0", unit=1, count=3, batch_size=batch_size)
+    found = top_patches(features, batch, field, layer="0", unit=1, count=3, batch_size=5)
     assert found.indices.tolist() == [5, 2, 9]
     assert found.positions.tolist() == [[4, 7], [2, 3], [0, 0]]
     assert found.values.tolist() == pytest.approx([5, 4, 3 * 0.7])
