@@ -62,8 +62,14 @@ def test_mcnemar_is_the_binomial_test_of_the_images_that_differ(both, only_first
     assert swapped == (only_second, only_first, found[2])
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_a_confidence_on_an_edge_is_in_the_bin_below(dtype):
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_calibration_at_any_precision_and_on_the_edges_of_bins(dtype):
+    logits, targets = torch.randn(200, 100), torch.arange(200) % 100
+    expected = metrics.expected_calibration_error(logits.double().softmax(1), targets)
+    found = metrics.expected_calibration_error(logits.softmax(1).to(dtype), targets)
+    assert found == pytest.approx(expected, abs=2e-3)
+    one_hot = torch.eye(4, dtype=torch.int64)  # integers are exact
+    assert metrics.expected_calibration_error(one_hot, torch.tensor([0, 1, 2, 0])) == 1 / 4
     probs = torch.tensor([[0.5, 0.25, 0.25], [0.4, 0.3, 0.3]], dtype=dtype)
     error = metrics.expected_calibration_error(probs, torch.tensor([0, 1]), 2)
     assert error == pytest.approx(0.05, abs=1e-3)  # one bin: accuracy 0.5, confidence 0.45
@@ -71,16 +77,6 @@ def test_a_confidence_on_an_edge_is_in_the_bin_below(dtype):
         probs = torch.tensor([[edge, 1 - edge], [edge - 0.05, 1.05 - edge]], dtype=dtype)
         error = metrics.expected_calibration_error(probs, torch.tensor([0, 1]), 10)
         assert error == pytest.approx(edge - 0.525, abs=3e-3)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
-def test_softmax_of_any_precision_is_a_row_of_probabilities(dtype):
-    logits, targets = torch.randn(200, 100), torch.arange(200) % 100
-    expected = metrics.expected_calibration_error(logits.double().softmax(1), targets)
-    found = metrics.expected_calibration_error(logits.softmax(1).to(dtype), targets)
-    assert found == pytest.approx(expected, abs=2e-3)
-    one_hot = torch.eye(4, dtype=torch.int64)  # integers are exact
-    assert metrics.expected_calibration_error(one_hot, torch.tensor([0, 1, 2, 0])) == 1 / 4
 
 
 @given(st.integers(0, 1000), st.integers(1, 9))

@@ -12,7 +12,7 @@ from torch import nn
 from dlvlib import models
 from dlvlib.models import MODELS, build
 from dlvlib.models.alexnet import AlexNet
-from dlvlib.models.blocks import Bottleneck, Classifier, Residual, SeparableConv2d, conv_block
+from dlvlib.models.blocks import Bottleneck, Classifier, Residual, SeparableConv2d
 from dlvlib.models.googlenet import GoogLeNet
 from dlvlib.models.resnet import CifarResNet, ResNet
 
@@ -121,15 +121,9 @@ def test_wrong_images_are_refused_with_the_rule():
         ):
             with pytest.raises(ValueError, match=f"images .*{message}"):
                 model(torch.rand(1, channels, height, width, device="meta"))
-
-
-@pytest.mark.parametrize("name", ["alexnet", "alexnet_2012", "vgg16", "googlenet", *SMALL])
-def test_one_pixel_less_than_the_least_size_would_not_fit_a_pooling(name):
-    model = on_meta(name).eval()
-    size = model.min_size
-    assert model.features(torch.rand(1, 3, size, size, device="meta")).shape[2] >= 1
-    with pytest.raises(RuntimeError, match="too small"):
-        model.features(torch.rand(1, 3, size - 1, size - 1, device="meta"))
+        if name in (*SMALL, "alexnet", "alexnet_2012", "vgg16", "googlenet"):  # a pooling decides
+            with pytest.raises(RuntimeError, match="too small"):
+                model.features(torch.rand(1, right, small, small, device="meta"))
 
 
 def test_any_number_of_channels_and_integers_of_numpy():
@@ -184,14 +178,3 @@ def test_a_separable_convolution_is_a_dense_one_with_the_product_kernel():
         options["bias"] = layer.pointwise.bias
         expected = F.conv2d(maps, dense, **options)
         torch.testing.assert_close(layer(maps), expected, atol=1e-5, rtol=1e-5)
-
-
-def test_a_block_has_a_bias_unless_batch_normalisation_follows():
-    def kinds(**options):
-        block = conv_block(2, 3, 3, **options)
-        return [type(layer).__name__ for layer in block], block[0].bias is not None
-
-    assert kinds() == (["Conv2d", "ReLU"], True)
-    assert kinds(batch_norm=True) == (["Conv2d", "BatchNorm2d", "ReLU"], False)
-    assert kinds(batch_norm=True, bias=True) == (["Conv2d", "BatchNorm2d", "ReLU"], True)
-    assert kinds(bias=False) == (["Conv2d", "ReLU"], False)

@@ -83,7 +83,6 @@ def shifted(images, layer):
         Buffers,
         lambda: Forward(framed, conv()),
         lambda: Forward(shifted, conv()),
-        lambda: nn.Conv2d(4, 8, 2, padding="same"),
         lambda: nn.Conv2d(4, 8, (4, 3), padding="same", dilation=3),
         lambda: nn.Conv2d(4, 8, 2, padding="valid"),
         lambda: conv(padding_mode="reflect"),
