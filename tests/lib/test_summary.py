@@ -38,23 +38,6 @@ class Masked(nn.Conv2d):
         return F.conv2d(images, self.weight * self.mask * self.scale, self.bias, padding="same")
 
 
-class Buffers(nn.Module):
-    """A fixed filter, as the blur of some ResNets."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("blur", torch.ones(4, 1, 3, 3))
-
-    def forward(self, images):
-        return F.conv2d(images, self.blur, groups=4)
-
-
-def framed(images, layer):
-    frame = images.new_zeros(len(images), 4, 10, 10)
-    frame[:, :, 1:-1, 1:-1] = images
-    return layer(frame)
-
-
 def cleared(images):
     maps = images.clone()
     maps[:, :, :2] = 0
@@ -80,8 +63,6 @@ def shifted(images, layer):
         lambda: repeated(parametrizations.spectral_norm(conv())),
         lambda: repeated(prune.l1_unstructured(conv(), "weight", 0.5)),
         lambda: repeated(Masked()),
-        Buffers,
-        lambda: Forward(framed, conv()),
         lambda: Forward(shifted, conv()),
         lambda: nn.Conv2d(4, 8, (4, 3), padding="same", dilation=3),
         lambda: nn.Conv2d(4, 8, 2, padding="valid"),
