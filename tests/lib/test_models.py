@@ -1,9 +1,8 @@
-"""The networks against the papers' numbers: parameters, cost, shapes of the maps."""
+"""The networks against published numbers: parameters, and shapes of the maps."""
 
 import pytest
 import torch
-from models_helpers import SMALL, channels_of, count, on_meta
-from torch.utils.flop_counter import FlopCounterMode
+from models_helpers import channels_of, count, on_meta
 
 from dlvlib.models import MODELS
 from dlvlib.models.alexnet import AlexNet
@@ -36,12 +35,6 @@ PARAMS = {  # at the default number of classes; torchvision's, Keras', the paper
 }
 
 
-def macs(model, size):
-    with FlopCounterMode(display=False) as counter:
-        model.eval()(torch.rand(1, 3, size, size, device="meta"))
-    return counter.get_total_flops() // 2
-
-
 def test_every_model_has_its_published_number_of_parameters():
     assert {name: count(on_meta(name)) for name in MODELS} == PARAMS
 
@@ -57,49 +50,16 @@ def test_counts_with_options():
 
 
 @pytest.mark.parametrize(
-    ("name", "billions"),
+    ("name", "shapes"),
     [
-        ("resnet18", 1.8),  # He et al. (2016), table 1, which counts one per
-        ("resnet50", 3.8),  # multiply-accumulate
-        ("resnet152", 11.3),
-        ("vgg19", 19.6),  # the same paper, section 3.3
-        ("googlenet", 1.5 + 0.084),  # Szegedy et al. (2015), section 1; its table 1 counts
-        ("mobilenet_v1", 0.569),  # 2.7K weights, not 9.4K, at 112x112. Howard et al., table 8
+        ("lenet5", [(6, 28), (6, 14), (16, 10), (16, 5)]),
+        ("alexnet_small", [(32, 32), (32, 15), (96, 15), (96, 7), (128, 7), (96, 3)]),
+        ("vgg_small", [(24, 32), (48, 8), (192, 1)]),
+        ("googlenet_small", [(48, 16), (120, 8), (208, 8), (208, 4), (256, 4)]),
     ],
 )
-def test_multiply_accumulates_are_the_papers(name, billions):
-    assert macs(on_meta(name), 224) / 1e9 == pytest.approx(billions, rel=0.035)
-
-
-def test_networks_for_32x32_images_cost_about_the_same():
-    millions = {name: round(macs(on_meta(name), 32) / 1e6, 1) for name in (*SMALL, "resnet20")}
-    assert list(millions.values()) == [38.5, 30.3, 44.5, 40.6]  # as their docstrings have it
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "shapes"),
-    [
-        ("lenet5", 32, [(6, 28), (6, 14), (16, 10), (16, 5)]),
-        ("alexnet", 224, [(96, 55), (96, 27), (256, 27), (256, 13), (384, 13), (256, 6)]),
-        ("alexnet_2012", 224, [(96, 55), (96, 27), (256, 27), (256, 13), (384, 13), (256, 6)]),
-        ("alexnet_small", 32, [(32, 32), (32, 15), (96, 15), (96, 7), (128, 7), (96, 3)]),
-        ("vgg16", 224, [(64, 112), (128, 56), (256, 28), (512, 14), (512, 7)]),
-        ("vgg_small", 32, [(24, 32), (48, 8), (192, 1)]),
-        ("googlenet", 224, [(192, 28), (480, 28), (512, 14), (832, 7), (1024, 7)]),
-        ("googlenet_small", 32, [(48, 16), (120, 8), (208, 8), (208, 4), (256, 4)]),
-        ("xception", 299, [(32, 149), (64, 147), (128, 74), (256, 37), (728, 19), (2048, 10)]),
-        (
-            "efficientnet_lite0",
-            224,
-            [(32, 112), (16, 112), (24, 56), (40, 28), (80, 14), (1280, 7)],
-        ),
-        ("mobilenet_v1", 224, [(32, 112), (64, 112), (512, 14), (1024, 7)]),
-        ("resnet50", 224, [(64, 56), (256, 56), (512, 28), (1024, 14), (2048, 7)]),
-        ("resnet20", 32, [(16, 32), (32, 16), (64, 8)]),
-    ],
-)
-def test_feature_maps_have_the_published_shapes(name, size, shapes):
-    maps, seen = torch.rand(1, channels_of(name), size, size, device="meta"), []
+def test_maps_of_the_networks_without_an_oracle(name, shapes):
+    maps, seen = torch.rand(1, channels_of(name), 32, 32, device="meta"), []
     for stage in on_meta(name).features:
         maps = stage(maps)
         assert maps.shape[2] == maps.shape[3]

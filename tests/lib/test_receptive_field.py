@@ -10,13 +10,6 @@ from dlvlib.profile import receptive_field
 from dlvlib.profile.receptive_field import ReceptiveField, effective_receptive_field, grow
 
 
-def test_every_layer_of_lenet():
-    fields = receptive_field.of(LeNet5(), (1, 32, 32))
-    sizes = [5, 5, 6, 14, 14, 16, *[32] * 6]
-    names = [f"features.{i}" for i in range(6)] + [f"head.{i}" for i in range(6)]
-    assert [(field.layer, field.size) for field in fields] == list(zip(names, sizes, strict=True))
-
-
 @pytest.mark.parametrize(
     ("name", "size"),
     [
