@@ -1,5 +1,7 @@
 """The networks against torchvision's, or against the paper written out, with the same weights."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,9 @@ from torchvision.models.resnet import BasicBlock
 from dlvlib.models import build
 from dlvlib.models.alexnet import AlexNet
 from dlvlib.models.resnet import ResNet
+from dlvlib.models.vgg import VGG
+
+WIDTHS = (64, 192, 384, 256, 256)  # of torchvision's AlexNet
 
 
 def share_weights(ours, theirs):
@@ -34,21 +39,30 @@ def assert_same_logits(ours, theirs, sizes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [11, 16])
-def test_vgg_computes_what_torchvision_computes(depth):
+@pytest.mark.parametrize(
+    ("name", "make", "sizes"),
+    [
+        ("alexnet", partial(AlexNet, 1000, widths=WIDTHS, batch_norm=False), [63, 100]),
+        ("vgg11", partial(VGG, 11), [32, 79]),
+        ("resnet18", partial(ResNet, 18), [64, 101]),
+        ("resnet50", partial(ResNet, 50, stride_at="3x3"), [64, 101]),
+    ],
+)
+def test_networks_compute_what_torchvisions_compute(name, make, sizes):
+    options = {"init_weights": False} if name.startswith("vgg") else {}
     with torch.device("meta"):
-        theirs = getattr(torchvision.models, f"vgg{depth}")(weights=None, init_weights=False)
-    theirs = fill(theirs)
-    ours = share_weights(on_meta(f"vgg{depth}"), theirs)
-    assert_same_logits(ours, theirs, [64] if depth != 11 else [32, 79])
-
-
-def test_alexnet_of_torchvisions_widths_computes_what_torchvision_computes():
-    with torch.device("meta"):
-        theirs = torchvision.models.alexnet(weights=None)
-        ours = AlexNet(1000, widths=(64, 192, 384, 256, 256), batch_norm=False)
-    theirs = fill(theirs)
-    assert_same_logits(share_weights(ours, theirs), theirs, [63, 100])
+        theirs, ours = getattr(torchvision.models, name)(weights=None, **options), make()
+    theirs = fill(theirs, gain=0.6)
+    assert_same_logits(share_weights(ours, theirs), theirs, sizes)
+    if name == "resnet50":
+        papers = share_weights(on_meta(name), theirs)
+        images = torch.randn(1, 3, 64, 64)
+        with torch.no_grad():
+            assert not torch.allclose(papers(images), theirs(images), rtol=1e-2)
+        for block in theirs.modules():  # move torchvision's stride where the paper has it
+            if isinstance(block, torchvision.models.resnet.Bottleneck):
+                block.conv1.stride, block.conv2.stride = block.conv2.stride, (1, 1)
+        assert_same_logits(papers, theirs, sizes)
 
 
 @torch.no_grad()
@@ -80,27 +94,6 @@ def test_alexnet_2012_is_the_two_towers_of_the_paper():
         model.features(images), F.max_pool2d(maps, 3, 2), rtol=1e-4, atol=1e-4
     )
     assert maps.std() > 0.1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("depth", [18, 50])
-def test_resnet_computes_what_torchvision_computes(depth):
-    with torch.device("meta"):
-        theirs = getattr(torchvision.models, f"resnet{depth}")(weights=None)
-        ours = ResNet(depth, stride_at="3x3")
-    theirs = fill(theirs, gain=0.6)
-    sizes = [64, 101]
-    assert_same_logits(share_weights(ours, theirs), theirs, sizes)
-    if depth == 18:
-        return
-    papers = share_weights(on_meta(f"resnet{depth}"), theirs)
-    images = torch.randn(1, 3, 64, 64)
-    with torch.no_grad():
-        assert not torch.allclose(papers(images), theirs(images), rtol=1e-2)
-    for block in theirs.modules():  # move torchvision's stride where the paper has it
-        if isinstance(block, torchvision.models.resnet.Bottleneck):
-            block.conv1.stride, block.conv2.stride = block.conv2.stride, (1, 1)
-    assert_same_logits(papers, theirs, sizes)
 
 
 def shortcut(extra, stride, plain):
