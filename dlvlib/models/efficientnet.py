@@ -123,9 +123,6 @@ class SamePad2d(nn.Module):
             pads += [zeros // 2, zeros - zeros // 2]
         return F.pad(maps, pads)
 
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}"
-
 
 def _conv_norm(
     in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, groups: int = 1

@@ -108,15 +108,13 @@ def _pool(output: Tensor, input: Tensor, given: Given) -> Effect:
 
 @rule("adaptive_avg_pool2d adaptive_max_pool2d", "output_size")
 def _adaptive_pool(output: Tensor, input: Tensor, given: Given) -> Effect:
-    sizes = output.shape[2:]
+    pairs = list(zip(input.shape[2:], output.shape[2:], strict=True))
     windows = {
         axis: None if n % o else Window(n // o, n // o)  # None: windows of two sizes
-        for axis, n, o in zip((2, 3), input.shape[2:], sizes, strict=True)
+        for axis, (n, o) in enumerate(pairs, start=2)
     }
     shape, num_read = shape_of(output), input.shape[1]  # by all windows together
-    for n, o in zip(
-        input.shape[2:], sizes, strict=True
-    ):  # window i: [i n // o, ceil((i + 1) n / o))
+    for n, o in pairs:  # window i is [i n // o, ceil((i + 1) n / o))
         num_read *= sum(-(-(i + 1) * n // o) - i * n // o for i in range(o))
     mean = given["operation"] == "adaptive_avg_pool2d"
     counts = {"flops": num_read} if mean else {"comparisons": num_read - prod(shape)}

@@ -26,23 +26,20 @@ def pairs(least, most):
     dilation=pairs(1, 3),
     bias=st.booleans(),
 )
-@settings(deadline=None)
 def test_convolutions_agree_with_pytorch(
     groups, multiples, size, kernel, stride, padding, dilation, bias
 ):
-    assume(
-        all(
-            d * (k - 1) < n + 2 * p
-            for n, k, p, d in zip(size, kernel, padding, dilation, strict=True)
-        )
-    )
+    windows = zip(size, kernel, padding, dilation, strict=True)
+    assume(all(d * (k - 1) < n + 2 * p for n, k, p, d in windows))
     in_channels, out_channels = (groups * m for m in multiples)
     options = {"stride": stride, "padding": padding, "dilation": dilation, "bias": bias}
     with torch.device("meta"):
         layer = nn.Conv2d(in_channels, out_channels, kernel, groups=groups, **options)
         with FlopCounterMode(display=False) as counter:
             output = layer(torch.empty(1, in_channels, *size))
-    found = cost.conv2d((in_channels, *size), out_channels, kernel, groups=groups, **options)
+    shape = tuple(np.array([in_channels, *size]))  # NumPy's integers count
+    found = cost.conv2d(shape, np.int64(out_channels), kernel, groups=groups, **options)
+    assert type(found.params) is int and {type(n) for n in found.output_shape} == {int}
     assert found.output_shape == output.shape[1:]
     assert found.params == sum(p.numel() for p in layer.parameters())
     assert 2 * found.macs == counter.get_total_flops()
@@ -58,7 +55,7 @@ def test_convolutions_agree_with_pytorch(
     dilation=pairs(1, 3),
     ceil_mode=st.booleans(),
 )
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=300)
 def test_pooling_is_accepted_where_pytorch_accepts_it(
     size, kernel, stride, padding, dilation, ceil_mode
 ):
@@ -82,16 +79,6 @@ def test_a_depthwise_separable_convolution_is_the_sum_of_its_parts():
     assert found.output_shape == (16, 5, 5)
     for name in ("params", "macs", "flops"):
         assert getattr(found, name) == getattr(depthwise, name) + getattr(pointwise, name)
-    full, split = (
-        layer((8, 9, 9), 16, 3, bias=False) for layer in (cost.conv2d, cost.depthwise_separable)
-    )
-    assert split.params / full.params == pytest.approx(1 / 16 + 1 / 3**2)
-
-
-def test_numpy_s_integers_count():
-    found = cost.conv2d(tuple(np.array([3, 9, 9])), np.int64(8), np.int32(3), padding=np.int64(1))
-    assert found == cost.conv2d((3, 9, 9), 8, 3, padding=1)
-    assert type(found.params) is int and {type(n) for n in found.output_shape} == {int}
 
 
 @pytest.mark.parametrize(

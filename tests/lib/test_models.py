@@ -1,17 +1,13 @@
-"""The networks against the papers' numbers: parameters, cost, shapes of the maps."""
-
-from itertools import pairwise
+"""The networks against published numbers: parameters, and shapes of the maps."""
 
 import pytest
 import torch
-from models_helpers import SMALL, count, on_meta
-from torch.utils.flop_counter import FlopCounterMode
+from models_helpers import channels_of, count, on_meta
 
-from dlvlib.models import MODELS, build
+from dlvlib.models import MODELS
 from dlvlib.models.alexnet import AlexNet
-from dlvlib.models.resnet import CifarResNet
 
-PARAMS = {  # at the default number of classes; torchvision's, the paper's or ours
+PARAMS = {  # at the default number of classes; torchvision's, Keras', the paper's or ours
     "lenet5": 61_706,
     "alexnet": 58_325_066,
     "alexnet_2012": 60_965_224,
@@ -39,12 +35,6 @@ PARAMS = {  # at the default number of classes; torchvision's, the paper's or ou
 }
 
 
-def macs(model, size):
-    with FlopCounterMode(display=False) as counter:
-        model.eval()(torch.rand(1, 3, size, size, device="meta"))
-    return counter.get_total_flops() // 2
-
-
 def test_every_model_has_its_published_number_of_parameters():
     assert {name: count(on_meta(name)) for name in MODELS} == PARAMS
 
@@ -54,79 +44,22 @@ def test_counts_with_options():
     assert count(on_meta("alexnet", num_classes=1000)) == 62_381_096
     with torch.device("meta"):
         assert count(AlexNet(1000, batch_norm=False)) == 62_378_344
-        assert count(CifarResNet(1202)) == pytest.approx(19.4e6, rel=0.005)  # He et al., table 6
     for width, millions in ((0.75, 2.6), (0.5, 1.3), (0.25, 0.5)):  # Howard et al., table 6
         model = on_meta("mobilenet_v1", width=width)
         assert count(model) / 1e6 == pytest.approx(millions, abs=0.051)
 
 
-def test_separable_networks_counted_by_hand():
-    def conv(k, c, n):
-        return k * k * c * n + 2 * n  # weights, then the scale and shift of the normalisation
-
-    def separable(c, n):
-        return 9 * c + c * n + 2 * n
-
-    xception = conv(3, 3, 32) + conv(3, 32, 64)
-    for c, n in ((64, 128), (128, 256), (256, 728)):
-        xception += separable(c, n) + separable(n, n) + conv(1, c, n)
-    xception += 8 * 3 * separable(728, 728)
-    xception += separable(728, 728) + separable(728, 1024) + conv(1, 728, 1024)
-    xception += separable(1024, 1536) + separable(1536, 2048) + 2048 * 1000 + 1000
-    assert xception == PARAMS["xception"]
-
-    widths = [32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024]
-    mobilenet = conv(3, 3, 32) + 1024 * 1000 + 1000
-    for c, n in pairwise(widths):
-        mobilenet += separable(c, n) + 2 * c
-    assert mobilenet == PARAMS["mobilenet_v1"]
-
-
 @pytest.mark.parametrize(
-    ("name", "billions"),
+    ("name", "shapes"),
     [
-        ("resnet18", 1.8),  # He et al. (2016), table 1, which counts one per
-        ("resnet34", 3.6),  # multiply-accumulate
-        ("resnet50", 3.8),
-        ("resnet101", 7.6),
-        ("resnet152", 11.3),
-        ("vgg19", 19.6),  # the same paper, section 3.3
-        ("googlenet", 1.5 + 0.084),  # Szegedy et al. (2015), section 1; its table 1 counts
-        ("mobilenet_v1", 0.569),  # 2.7K weights, not 9.4K, at 112x112. Howard et al., table 8
+        ("lenet5", [(6, 28), (6, 14), (16, 10), (16, 5)]),
+        ("alexnet_small", [(32, 32), (32, 15), (96, 15), (96, 7), (128, 7), (96, 3)]),
+        ("vgg_small", [(24, 32), (48, 8), (192, 1)]),
+        ("googlenet_small", [(48, 16), (120, 8), (208, 8), (208, 4), (256, 4)]),
     ],
 )
-def test_multiply_accumulates_are_the_papers(name, billions):
-    assert macs(on_meta(name), 224) / 1e9 == pytest.approx(billions, rel=0.035)
-
-
-def test_networks_for_32x32_images_cost_about_the_same():
-    millions = {name: round(macs(on_meta(name), 32) / 1e6, 1) for name in (*SMALL, "resnet20")}
-    assert list(millions.values()) == [38.5, 30.3, 44.5, 40.6]  # as their docstrings have it
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "shapes"),
-    [
-        ("alexnet", 224, [(96, 55), (96, 27), (256, 27), (256, 13), (384, 13), (256, 6)]),
-        ("alexnet_2012", 224, [(96, 55), (96, 27), (256, 27), (256, 13), (384, 13), (256, 6)]),
-        ("alexnet_small", 32, [(32, 32), (32, 15), (96, 15), (96, 7), (128, 7), (96, 3)]),
-        ("vgg16", 224, [(64, 112), (128, 56), (256, 28), (512, 14), (512, 7)]),
-        ("vgg_small", 32, [(24, 32), (48, 8), (192, 1)]),
-        ("googlenet", 224, [(192, 28), (480, 28), (512, 14), (832, 7), (1024, 7)]),
-        ("googlenet_small", 32, [(48, 16), (120, 8), (208, 8), (208, 4), (256, 4)]),
-        ("xception", 299, [(32, 149), (64, 147), (128, 74), (256, 37), (728, 19), (2048, 10)]),
-        (
-            "efficientnet_lite0",
-            224,
-            [(32, 112), (16, 112), (24, 56), (40, 28), (80, 14), (1280, 7)],
-        ),
-        ("mobilenet_v1", 224, [(32, 112), (64, 112), (512, 14), (1024, 7)]),
-        ("resnet50", 224, [(64, 56), (256, 56), (512, 28), (1024, 14), (2048, 7)]),
-        ("resnet20", 32, [(16, 32), (32, 16), (64, 8)]),
-    ],
-)
-def test_feature_maps_have_the_published_shapes(name, size, shapes):
-    maps, seen = torch.rand(1, 3, size, size, device="meta"), []
+def test_maps_of_the_networks_without_an_oracle(name, shapes):
+    maps, seen = torch.rand(1, channels_of(name), 32, 32, device="meta"), []
     for stage in on_meta(name).features:
         maps = stage(maps)
         assert maps.shape[2] == maps.shape[3]
@@ -134,17 +67,3 @@ def test_feature_maps_have_the_published_shapes(name, size, shapes):
     rest = iter(seen)
     assert all(shape in rest for shape in shapes), seen  # in this order
     assert seen[-1] == shapes[-1]
-
-
-def test_every_layer_of_lenet_has_the_shape_and_the_parameters_of_the_lecture():
-    model = build("lenet5")
-    maps, shapes, params = torch.zeros(2, 1, 32, 32), [], []
-    for layer in [*model.features, *model.head]:
-        maps = layer(maps)
-        shapes.append(tuple(maps.shape[1:]))
-        params.append(count(layer))
-    assert shapes == [
-        *[(6, 28, 28), (6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 10, 10), (16, 5, 5)],
-        *[(400,), (120,), (120,), (84,), (84,), (10,)],
-    ]
-    assert [n for n in params if n] == [156, 2_416, 48_120, 10_164, 850]

@@ -1,3 +1,5 @@
+import re
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -21,9 +23,7 @@ def test_a_line_is_named_in_its_own_colour_at_its_point():
     (line,) = ax.plot([0, 1, 2], [5, 6, 7], color="#C65200")
     plotting.label_line(ax, line, "VGG", at=1)
     (label,) = ax.texts
-    assert label.get_text() == "VGG"
-    assert label.get_color() == "#C65200"
-    assert label.xy == (1, 6)
+    assert (label.get_text(), label.get_color(), label.xy) == ("VGG", "#C65200", (1, 6))
 
 
 def test_every_family_has_a_colour_of_the_cycle_of_the_style():
@@ -38,41 +38,28 @@ def test_images_are_drawn_in_a_grid_with_their_titles():
     assert [ax.get_title() for ax in drawn] == list("0123456")
     assert np.array_equal(drawn[4].images[0].get_array(), images[4, 0])
     assert drawn[0].images[0].get_clim() == (0, 255)
-
-
-@pytest.mark.parametrize(
-    ("shape", "titles", "message"),
-    [
-        ((2, 4, 4), [], r"got \(2, 4, 4\)"),
-        ((0, 1, 4, 4), [], r"got \(0, 1, 4, 4\)"),
-        ((2, 2, 4, 4), [], r"got \(2, 2, 4, 4\)"),
-        ((2, 1, 4, 4), ["one"], "titles must be empty or 2, got 1"),
-    ],
-)
-def test_images_of_another_shape_are_refused(shape, titles, message):
-    with pytest.raises(ValueError, match=message):
-        plotting.show_images(np.zeros(shape), titles)
+    for shape in ((2, 4, 4), (0, 1, 4, 4), (2, 2, 4, 4)):
+        with pytest.raises(ValueError, match=re.escape(f"got {shape}")):
+            plotting.show_images(np.zeros(shape))
+    with pytest.raises(ValueError, match="titles must be empty or 2, got 1"):
+        plotting.show_images(np.zeros((2, 1, 4, 4)), ["one"])
 
 
 def test_a_confusion_matrix_shows_its_counts_with_truth_in_rows():
     _, ax = plt.subplots()
     plotting.show_confusion(ax, [[5, 2], [0, 7]], ["cat", "dog"])
-    assert {(t.get_position(), t.get_text()) for t in ax.texts} == {
-        ((0, 0), "5"),
-        ((1, 0), "2"),
-        ((1, 1), "7"),
-    }
+    found = {(t.get_position(), t.get_text()) for t in ax.texts}
+    assert found == {((0, 0), "5"), ((1, 0), "2"), ((1, 1), "7")}
     assert ax.get_ylabel() == "true class"
     with pytest.raises(ValueError, match=r"must be \(3, 3\) for 3 names, got \(2, 2\)"):
         plotting.show_confusion(ax, [[5, 2], [0, 7]], ["a", "b", "c"])
 
 
-def test_a_figure_is_the_same_bytes_twice(tmp_path):
+def test_a_drawing_is_the_same_bytes_twice(tmp_path):
     def draw(path):
         fig, ax = plt.subplots()
         ax.plot([1, 2, 3])
-        fig.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        fig.savefig(path, metadata={"Date": None})
         return path.read_bytes()
 
-    for suffix in ("svg", "png"):
-        assert draw(tmp_path / f"a.{suffix}") == draw(tmp_path / f"b.{suffix}")
+    assert draw(tmp_path / "a.svg") == draw(tmp_path / "b.svg")

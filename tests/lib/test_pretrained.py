@@ -7,7 +7,6 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 import torchvision
 from data_helpers import random_pixels, refused
 from efficientnet_lite_pytorch import EfficientNet
@@ -19,7 +18,6 @@ from dlvlib.data import CorruptFileError, photographs
 from dlvlib.models import pretrained
 from dlvlib.models.efficientnet import SamePad2d
 from dlvlib.models.pretrained import WeightsError, classify, load
-from dlvlib.visualize import class_activation_map, occlusion_map, saliency
 
 TOP_1 = {
     "coffee": "espresso",
@@ -67,7 +65,7 @@ def test_same_padding_is_the_least_and_its_larger_half_comes_last():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vgg11", "googlenet", "resnet50"])
+@pytest.mark.parametrize("name", ["alexnet", "googlenet", "resnet50"])
 def test_torchvision_s_weights_work_as_in_torchvision(name, monkeypatch):
     options = {"transform_input": True, "init_weights": False} if name == "googlenet" else {}
     with torch.device("meta"):
@@ -151,14 +149,10 @@ def test_photographs_are_recognised_and_the_two_without_a_class_are_not(pictures
     assert probs == sorted(probs, reverse=True) and sum(probs) == pytest.approx(1, abs=1e-5)
 
 
-def test_files_of_any_kind_are_read_upright(pictures, tmp_path):
+def test_files_of_any_kind_are_read(pictures, tmp_path):
     cat = pictures["chelsea"].image
     plain = classify(save(tmp_path / "plain.png", cat), 3)
     assert plain == classify(cat, 3)
-    turned = Image.Exif()
-    turned[0x112] = 6  # to be shown turned by 90 degrees clockwise
-    lying = save(tmp_path / "lying.png", cat.rot90(1, (1, 2)), exif=turned)
-    assert classify(str(lying), 3) == plain
     cmyk = classify(save(tmp_path / "cmyk.jpg", cat, "CMYK", quality=95), 3)
     assert [name for name, _ in cmyk] == [name for name, _ in plain]
     np.testing.assert_allclose([p for _, p in cmyk], [p for _, p in plain], atol=0.05)
@@ -169,18 +163,6 @@ def test_files_of_any_kind_are_read_upright(pictures, tmp_path):
         classify(tmp_path / "nothing.jpg")
     with pytest.raises(ValueError, match=r"k must be an integer in \[1, 1000\], got 0"):
         classify(cat, 0)
-
-
-def test_activation_map_saliency_and_occlusion_point_at_the_cup(pictures):
-    network, preprocess, class_names = load()
-    image, cup = preprocess(pictures["coffee"].image), class_names.index("espresso")
-    targets = torch.tensor([cup])
-    evidence = class_activation_map(network, image[None], targets)[0]  # (7, 7)
-    loss = -occlusion_map(network, image, cup, patch=64, stride=40, fill=0.0, batch_size=5)
-    slopes = saliency(network, image[None], targets)[0].abs().amax(dim=0)  # (224, 224)
-    for found in (evidence, loss, F.avg_pool2d(slopes[None], 64, 40)[0]):
-        row, column = divmod(found.argmax().item(), found.shape[1])
-        assert 1 <= row <= found.shape[0] // 2 and 1 <= column <= found.shape[1] - 2
 
 
 # The photographs

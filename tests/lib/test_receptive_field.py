@@ -1,58 +1,27 @@
 import hypothesis.strategies as st
 import pytest
 import torch
-import torchvision
 from hypothesis import given, settings
 from models_helpers import Forward, on_meta
 from torch import nn
 
-from dlvlib.models import build
 from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import receptive_field
 from dlvlib.profile.receptive_field import ReceptiveField, effective_receptive_field, grow
-from dlvlib.profile.trace import trace
-
-
-def sizes(model, input_shape, kinds):
-    steps = trace(model, input_shape)
-    fields = receptive_field.follow(steps)
-    return [f[0].size for step, f in zip(steps, fields, strict=True) if step.kind in kinds]
-
-
-WINDOWS = {"Conv2d", "MaxPool2d", "Linear"}
-ALEXNET = [11, 19, 51, 67, 99, 131, 163, 195]
-VGG = {11: (150, 342), 13: (156, 348), 16: (212, 404), 19: (268, 460)}  # pool5, first dense
-
-
-def test_lenet():
-    assert sizes(LeNet5(), (1, 32, 32), WINDOWS) == [5, 6, 14, 16, 32, 32, 32]
-    names = [record.layer for record in receptive_field.of(LeNet5(), (1, 32, 32))]
-    assert names == [f"features.{i}" for i in range(6)] + [f"head.{i}" for i in range(6)]
-
-
-def ours_and_torchvisions(name, **options):
-    with torch.device("meta"):
-        return build(name), getattr(torchvision.models, name)(**options)
-
-
-def test_alexnet():
-    for model in ours_and_torchvisions("alexnet"):
-        assert sizes(model, (3, 224, 224), WINDOWS) == [*ALEXNET, 355, 355, 355]
-
-
-@pytest.mark.parametrize("depth", VGG)
-def test_vgg(depth):
-    for model in ours_and_torchvisions(f"vgg{depth}", init_weights=False):
-        pool5 = sizes(model, (3, 224, 224), {"MaxPool2d"})[-1]
-        assert (pool5, sizes(model, (3, 224, 224), {"Linear"})[0]) == VGG[depth]
 
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("mobilenet_v1", 315), ("resnet50", 483), ("resnet101", 1027), ("resnet152", 1507)],
+    [
+        *[("alexnet", 195), ("vgg11", 150), ("vgg13", 156), ("vgg16", 212), ("vgg19", 268)],
+        *[("mobilenet_v1", 315), ("resnet50", 483), ("resnet101", 1027), ("resnet152", 1507)],
+    ],
 )
 def test_published_fields_of_the_last_maps(name, size):
-    """Araujo et al. (2019): github.com/google-research/receptive_field, RECEPTIVE_FIELD_TABLE."""
+    """Araujo et al. (2019): github.com/google-research/receptive_field, RECEPTIVE_FIELD_TABLE.
+
+    VGG-11, 13 and 19 by hand: each 3x3 convolution adds twice the stride so far.
+    """
     model = on_meta(name).features
     assert receptive_field.of(model, (3, 224, 224))[-1].size == size
 
@@ -61,14 +30,11 @@ def conv(kernel, channels=2, **options):
     return nn.Conv2d(channels, channels, kernel, **options)
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 3), st.integers(1, 3)),
-        min_size=1,
-        max_size=4,
-    )
-)
-@settings(deadline=None, max_examples=50)
+WINDOW = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 3), st.integers(1, 3))
+
+
+@given(st.lists(WINDOW, min_size=1, max_size=4))
+@settings(max_examples=50)
 def test_chains_of_plain_numbers(windows):
     convs = [nn.Conv1d(1, 1, k, s, p, d, bias=False) for k, s, p, d in windows]
     for layer in convs:
@@ -82,14 +48,6 @@ def test_chains_of_plain_numbers(windows):
     middle = len(seen) // 2
     start = field.start + middle * field.stride
     assert (expected[middle][0], expected[middle][-1]) == (start, start + field.size - 1)
-
-
-def test_a_pixel_that_no_stride_reaches_is_not_seen():
-    """squeezenet1_1 at 200 pixels: its first window stops at pixel 198."""
-    with torch.device("meta"):
-        squeezenet = torchvision.models.squeezenet1_1()
-    assert list(receptive_field.of(squeezenet, (3, 200, 200))[-1].pixels(0, 200))[-1] == 198
-    assert grow([(3, 2), (3, 1, 1)])[-1].pixels(98, 200) == range(194, 199)
     assert grow([(5,), (1,)])[-1].pixels(0, 3) == range(0)  # the first window does not fit
 
 
@@ -101,30 +59,12 @@ def test_a_value_spread_over_a_map_sees_the_same_everywhere():
     assert receptive_field.of(rows, (1, 9, 9), axis="width")[-1].pixels(7, 9) == range(7, 8)
 
 
-def test_dilation_leaves_gaps():
-    dilated = grow([(3, 1, 0, 2)])[0]
-    assert (dilated.size, dilated.pixels(1, 9)) == (5, [1, 3, 5])
-    assert grow([(3, 1, 0, 2), (2,)])[1].pixels(0, 9) == range(6)
-    layers = conv(3, padding=2, dilation=2), conv(5, padding=2)  # one size, other pixels
-    for order in (1, -1):
-        model = Forward(lambda x, *both: torch.cat([f(x) for f in both], 1), *layers[::order])
-        assert receptive_field.of(model, (2, 9, 9))[-1].pixels(4, 9) == range(2, 7)
-
-
 @pytest.mark.parametrize(
     ("model", "size", "stride", "start"),
     [
         (Forward(lambda x, a: a(x) + x, conv(5, padding=2)), 5, 1, -2),
         (Forward(lambda x, a: x.add_(a(x)), conv(5, padding="same")), 5, 1, -2),
-        (
-            Forward(lambda x, a, b: torch.cat([a(x), b(x)], dim=1), conv(1), conv(5, padding=2)),
-            5,
-            1,
-            -2,
-        ),
         (Forward(lambda x, a: a(x)[:, :, :12] + x[:, :, 4:], conv(3, padding=1)), 6, 1, -1),
-        (Forward(lambda x, a: a(x[:, :, 1::2, 3::2]), conv(3)), 5, 2, 1),
-        (Forward(lambda x, a: a(nn.functional.pad(x, (7, 0, 2, 0))), conv(3)), 3, 1, -2),
         (Forward(lambda x, a: a(x).mean((2, 3)), conv(3)), 16, 1, 0),
         (Forward(lambda x: nn.functional.adaptive_avg_pool2d(x, 4)), 4, 4, 0),
         (Forward(lambda x, a: a(x).flatten(1), conv(3, stride=2, padding=1)), 17, 2, -1),
@@ -158,14 +98,11 @@ def into_zeros(rows, of_image):
 
 
 def test_height_and_width_are_told_apart():
-    model = nn.Conv2d(2, 2, (1, 7), stride=(1, 2), padding=(0, 3))
-    assert receptive_field.of(model, (2, 9, 9))[0] == ReceptiveField(1, 1, 0, "Conv2d")
-    wide = receptive_field.of(model, (2, 9, 9), axis="width")
-    assert wide == [ReceptiveField(7, 2, -3, "Conv2d")]
+    model = nn.Sequential(nn.Conv2d(2, 2, (1, 7), stride=(1, 2), padding=(0, 3)))
+    height, width = (receptive_field.of(model, (2, 9, 9), axis=a) for a in ("height", "width"))
+    assert height == [ReceptiveField(1, 1, 0, "0")] and width == [ReceptiveField(7, 2, -3, "0")]
     pooling = nn.AdaptiveAvgPool2d((2, 3))
     assert receptive_field.of(pooling, (2, 4, 9), axis="width")[0].size == 3
-    last = receptive_field.of(model, (2, 9, 13), axis="width")[0]
-    assert last.pixels(6, 13) == range(9, 13)
 
 
 def test_effective_field_of_two_averages_is_a_triangle():
@@ -173,14 +110,6 @@ def test_effective_field_of_two_averages_is_a_triangle():
     share = effective_receptive_field(model, torch.rand(2, 3, 7, 7))
     weights = torch.tensor([0, 1, 2, 3, 2, 1, 0]) / 9
     assert torch.allclose(share, torch.outer(weights, weights))
-
-
-def test_effective_field_is_denser_in_the_middle():
-    convs = [nn.Conv2d(4 if i else 1, 4, 3, bias=False) for i in range(8)]
-    model = nn.Sequential(*[layer for c in convs for layer in (c, nn.ReLU())])
-    share = effective_receptive_field(model, torch.rand(16, 1, 17, 17))  # field: 17 pixels
-    assert share.sum().item() == pytest.approx(1)
-    assert share[4:13, 4:13].sum() > 0.6  # 28 % of the pixels
 
 
 def test_effective_field_of_logits_counts_all_of_them():
@@ -200,37 +129,6 @@ def test_effective_field_of_logits_counts_all_of_them():
         (lambda: receptive_field.of(LeNet5(), (32, 32)), r"must be \(C, H, W\).*got \(32, 32\)"),
         (lambda: receptive_field.of(LeNet5(), (1, 0, 32)), r"got \(1, 0, 32\)"),
         (
-            lambda: receptive_field.of(nn.AdaptiveAvgPool2d(3), (1, 7, 7)),
-            r"one receptive field .* got none for 'AdaptiveAvgPool2d' \(adaptive_avg_pool2d\)",
-        ),
-        (
-            lambda: receptive_field.of(nn.Sequential(nn.Upsample(scale_factor=2)), (1, 7, 7)),
-            r"got none for '0' \(interpolate\)",
-        ),
-        (
-            lambda: receptive_field.of(Forward(lambda x: x + x[:, :, ::2].repeat(1, 1, 2, 1)), M),
-            r"got none for 'repeat'",
-        ),
-        (
-            lambda: receptive_field.of(
-                Forward(lambda x, a: a(x)[:, :, :4, :4] + x[:, :, ::4, ::4], conv(1)), M
-            ),
-            r"got none for 'add'",
-        ),
-        (lambda: receptive_field.of(Forward(lambda x: x * x.mean((2, 3), True)), M), "'mul'"),
-        (lambda: receptive_field.of(Forward(lambda x: x * x[:, :, :1]), M), "'mul'"),
-        (lambda: receptive_field.of(into_zeros(slice(0, 32, 2), lambda x: x), M), "'setitem'"),
-        (lambda: receptive_field.of(into_zeros(slice(32), lambda x: x[:, :, :1]), M), "'setitem'"),
-        (lambda: receptive_field.of(nn.GroupNorm(1, 2), M), "'GroupNorm'"),
-        (lambda: receptive_field.of(nn.LayerNorm(M[1:]), M), "'LayerNorm'"),
-        (
-            lambda: receptive_field.of(
-                Forward(lambda x: torch.cat([x.transpose(1, 2)] * 2, 1)), M
-            ),
-            "'cat'",
-        ),
-        (lambda: receptive_field.of(Forward(lambda x: x[:, :, 0, 0]), M), "'getitem'"),
-        (
             lambda: effective_receptive_field(nn.Threshold(2.0, 0.0), torch.rand(1, 1, 3, 3)),
             "finite and not all 0, got a total of 0",
         ),
@@ -241,4 +139,24 @@ def test_bad_input_names_the_rule_and_the_value(call, message):
         call()
 
 
-M = (2, 16, 16)
+@pytest.mark.parametrize(
+    ("model", "where"),
+    [
+        (nn.AdaptiveAvgPool2d(3), r"'AdaptiveAvgPool2d' \(adaptive_avg_pool2d\)"),
+        (nn.Sequential(nn.Upsample(scale_factor=2)), r"'0' \(interpolate\)"),
+        (Forward(lambda x: x + x[:, :, ::2].repeat(1, 1, 2, 1)), "'repeat'"),
+        (Forward(lambda x, a: a(x)[:, :, :4, :4] + x[:, :, ::4, ::4], conv(1)), "'add'"),
+        (Forward(lambda x: x * x.mean((2, 3), True)), "'mul'"),
+        (Forward(lambda x: x * x[:, :, :1]), "'mul'"),
+        (into_zeros(slice(0, 32, 2), lambda x: x), "'setitem'"),
+        (into_zeros(slice(32), lambda x: x[:, :, :1]), "'setitem'"),
+        (nn.GroupNorm(1, 2), "'GroupNorm'"),
+        (nn.LayerNorm((16, 16)), "'LayerNorm'"),
+        (Forward(lambda x: torch.cat([x.transpose(1, 2)] * 2, 1)), "'cat'"),
+        (Forward(lambda x: x[:, :, 0, 0]), "'getitem'"),
+    ],
+)
+def test_outputs_without_one_field_are_refused(model, where):
+    message = f"every layer must have one receptive field .* got none for {where}"
+    with pytest.raises(ValueError, match=message):
+        receptive_field.of(model, (2, 16, 16))

@@ -38,23 +38,6 @@ class Masked(nn.Conv2d):
         return F.conv2d(images, self.weight * self.mask * self.scale, self.bias, padding="same")
 
 
-class Buffers(nn.Module):
-    """A fixed filter, as the blur of some ResNets."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("blur", torch.ones(4, 1, 3, 3))
-
-    def forward(self, images):
-        return F.conv2d(images, self.blur, groups=4)
-
-
-def framed(images, layer):
-    frame = images.new_zeros(len(images), 4, 10, 10)
-    frame[:, :, 1:-1, 1:-1] = images
-    return layer(frame)
-
-
 def cleared(images):
     maps = images.clone()
     maps[:, :, :2] = 0
@@ -80,15 +63,11 @@ def shifted(images, layer):
         lambda: repeated(parametrizations.spectral_norm(conv())),
         lambda: repeated(prune.l1_unstructured(conv(), "weight", 0.5)),
         lambda: repeated(Masked()),
-        Buffers,
-        lambda: Forward(framed, conv()),
         lambda: Forward(shifted, conv()),
-        lambda: nn.Conv2d(4, 8, 2, padding="same"),
         lambda: nn.Conv2d(4, 8, (4, 3), padding="same", dilation=3),
         lambda: nn.Conv2d(4, 8, 2, padding="valid"),
         lambda: conv(padding_mode="reflect"),
         lambda: conv().double(),
-        lambda: nn.Linear(8, 3),  # at each row of a map
         lambda: nn.Sequential(conv(), nn.GroupNorm(2, 4), nn.SiLU(), nn.PReLU(4)),
         lambda: Forward(
             lambda x, a: a(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), nn.Linear(4, 9)
@@ -104,12 +83,10 @@ def test_params_and_macs_are_pytorch_s(make):
     assert 2 * summary.macs == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("bias", [True, False])
-def test_a_bias_is_one_flop_for_each_value(bias):
-    rows = summarize(nn.Linear(8, 3, bias=bias), (4, 8, 8))  # at each of 32 rows
-    assert rows.flops == 2 * rows.macs + bias * 32 * 3 and rows.macs == 32 * 8 * 3
-    maps = summarize(nn.Conv2d(4, 2, 3, bias=bias), (4, 8, 8))
-    assert maps.flops == 2 * maps.macs + bias * 36 * 2 and maps.macs == 36 * 4 * 9 * 2
+def test_a_dense_layer_works_at_each_row_of_a_map_with_one_flop_for_each_bias():
+    for bias in (True, False):
+        rows = summarize(nn.Linear(8, 3, bias=bias), (4, 8, 8))
+        assert (rows.flops, rows.macs) == (2 * rows.macs + bias * 32 * 3, 32 * 8 * 3)
 
 
 def test_lazy_layers_stay_lazy():
@@ -130,7 +107,6 @@ N, ONES = 4 * 8 * 8, torch.ones(4, 1, 1)
     [
         (lambda x: x + 1, N, 0),
         (lambda x: 1 - x, N, 0),
-        (lambda x: x * 0.5, N, 0),
         (lambda x: 2 / x, N, 0),
         (lambda x: sum([x, x]), 2 * N, 0),  # Python begins with 0 + x
         (lambda x: x.clone().sub_(x), N, 0),
@@ -141,17 +117,14 @@ N, ONES = 4 * 8 * 8, torch.ones(4, 1, 1)
         (lambda x: x.mean(), N, 0),
         (lambda x: x.mean(axis=(2, 3)), N, 0),
         (lambda x: x.mean(3).mean(2), N + 4 * 8, 0),
-        (lambda x: x.mean((-2, -1), keepdim=True), N, 0),
         (lambda x: x.sum((2, 3)), N - 4, 0),
         (lambda x: x.amax((2, 3)), 0, N - 4),
-        (lambda x: x.softmax(1), 64 * 15, 64 * 3),
         (lambda x: x.softmax(2), 32 * 31, 32 * 7),
         (lambda x: F.softmax(x.flatten(1), dim=None, _stacklevel=4), 4 * N - 1, N - 1),
         (lambda x: F.log_softmax(x.flatten(1), dim=1), 4 * N, N - 1),
         (lambda x: F.relu(x), 0, N),
         (lambda x: F.relu6(x), 0, 2 * N),
         (lambda x: F.leaky_relu(x), N, N),
-        (lambda x: F.tanh(x), N, 0),
         (lambda x: F.hardsigmoid(x), 2 * N, 2 * N),
         (lambda x: F.adaptive_max_pool2d(x, 1), 0, N - 4),
         (lambda x: F.max_pool2d(x, 3), 0, 4 * 4 * 8),
@@ -164,12 +137,10 @@ N, ONES = 4 * 8 * 8, torch.ones(4, 1, 1)
         (lambda x: x.split([1, 3], dim=1)[1], 0, 0),
         (lambda x: x.view(1, 2, 2, 8, 8).transpose(1, 2).reshape(1, 4, 8, 8), 0, 0),
         (lambda x: torch.stack([x[:, 0], x[:, 1]], dim=1), 0, 0),
-        (lambda x: torch.cat([x, x], dim=2), 0, 0),
         (nn.Hardswish(), 3 * N, 2 * N),
         (nn.LocalResponseNorm(5), 14 * N, 0),
         (nn.GroupNorm(2, 4), 7 * N + 2 * 2, 0),
         (nn.GroupNorm(4, 4, affine=False), 5 * N + 2 * 4, 0),
-        (nn.LayerNorm(8), 7 * N + 2 * 32, 0),
         (nn.BatchNorm2d(4, affine=False, track_running_stats=False), 5 * N + 2 * 4, 0),
     ],
 )
@@ -200,9 +171,16 @@ def test_lenet_layer_by_layer():
         ("features.2", "MaxPool2d", (6, 14, 14), 0, 0, 3_528, (6, 6)),
     ]
     assert rows[-1] == ("head.5", "Linear", (10,), 850, 1_690, 0, (32, 32))
-    assert (summary.params, summary.macs, summary.flops) == (61_706, 416_520, 846_066)
-    assert (summary.param_bytes, summary.comparisons) == (4 * 61_706, 3_528 + 1_200)
-    assert summary.output_bytes == 60_008
+    assert (summary.comparisons, summary.output_bytes) == (3_528 + 1_200, 60_008)
+    half = summarize(LeNet5().half(), (1, 32, 32))
+    assert (half.output_bytes, half.param_bytes) == (30_004, 2 * 61_706)
+    lines = str(summary).splitlines()
+    assert lines[0] == "LeNet5 on a 1x32x32 image"
+    assert lines[3].split() == [
+        *("features.0", "Conv2d", "6x28x28", "156", "117,600", "239,904", "18,816", "5")
+    ]
+    assert lines[-2].split() == ["total", "61,706", "416,520", "846,066", "60,008"]
+    assert max(map(len, lines)) <= 99
 
 
 class Shared(nn.Module):
@@ -234,22 +212,6 @@ def test_operations_and_shared_and_unused_layers():
     assert (summary.params, summary.unused_params) == (38, 30)
     assert "30 more parameters unused" in str(summary)
     assert summary.layers[-1].receptive_field == (11, 11)  # 5 + 3 * 2: at most 8 are real
-
-
-def test_bytes_follow_the_precision():
-    half = summarize(LeNet5().half(), (1, 32, 32))
-    assert (half.output_bytes, half.param_bytes) == (30_004, 2 * 61_706)
-
-
-def test_the_table_in_text():
-    lines = str(summarize(LeNet5(), (1, 32, 32))).splitlines()
-    assert lines[0] == "LeNet5 on a 1x32x32 image"
-    assert lines[3].split() == [
-        *("features.0", "Conv2d", "6x28x28", "156", "117,600", "239,904", "18,816", "5")
-    ]
-    assert lines[-2].split() == ["total", "61,706", "416,520", "846,066", "60,008"]
-    assert lines[-1] == "Per image; 1 MAC = 2 FLOPs, a bias = 1 FLOP."
-    assert max(map(len, lines)) <= 99
 
 
 def test_the_table_in_html_is_accessible_and_escaped():

@@ -7,7 +7,6 @@ import torchvision
 from models_helpers import DISTINCT, count
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models import regnet
 
 from dlvlib.models import build
 from dlvlib.models.lenet import LeNet5
@@ -17,10 +16,9 @@ pytestmark = pytest.mark.slow
 
 # One of each kind of network; the others of a family have more of the same layers.
 ZOO = [
-    *("alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s"),
-    *("googlenet", "inception_v3", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small"),
-    *("regnet_x_400mf", "regnet_y_400mf", "resnet18", "resnext50_32x4d", "shufflenet_v2_x0_5"),
-    *("squeezenet1_0", "squeezenet1_1", "vgg11", "vgg11_bn", "wide_resnet50_2"),
+    *("alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "inception_v3"),
+    *("mobilenet_v2", "mobilenet_v3_small", "resnext50_32x4d"),
+    *("shufflenet_v2_x0_5", "squeezenet1_0", "vgg11_bn"),
 ]
 
 
@@ -32,16 +30,8 @@ def summarize_and_count(model, shape):
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_the_zoo_of_torchvision(name, monkeypatch):
+def test_the_zoo_of_torchvision(name):
     """Every kind of convolutional network: PyTorch's count, and what torchvision publishes."""
-
-    def from_init_params(*args, make=regnet.BlockParams.from_init_params, **options):
-        with torch.device("cpu"):  # it needs numbers
-            return make(*args, **options)
-
-    monkeypatch.setattr(regnet.BlockParams, "from_init_params", from_init_params)
-    for draw in ("kaiming_normal_", "kaiming_uniform_", "trunc_normal_", "normal_", "uniform_"):
-        monkeypatch.setattr(nn.init, draw, lambda tensor, *_, **__: tensor)  # it has no values
     weights = torchvision.models.get_model_weights(name).DEFAULT
     size = weights.transforms.keywords["crop_size"]
     with torch.device("meta"):

@@ -61,16 +61,11 @@ def test_images_are_never_changed_and_pixels_may_be_uint8(method):
     torch.testing.assert_close(METHODS[method](model, pixels), expected)
 
 
-def test_targets_may_be_of_any_integer_type():
-    model, batch = LeNet5(), torch.rand(2, 1, 32, 32)
-    expected = saliency(model, batch, torch.tensor([3, 9]))
+def test_integers_of_any_type_and_a_default_device_change_nothing():
+    model, batch, targets = LeNet5(), torch.rand(2, 1, 32, 32), torch.tensor([3, 9])
+    slopes = saliency(model, batch, targets)
     for dtype in (torch.uint8, torch.int32):
-        found = saliency(model, batch, torch.tensor([3, 9], dtype=dtype))
-        assert torch.equal(found, expected)
-
-
-def test_a_default_device_changes_nothing():
-    model, batch = LeNet5(), torch.rand(2, 1, 32, 32)
+        assert torch.equal(saliency(model, batch, targets.to(dtype)), slopes)
     expected = [p.clone() for p in randomize(model, seed=3).parameters()]
     back = deconvolve(model.features, batch, layer="5", unit=2)
     with torch.device("meta"):  # stands for a GPU: what is created there has no values
@@ -79,7 +74,7 @@ def test_a_default_device_changes_nothing():
         assert torch.equal(deconvolve(model.features, batch, layer="5", unit=2), back)
 
 
-BATCH = torch.zeros(2, 1, 32, 32)
+BATCH, TARGETS = torch.zeros(2, 1, 32, 32), torch.tensor([0, 1])
 ONE_LAYER = {"images": torch.zeros(1, 1, 8, 8), "layer": "0"}
 BAD_INPUT = {  # options of a right call; changes of them, and what the message must hold
     deconvolve: (
@@ -88,7 +83,6 @@ BAD_INPUT = {  # options of a right call; changes of them, and what the message 
             ({"layer": "6"}, "one of 0, 1, 2, 3, 4, 5, got '6'"),
             ({"layer": ""}, "one of 0, 1, 2, 3, 4, 5, got ''"),
             ({"unit": 6}, "unit must be an integer in [0, 5], got 6"),
-            ({"unit": -1}, "unit must be an integer in [0, 5], got -1"),
             ({"position": (14, 0)}, "row must be an integer in [0, 13], got 14"),
             ({"position": (0, -1)}, "column must be an integer in [0, 13], got -1"),
             ({"features": LeNet5()}, "must be an nn.Sequential, got LeNet5"),
@@ -105,7 +99,7 @@ BAD_INPUT = {  # options of a right call; changes of them, and what the message 
         ],
     ),
     saliency: (
-        {"model": LeNet5(), "images": BATCH, "targets": torch.tensor([0, 1])},
+        {"model": LeNet5(), "images": BATCH, "targets": TARGETS},
         [
             ({"targets": torch.tensor([0, 10])}, "target must be an integer in [0, 9], got 10"),
             ({"targets": torch.tensor([1])}, "targets must be (2,), got (1,)"),
@@ -116,32 +110,25 @@ BAD_INPUT = {  # options of a right call; changes of them, and what the message 
         [
             ({"target": -1}, "target must be an integer in [0, 9], got -1"),
             ({"patch": 33}, "patch must be an integer in [1, 32], got 33"),
-            ({"patch": 0}, "patch must be an integer in [1, 32], got 0"),
             ({"stride": 0}, "stride must be an integer >= 1, got 0"),
             ({"batch_size": 0}, "batch_size must be an integer >= 1, got 0"),
             ({"image": BATCH}, "(C, H, W), got (2, 1, 32, 32)"),
         ],
     ),
     class_activation_map: (
-        {
-            "model": build("resnet20", in_channels=1),
-            "images": BATCH,
-            "targets": torch.tensor([0, 1]),
-        },
+        {"model": build("resnet20", in_channels=1), "images": BATCH, "targets": TARGETS},
         [
             ({"targets": torch.tensor([0, 10])}, "target must be an integer in [0, 9], got 10"),
-            ({"targets": torch.tensor([[0, 1]])}, "targets must be (2,), got (1, 2)"),
             ({"model": LeNet5()}, "pooling, flattening and one dense layer, got Flatten, Linear"),
             ({"model": nn.Linear(1, 1)}, "pooling, flattening and one dense layer, got NoneType"),
         ],
     ),
     grad_cam: (
-        {"model": LeNet5(), "images": BATCH, "targets": torch.tensor([0, 1]), "layer": "features"},
+        {"model": LeNet5(), "images": BATCH, "targets": TARGETS, "layer": "features"},
         [
             ({"layer": "stem"}, "layer must be one of features, features.0, "),
             ({"layer": "head.5"}, "must output (B, C', H', W') maps once, got [(2, 10)]"),
             ({"targets": torch.tensor([0, -1])}, "target must be an integer in [0, 9], got -1"),
-            ({"targets": torch.tensor([1])}, "targets must be (2,), got (1,)"),
         ],
     ),
     top_patches: (
@@ -150,11 +137,9 @@ BAD_INPUT = {  # options of a right call; changes of them, and what the message 
             **{"layer": "features.2", "unit": 0, "count": 1},
         },
         [
-            ({"layer": "stem"}, "layer must be one of features, features.0, "),
             ({"layer": "head.5"}, "(B, C', H', W') maps, got (2, 10)"),
             ({"unit": 6}, "unit must be an integer in [0, 5], got 6"),
             ({"count": 3}, "count must be an integer in [1, 2], got 3"),
-            ({"count": 0}, "count must be an integer in [1, 2], got 0"),
             ({"batch_size": 0}, "batch_size must be an integer >= 1, got 0"),
         ],
     ),
@@ -178,7 +163,8 @@ def test_saliency_is_the_slope_of_the_logit():
     model = LeNet5().double()
     model.head.insert(1, nn.Dropout(0.5))  # must not act
     batch, targets = torch.rand(2, 1, 32, 32).double(), torch.tensor([3, 7])
-    found = saliency(model, batch, targets)
+    with torch.no_grad():  # must not matter
+        found = saliency(model, batch, targets)
     assert found.shape == batch.shape
     assert model.training and all(p.grad is None for p in model.parameters())
     model.eval()
@@ -192,11 +178,6 @@ def test_saliency_is_the_slope_of_the_logit():
         assert found[image, 0, row, column].item() == pytest.approx(rise.item() / (2 * step), 1e-5)
 
 
-def test_saliency_works_where_gradients_are_off():
-    with torch.no_grad():
-        assert saliency(LeNet5(), torch.rand(1, 1, 32, 32), torch.tensor([0])).abs().max() > 0
-
-
 # Occlusion
 
 
@@ -208,13 +189,9 @@ class Corner(nn.Module):
         return F.dropout(torch.stack([-bright, bright], dim=1) * 5, 0.9, self.training)
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 128])
-def test_occlusion_shows_which_corner_matters(batch_size):
-    image = torch.ones(1, 6, 8)
-    found = occlusion_map(Corner(), image, 1, patch=2, fill=0.0, batch_size=batch_size)
-    assert found.shape == (5, 7)
+def test_occlusion_shows_which_corner_matters():
+    found = occlusion_map(Corner(), torch.ones(1, 6, 8), 1, patch=2, fill=0.0, batch_size=4)
     clear, half, gone = torch.tensor([10.0, 5.0, 0.0]).sigmoid()
-    assert found.argmin() == 4 * 7  # the lower left
     expected = torch.full((5, 7), clear)
     expected[4, 0], expected[4, 1], expected[3, 0] = gone, half, half
     expected[3, 1] = torch.tensor(7.5).sigmoid()
@@ -229,14 +206,8 @@ def test_occlusion_moves_by_its_stride_and_shows_its_colour():
             seen.extend(batch)
             return torch.zeros(len(batch), 4)
 
-    found = occlusion_map(
-        Watch(),
-        torch.zeros(3, 7, 8),
-        2,
-        patch=3,
-        stride=2,
-        fill=torch.tensor([1.0, 2, 3]).view(3, 1, 1),
-    )
+    colour = torch.tensor([1.0, 2, 3]).view(3, 1, 1)
+    found = occlusion_map(Watch(), torch.zeros(3, 7, 8), 2, patch=3, stride=2, fill=colour)
     assert found.tolist() == [[0.25] * 3] * 3
     patches = [(copy_[1] == 2).nonzero() for copy_ in seen]
     corners = [(i, j) for i in (0, 2, 4) for j in (0, 2, 4)]
@@ -252,37 +223,28 @@ def test_occlusion_moves_by_its_stride_and_shows_its_colour():
 
 def test_a_randomized_copy_keeps_the_scale_and_leaves_the_original_alone():
     model = build("alexnet_small")
-    before = copy.deepcopy(model.state_dict())
+    before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
     drawn = randomize(model, seed=1)
+    assert torch.equal(torch.get_rng_state(), state)
     after = model.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())
     weights, others = model.features[2][0].weight, drawn.features[2][0].weight
     assert others.std().item() == pytest.approx(weights.std().item(), rel=0.02)
     assert abs(torch.corrcoef(torch.stack([weights.flatten(), others.flatten()]))[0, 1]) < 0.02
     assert others.requires_grad and torch.equal(drawn.features[2][1].running_var, torch.ones(96))
-
     again, other = randomize(model, seed=1), randomize(model, seed=2)
     assert torch.equal(again.features[2][0].weight, others)
     assert not torch.equal(other.features[2][0].weight, others)
 
 
-def test_a_draw_leaves_the_global_generator_alone_and_only_a_vector_keeps_its_mean():
+def test_only_a_vector_keeps_its_mean():
     layer = nn.Linear(100, 10_000)
     layer.weight.data.normal_(3, 0.5)
     layer.bias.data.normal_(2, 0.1)
-    state = torch.get_rng_state()
     drawn = randomize(layer, seed=0)
-    assert torch.equal(torch.get_rng_state(), state)
     assert drawn.weight.mean().item() == pytest.approx(0, abs=0.05)
     assert drawn.weight.std().item() == pytest.approx(0.5, rel=0.05)
     assert drawn.bias.mean().item() == pytest.approx(2, abs=0.01)
     assert drawn.bias.std().item() == pytest.approx(0.1, rel=0.05)
     single = nn.Linear(1, 1)
     assert torch.equal(randomize(single, seed=0).bias, single.bias)  # it is its own mean
-
-
-def test_a_draw_does_not_silence_layers_whose_weights_are_negative_on_average():
-    model = nn.Sequential(nn.Linear(800, 200), nn.ReLU(), nn.Linear(200, 10))
-    model[0].weight.data.normal_(-0.01, 0.03)
-    alive = randomize(model, seed=0)[:2](torch.rand(20, 800)) > 0
-    assert 0.3 < alive.double().mean() < 0.7

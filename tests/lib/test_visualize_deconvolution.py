@@ -12,35 +12,23 @@ def images(*shape):
     return torch.rand(*shape, dtype=torch.double)
 
 
-@pytest.mark.parametrize("size", [(17, 20), (18, 19)])  # a stride leaves none, one or more pixels
+@pytest.mark.parametrize("size", [(33, 40), (34, 39)])  # a stride leaves none, one or more pixels
 def test_without_nonlinearities_it_is_the_gradient_times_the_activation(size):
     features = nn.Sequential(
         nn.Conv2d(2, 6, 3, stride=2, padding=1, groups=2),
+        *(nn.BatchNorm2d(6), nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.Dropout()),
         nn.Sequential(nn.Conv2d(6, 4, (3, 2), stride=(1, 3), dilation=(2, 1)), nn.Conv2d(4, 3, 2)),
     ).double()
+    features[1].weight.data.uniform_(-2, 2)
+    features(images(8, 2, *size))  # gives the normalisation its statistics
     batch = images(2, 2, *size).requires_grad_()
-    activation = features(batch)[:, 1, 2, 1]
+    activation = features.eval()(batch)[:, 1, 2, 1]
     (gradient,) = torch.autograd.grad(activation.sum(), batch)
-    found = deconvolve(features, batch, layer="1.1", unit=1, position=(2, 1))
+    features.train()
+    found = deconvolve(features, batch, layer="4.1", unit=1, position=(2, 1))
     assert gradient.abs().max() > 0.001
     torch.testing.assert_close(found, gradient * activation.detach().view(-1, 1, 1, 1))
-
-
-def test_batch_norm_and_overlapping_pooling_are_undone_as_by_the_gradient():
-    features = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.Dropout()
-    ).double()
-    features[1].weight.data.uniform_(-2, 2)
-    for _ in range(3):
-        features(images(8, 1, 9, 10))  # gives the normalisation its statistics
-    batch = images(1, 1, 9, 10).requires_grad_()
-    features.eval()
-    activation = features(batch)[0, 2, 1, 4]  # this column exists with ceil_mode only
-    (gradient,) = torch.autograd.grad(activation, batch)
-    features.train()
-    found = deconvolve(features, batch, layer="3", unit=2, position=(1, 4))
-    torch.testing.assert_close(found, gradient * activation.item())
-    assert features.training and features[1].num_batches_tracked == 3
+    assert features.training and features[1].num_batches_tracked == 1
 
 
 def test_relu_rectifies_the_signal_whatever_the_map_was():
@@ -58,14 +46,10 @@ def test_relu_rectifies_the_signal_whatever_the_map_was():
 
 
 def test_the_signal_of_both_signs_passes_tanh():
-    features = nn.Sequential(
-        nn.Conv2d(1, 2, 1, bias=False), nn.Tanh(), nn.Conv2d(2, 1, 1, bias=False)
-    )
-    features[0].weight.data = torch.tensor([1.0, -1.0]).view(2, 1, 1, 1)
-    features[2].weight.data = torch.tensor([1.0, -1.0]).view(1, 2, 1, 1)
-    pixel = torch.full((1, 1, 1, 1), 2.0)  # the last value is 2 tanh 2; back (1, -1), then 2
-    back = deconvolve(features, pixel, layer="2", unit=0).item()
-    assert back == pytest.approx(4 * torch.tanh(torch.tensor(2.0)).item())
+    features = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.Tanh())
+    features[0].weight.data.fill_(-1.0)
+    back = deconvolve(features, torch.full((1, 1, 1, 1), 2.0), layer="1", unit=0)
+    assert back.item() == pytest.approx(torch.tanh(torch.tensor(2.0)).item())
 
 
 def test_unpool_adds_where_windows_share_a_maximum():
@@ -101,10 +85,7 @@ def test_a_block_is_its_last_layer_and_a_layer_may_occur_twice():
 
 @pytest.mark.parametrize(
     ("name", "layer"),
-    [
-        *(("lenet5", "2"), ("lenet5", "5"), ("alexnet_small", "7"), ("alexnet_2012", "9")),
-        *(("alexnet", "7"), ("vgg11", "12"), ("vgg_small", "17")),
-    ],
+    [("lenet5", "5"), ("alexnet_small", "7"), ("alexnet_2012", "9"), ("vgg_small", "17")],
 )
 def test_the_course_s_networks_are_undone_inside_the_receptive_field(name, layer):
     features = build(name).features
