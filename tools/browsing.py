@@ -23,8 +23,10 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 COLOURS = ["color-contrast", "link-in-text-block"]
 # axe-core takes its time over the contrast of each text, and a page has thousands of them. Of
 # those that look alike, on backgrounds that look alike, it gets the first one. Half the elements
-# of a page are words of code: of those of one class, the first stays an element.
+# of a page are words of code: of those of one class, the first stays an element. Most others are
+# parts of formulas and of drawings, which have no rule of their own.
 MARK_LOOKS = """(where) => {
+    for (const e of document.querySelectorAll("mjx-container, svg.drawing")) e.replaceChildren();
     for (const e of document.querySelectorAll("[data-look]")) delete e.dataset.look;
     const known = new Set(), grounds = new Map([[null, ""]]);
     const ground = (e) => {
@@ -164,7 +166,7 @@ def violations(
 ) -> list[dict]:
     """Run axe-core on an open page, or on the parts of it that CSS selectors name.
 
-    It marks what looks alike in the page: see `MARK_LOOKS`.
+    It marks what looks alike in the page, and leaves formulas and drawings empty: see `MARK_LOOKS`.
 
     Args:
         page: of Playwright.

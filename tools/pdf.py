@@ -9,6 +9,7 @@ folds away itself; tools/join_pdf.py joins them in the order of _toc.yml.
 import argparse
 import io
 import sys
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
@@ -77,6 +78,13 @@ def pages_by_part(toc: Path) -> list[tuple[str, str]]:
     return found
 
 
+def refuse_unbuilt(pages: Iterable[str], html: Path) -> None:
+    """Raise a FileNotFoundError for the first page of _toc.yml that is not in the built book."""
+    for page in pages:
+        if not (html / f"{page}.html").is_file():
+            raise FileNotFoundError(f"{page} of _toc.yml is not in {html}: run `make book`")
+
+
 class Printer:
     """Prints files of the folder `html` with `page`, an open page of Playwright."""
 
@@ -84,14 +92,8 @@ class Printer:
         self.page, self.html = page, html
 
     def chapter(self, part: str, name: str, before: int, numerals: str = "decimal") -> Chapter:
-        """Print a page of the book; its first sheet has the number `before` + 1.
-
-        Raises:
-            FileNotFoundError: if the page was not built.
-        """
+        """Print a page of the book; its first sheet has the number `before` + 1."""
         path = self.html / f"{name}.html"
-        if not path.is_file():
-            raise FileNotFoundError(f"{name} of _toc.yml is not in {self.html}: run `make book`")
         self.page.goto(path.as_uri())
         self.page.evaluate(UNFOLD)
         self.page.evaluate(READY)
@@ -136,12 +138,13 @@ def print_book(toc: Path, html: Path, title: str, out: Path, report=print) -> No
     Raises:
         FileNotFoundError: if there is no browser, or a page was not built.
     """
+    (landing, *pages), chapters, number = pages_by_part(toc), [], 0
+    refuse_unbuilt((page for _, page in [landing, *pages]), html)
     chromium = find_chromium()
     if chromium is None:
         raise FileNotFoundError("no browser found: install Chromium or Chrome")
     from playwright.sync_api import sync_playwright
 
-    (landing, *pages), chapters, number = pages_by_part(toc), [], 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         context = browser.new_context(color_scheme="light", reduced_motion="reduce")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 from bs4 import BeautifulSoup, NavigableString, Tag
-from pdf import pages_by_part
+from pdf import pages_by_part, refuse_unbuilt
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "tools" / "slides.js"  # and its style sheet beside it
@@ -193,13 +193,11 @@ def make_decks(toc: Path, html: Path, book: str, out: Path) -> list[str]:
         FileNotFoundError: if a page was not built.
     """
     decks = dict[str, tuple[str, str]]()
-    for _part, page in pages_by_part(toc):
+    chapters = [page for _, page in pages_by_part(toc) if CHAPTER.fullmatch(page)]
+    refuse_unbuilt(chapters, html)
+    for page in chapters:
         path = html / f"{page}.html"
-        if not CHAPTER.fullmatch(page):
-            continue
-        if not path.is_file():
-            raise FileNotFoundError(f"{page} of _toc.yml is not in {html}: run `make book`")
-        decks[f"{path.stem}.html"] = make_deck(path.read_text(encoding="utf8"), book)
+        decks[path.name] = make_deck(path.read_text(encoding="utf8"), book)
     shutil.rmtree(out, ignore_errors=True)
     images = {name for _, deck in decks.values() for name in re.findall(r"_images/[\w.-]+", deck)}
     for name in (*SHARED, *sorted(images)):

@@ -10,12 +10,16 @@ from bs4 import BeautifulSoup
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 PAGES = [f"{page}.html" for page in screenshots.find_pages(HTML)]
+PRE = re.compile(r"<pre>.*?</pre>", re.DOTALL)
+COLOUR = re.compile(r'</?span(?: class="[^"]*")?>')
 WITHOUT_TEXT = {"404.html", "genindex.html", "search.html"}  # of ours: Sphinx makes them
 
 
 @cache
 def parse(path: Path) -> BeautifulSoup:
-    return BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+    """Parse a page, without the colours of its code, which are half of its elements."""
+    html = PRE.sub(lambda pre: COLOUR.sub("", pre[0]), path.read_text(encoding="utf8"))
+    return BeautifulSoup(html, "html.parser")
 
 
 @cache

@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from dlvlib import results
 
 ROOT = Path(__file__).parents[2]
+MADE = "_build/html/chapters"
 MACHINE = {"accelerator": "none", "torch_threads": 1, "torch": "2.14.1+cpu"}
 CLAIMS = [
     {"id": "net.params", "value": 12345, "format": ",d", "kind": "computed", "expression": "f(x)"},
@@ -147,8 +148,8 @@ def build(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def read(folder: Path, page: str) -> BeautifulSoup:
-    html = (folder / "_build" / "html" / "chapters" / f"{page}.html").read_text(encoding="utf8")
+def read(folder: Path, page: str, made: str = MADE) -> BeautifulSoup:
+    html = (folder / made / f"{page}.html").read_text(encoding="utf8")
     return BeautifulSoup(html, "html.parser").find(class_="bd-article")
 
 

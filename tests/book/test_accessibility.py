@@ -28,7 +28,7 @@ def body(text: str, *, main: str = 'id="main-content" tabindex="-1"') -> str:
     return f"{HEAD}<body>{SKIP}<main {main}><h1>A page</h1>{text}</main></body></html>"
 
 
-AXE = {  # a rule, and a page that breaks it
+AXE = {  # a rule of each tag in `browsing.RULES`, and a page that breaks it
     "color-contrast": body('<p style="color: #999">pale</p>'),
     "link-in-text-block": body(
         '<p>See <a href="#main-content" style="color: #222; text-decoration: none">it</a> now</p>'
@@ -36,17 +36,12 @@ AXE = {  # a rule, and a page that breaks it
     "image-alt": body('<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">'),
     "label": body('<input type="range">'),
     "heading-order": body("<h3>Two levels down</h3>"),
-    "empty-heading": body("<h2 style='min-height: 1px'></h2>"),
-    "page-has-heading-one": GOOD.replace("h1", "h2"),
-    "tabindex": body('<button tabindex="3">first of all</button>'),
+    "autocomplete-valid": body("<label>You <input autocomplete='me'></label>"),
     "target-size": body(
         '<button style="width: 9px; height: 9px; padding: 0" aria-label="A"></button>'
         '<button style="width: 9px; height: 9px; padding: 0" aria-label="B"></button>'
     ),
-    "html-has-lang": GOOD.replace(' lang="en"', ""),
     "region": GOOD.replace(SKIP, f"{SKIP}<p>outside of every landmark</p>"),
-    "empty-table-header": body("<table><tr><th></th></tr><tr><td>1</td></tr></table>"),
-    "aria-valid-attr-value": body('<button aria-expanded="perhaps">fold</button>'),
 }
 
 
@@ -77,13 +72,6 @@ def test_axe_finds_each_broken_rule(show):
     for rule, html in AXE.items():
         problems = accessibility.broken_rules(show(html))
         assert any(problem.startswith(f"axe {rule}, ") for problem in problems), (rule, problems)
-
-
-def test_axe_knows_the_rules_of_wcag_2_2(show):
-    tab = show(GOOD)
-    tab.evaluate(browsing.axe_source())
-    for tag in browsing.RULES:
-        assert tab.evaluate("(tag) => axe.getRules([tag]).length", tag) > 0, tag
 
 
 def test_of_words_that_look_alike_one_is_checked_on_each_background(show):

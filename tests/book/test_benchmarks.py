@@ -21,7 +21,7 @@ from dlvlib.training import fit
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-STEPS = 3
+STEPS = 2
 LENET = {"LeNet-5": ("lenet5", {}, [1, 32, 32])}
 CASES = (bench_networks.Case(8, 3, 6), bench_networks.Case(8, 5, 6))
 NUMBERS = {"ms_per_step", "times_floor", "speedup_over_lecture", "setup_ms", "weight_difference"}
@@ -80,7 +80,7 @@ def test_a_variant_that_leaves_a_step_out_is_refused(tiny):
     workload = tiny["lenet"]
     data = workloads.make_data(workload, STEPS)
     lazy = {"lazy": lambda model: variants.train_floor(model, workload, data)}
-    with pytest.raises(RuntimeError, match="lazy must take 4 steps, got 3"):
+    with pytest.raises(RuntimeError, match="lazy must take 3 steps, got 2"):
         timing.time_in_turns(workload.build, lazy, STEPS + 1, rounds=1)
 
 
@@ -121,15 +121,22 @@ def test_noise_decides_nothing(floor, fit, verdicts):
     assert list(timing.judge(rows, floor, min_speedup=1.70).values()) == verdicts
 
 
-def test_a_framework_that_fails_is_a_row_of_the_table(tiny, monkeypatch):
+def test_a_trial_writes_nothing_and_a_framework_that_fails_is_a_row(
+    tiny, tmp_path, monkeypatch, capsys
+):
     def fails(*_):
         raise AttributeError("torch.y")
 
     monkeypatch.setattr(variants, "FRAMEWORKS", {"Torchless": fails})
-    result = bench_training.measure(tiny["lenet"], steps=2, rounds=1)
-    reason = "AttributeError: torch.y"
-    assert result["rows"][-1] == {"variant": "Torchless", "missing": reason}
-    assert f"not measured ({reason})" in bench_training.report(result)
+    monkeypatch.setattr(timing, "RESULTS", tmp_path)
+    assert bench_training.main(["lenet", "--steps=2", "--rounds=1"]) == 0
+    printed = capsys.readouterr().out
+    assert "not measured (AttributeError: torch.y)" in printed and "nothing was written" in printed
+    assert list(tmp_path.iterdir()) == []
+    for option in ("--steps=1", "--rounds=0"):
+        with pytest.raises(SystemExit, match="2"):
+            bench_training.main(["lenet", option])
+        assert "2 steps and 1 round at least" in capsys.readouterr().err
 
 
 def test_the_json_has_what_the_readme_reads(tiny, tmp_path):
@@ -145,20 +152,6 @@ def test_the_json_has_what_the_readme_reads(tiny, tmp_path):
     assert [row["variant"] for row in measured][:4] == list(variants.OURS)
     assert all(row.keys() == {"variant"} | NUMBERS for row in measured)
     assert all(len(ms) == 1 for ms in result["ms_per_step_of_each_round"].values())
-
-
-def test_a_trial_writes_nothing(tiny, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(timing, "RESULTS", tmp_path)
-    assert bench_training.main(["lenet", "--steps=2", "--rounds=1"]) == 0
-    assert "nothing was written" in capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("option", ["--steps=1", "--rounds=0"])
-def test_a_single_step_cannot_be_timed(option, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        bench_training.main(["lenet", option])
-    assert "2 steps and 1 round at least" in capsys.readouterr().err
 
 
 def test_cifar_is_read_from_class_folders(tmp_path, monkeypatch):
@@ -239,8 +232,10 @@ def test_without_a_gpu_the_cpu_is_measured(monkeypatch, capsys, tmp_path):
     assert "networks must be of lenet5, got lenet6" in capsys.readouterr().err
 
 
-def test_processes_start_together_when_all_are_ready():
-    found = processes.measure(2, device="cpu", epochs=1, steps=2)
+def test_processes_start_together_when_all_are_ready(monkeypatch):
+    seconds = {1: 1.0, 2: processes.time_together(2, {}, "cpu", epochs=1, steps=2)}
+    monkeypatch.setattr(processes, "time_together", lambda count, *_: seconds[count])
+    found = processes.measure(2, device="cpu")
     assert found["speedup"] == 2 * found["seconds_alone"] / found["seconds_together"] > 0
     assert found["mps"] is False and "2 seeds of lenet5" in processes.report(found)
 

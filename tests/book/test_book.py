@@ -42,6 +42,7 @@ def test_every_page_of_the_contents_is_built_and_in_the_sitemap(book):
     tree = ET.parse(HTML / "sitemap.xml")
     found = [element.text for element in tree.iter() if element.tag.endswith("loc")]
     assert sorted(found) == sorted(ADDRESS + page for page in pages)
+    assert f"Sitemap: {ADDRESS}sitemap.xml" in (HTML / "robots.txt").read_text(encoding="utf8")
 
 
 def test_an_old_address_leads_to_its_page(book):
@@ -54,11 +55,8 @@ def test_an_old_address_leads_to_its_page(book):
         assert (copied.parent / target).relative_to(HTML).as_posix() in book.PAGES
 
 
-def test_the_site_is_small(book):
+def test_the_site_is_small_and_its_index_lists_the_glossary(book):
     assert sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file()) < SITE_MB * 1e6
-
-
-def test_the_index_lists_the_terms_of_the_glossary(book):
     text = parse(HTML / "genindex.html").get_text()
     assert {"receptive field", "weight decay", "residual block"} <= set(text.splitlines())
 

@@ -1,12 +1,10 @@
 """`lint_book` finds each kind of fault in a small book; `make lint` runs it on the real one."""
 
-import doctest
 import shutil
 import subprocess
 from pathlib import Path
 
 import lint_book
-import lint_claims
 import nbformat
 import notebooks
 import pytest
@@ -246,7 +244,3 @@ def test_code_and_longer_numbers_are_no_typed_number(book):
 """
     write(book / "index.md", f"# Book\n\n{text}")
     assert lint_book.lint(book) == []
-
-
-def test_the_examples_of_the_docstrings_are_right():
-    assert doctest.testmod(lint_claims).attempted and not doctest.testmod(lint_claims).failed

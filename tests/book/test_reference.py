@@ -48,8 +48,3 @@ def test_each_page_of_a_chapter_shows_how_to_cite_it(book):
         title = parse(HTML / page).h1.get_text().rstrip("#")
         for part in (f"{ADDRESS}{page}", f"version {citation['version']}", f"title = {{{title}}}"):
             assert part in text, page
-
-
-def test_search_engines_are_led_to_the_map_of_the_site(book):
-    assert f"Sitemap: {ADDRESS}sitemap.xml" in (HTML / "robots.txt").read_text(encoding="utf8")
-    assert (HTML / "sitemap.xml").is_file()
