@@ -16,6 +16,7 @@ from coursebook import portable, site
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
 ADDRESS = site.site_address(CONFIG["repository"]["url"])
+VERSION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf8"))["version"]
 PAGE_KB, SITE_MB, CARD_KB = 700, 35, 150
 UNSEEN = {"pre", "script", "style", "template", "textarea", "meta", "link"}
 LOADS_NOTHING = {"alternate", "author", "canonical", "help", "index", "license", "next", "prev"}
@@ -220,6 +221,16 @@ def glossary_links(soup, page: str) -> list[str]:
     return problems
 
 
+def citation(soup, page: str) -> list[str]:
+    """A chapter shows how to cite it, with its address and the version of the book."""
+    if page not in built.chapters():
+        return []
+    text = "".join(tag.get_text() for tag in soup(class_="cite"))
+    title = soup.h1.get_text().rstrip("#")
+    expected = (ADDRESS + page, f"version {VERSION}", f"title = {{{title}}}")
+    return [f"its citation must hold {part}" for part in expected if part not in text]
+
+
 CHECKS = {
     "links": lambda soup, page: broken_links(soup, HTML / page, HTML, urlsplit(ADDRESS).path),
     "ids": lambda soup, page: duplicate_ids(soup),
@@ -231,4 +242,5 @@ CHECKS = {
     "weight": weight,
     "notebook": notebook_parts,
     "glossary": glossary_links,
+    "citation": citation,
 }
