@@ -16,9 +16,8 @@ from pathlib import Path
 
 import lint_claims
 import lint_notebooks
-from lint_claims import sources
 from lint_notebooks import LOCAL_PATH
-from notebooks import book_notebooks, reading_order
+from notebooks import book_notebooks, reading_order, source, source_file
 
 from coursekit import quiz
 from dlvlib import results
@@ -88,7 +87,7 @@ def _quizzes(root: Path) -> Problems:
     for page in reading_order(root):
         if re.fullmatch(r"chapters/\d\d_\w+", page):
             name = Path(page).name
-            text = sources(root, page, "markdown", "code").partition("## Check yourself")[2]
+            text = source(source_file(root, page)).partition("## Check yourself")[2]
             if not (folder / f"{name}.yml").exists():
                 yield page, "must have a quiz"
             if f'quiz.show("{name}")' not in text and f"```{{quiz}} {name}\n" not in text:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import built
+import notebooks
 import yaml
 from bs4 import NavigableString
 from bs4.element import PreformattedString
@@ -155,13 +156,8 @@ def missing_math(soup, source: str) -> list[str]:
 
 def read_source(page: str) -> str:
     """The Markdown of a page; pages that Sphinx makes itself have none."""
-    path = ROOT / page
-    if (markdown := path.with_suffix(".md")).is_file():
-        return markdown.read_text(encoding="utf8")
-    if (notebook := path.with_suffix(".ipynb")).is_file():
-        cells = json.loads(notebook.read_text(encoding="utf8"))["cells"]
-        return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-    return ""
+    path = notebooks.source_file(ROOT, page.removesuffix(".html"))
+    return notebooks.source(path, "markdown") if path.is_file() else ""
 
 
 def head(soup, page: str) -> list[str]:

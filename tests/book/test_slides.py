@@ -8,7 +8,6 @@ from pathlib import Path
 import notebooks
 import pytest
 import slides
-import without
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
@@ -89,7 +88,7 @@ def test_a_chapter_that_was_not_built_is_named(site):
 @pytest.mark.book
 def test_every_chapter_has_its_lesson():
     chapters = [page for page in notebooks.reading_order() if slides.CHAPTER.fullmatch(page)]
-    sources = [without.source(without.source_file(ROOT, page)) for page in chapters]
+    sources = [notebooks.source(notebooks.source_file(ROOT, page)) for page in chapters]
     titles = [re.search(r"^# (.+)$", source, re.MULTILINE)[1] for source in sources]
     _, *texts = (ROOT / "teaching" / "lessons.md").read_text(encoding="utf8").split("\n## ")
     lessons = dict(text.split("\n", 1) for text in texts)
