@@ -166,7 +166,7 @@ def violations(
 ) -> list[dict]:
     """Run axe-core on an open page, or on the parts of it that CSS selectors name.
 
-    It marks what looks alike in the page, and leaves formulas and drawings empty: see `MARK_LOOKS`.
+    It marks what looks alike in the page, and empties formulas and drawings: see `MARK_LOOKS`.
 
     Args:
         page: of Playwright.

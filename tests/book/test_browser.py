@@ -127,7 +127,9 @@ def test_pages_from_the_disk(browser, book, part):
 
 def test_pages_from_a_server(browser, book, server):
     """Pages enough to load each script, each style sheet and each live figure once."""
-    loads = {page: set(LOADED.findall((book.HTML / page).read_text("utf8"))) for page in book.PAGES}
+    loads = {
+        page: set(LOADED.findall((book.HTML / page).read_text("utf8"))) for page in book.PAGES
+    }
     del loads["404.html"]
     chosen, loaded = [], set()
     for page in sorted(loads, key=lambda page: -len(loads[page])):

@@ -110,7 +110,9 @@ def test_the_pages_of_the_contents_in_their_order_must_be_built(tmp_path):
         ("First part", "b"),
         ("", "c"),
     ]
-    with pytest.raises(FileNotFoundError, match=r"index of _toc.yml is not in .*: run `make book`"):
+    with pytest.raises(
+        FileNotFoundError, match=r"index of _toc.yml is not in .*: run `make book`"
+    ):
         pdf.print_book(toc, tmp_path, "", tmp_path / "out" / "x.pdf")
     assert list(tmp_path.iterdir()) == [toc]
 
@@ -123,7 +125,13 @@ def test_the_zip_is_the_same_at_every_run_and_holds_the_site(site, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         names = [name.removeprefix("dlv-course/") for name in archive.namelist()]
         first, *others = map(archive.read, archive.namelist())
-    assert names == ["README.txt", "_sources/one.txt", "_static/style.css", "chapters/one.html", "index.html"]
+    assert names == [
+        "README.txt",
+        "_sources/one.txt",
+        "_static/style.css",
+        "chapters/one.html",
+        "index.html",
+    ]
     assert b"open index.html" in first
     assert others == [(site / name).read_bytes() for name in names[1:]]
     with pytest.raises(FileNotFoundError, match="run `make book`"):
