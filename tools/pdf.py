@@ -6,16 +6,16 @@ Chromium prints each page of the built book, with everything unfolded but the co
 folds away itself; tools/join_pdf.py joins them in the order of _toc.yml.
 """
 
-import argparse
 import io
 import sys
 from collections.abc import Iterable
+from functools import partial
 from html import escape
 from pathlib import Path
 
-import yaml
 from browsing import UNFOLD
 from join_pdf import Chapter, join
+from pack import run
 from pypdf import PdfReader
 from screenshots import FLAGS, READY, SET_SCHEME, find_chromium
 from sphinx_external_toc.parsing import parse_toc_yaml
@@ -125,8 +125,8 @@ class Printer:
         return PdfReader(io.BytesIO(content))
 
 
-def print_book(toc: Path, html: Path, title: str, out: Path, report=print) -> None:
-    """Write the PDF of the pages that a _toc.yml names.
+def print_book(toc: Path, html: Path, title: str, out: Path, report=print) -> str:
+    """Write the PDF of the pages that a _toc.yml names; return how many sheets it has.
 
     Args:
         toc: the file.
@@ -158,23 +158,8 @@ def print_book(toc: Path, html: Path, title: str, out: Path, report=print) -> No
         contents = printer.contents(chapters, len(first.sheets))
         browser.close()
     join([first, contents], chapters, title, out)
-
-
-def main() -> int:
-    """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
-    parser.add_argument("--out", type=Path, default=ROOT / "_build" / "dlv-course.pdf")
-    arguments = parser.parse_args()
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
-    try:
-        print_book(ROOT / "_toc.yml", arguments.html, config["title"], arguments.out)
-    except FileNotFoundError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"written: {arguments.out}")
-    return 0
+    return f"{number} sheets after the contents"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(__doc__, "dlv-course.pdf", partial(print_book, ROOT / "_toc.yml")))

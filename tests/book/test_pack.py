@@ -48,7 +48,7 @@ def printed(browser_path, site, tmp_path_factory):
     toc = tmp_path_factory.mktemp("toc") / "_toc.yml"
     toc.write_text(TOC)
     lines = []
-    pdf.print_book(toc, site, "Two pages", out, lines.append)
+    assert pdf.print_book(toc, site, "Two pages", out, lines.append).startswith("2 sheets")
     assert lines == ["    1  1. One"]
     assert list(out.parent.iterdir()) == [out]
     return PdfReader(out)
@@ -119,7 +119,7 @@ def test_the_pages_of_the_contents_in_their_order_must_be_built(tmp_path):
 
 def test_the_zip_is_the_same_at_every_run_and_holds_the_site(site, tmp_path):
     for name in ("a.zip", "b.zip"):
-        assert pack.pack(site, "Two pages", tmp_path / name) == 5
+        assert pack.pack(site, "Two pages", tmp_path / name).startswith("5 files, 0.0 MB")
         (site / "index.html").touch()
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
