@@ -10,25 +10,10 @@ from functools import partial
 
 import nbformat
 import pytest
+import small_book as small
 from coursebook import execution, kernels, offline, site
 from jupyter_cache.executors.utils import single_nb_execution
-from small_book import (
-    CLAIMS,
-    GLOSSARY,
-    MACHINE,
-    MADE,
-    NET,
-    PAGES,
-    ROOT,
-    build,
-    read,
-    record,
-    rows,
-    sphinx,
-    write,
-    write_claims,
-    write_net,
-)
+from small_book import build, read, record, rows, sphinx, write
 from sphinx.errors import ExtensionError
 
 FIRST = "first"
@@ -38,17 +23,17 @@ FIRST = "first"
 def small_book(tmp_path_factory):
     """The folder of a built book; its pages are kept in `FIRST`, as a test builds it again."""
     folder = tmp_path_factory.mktemp("book")
-    for name, text in PAGES.items():
+    for name, text in small.PAGES.items():
         write(folder, name, text)
-    write_net(folder)
-    write_claims(folder)
+    small.write_net(folder)
+    small.write_claims(folder)
     for seed in (0, 1, 2):
         record(folder, "small", "laptop", seed)
     record(folder, "large", "laptop", 4)
     record(folder, "small", "smoke", 0)
-    record(folder, "small", "full", 0, machine={**MACHINE, "accelerator": "A GPU"})
+    record(folder, "small", "full", 0, machine={**small.MACHINE, "accelerator": "A GPU"})
     build(folder)
-    shutil.copytree(folder / MADE, folder / FIRST)
+    shutil.copytree(folder / small.MADE, folder / FIRST)
     return folder
 
 
@@ -134,14 +119,14 @@ def test_a_first_mention_links_to_the_glossary_and_french_is_marked(first):
 @pytest.mark.slow
 def test_only_a_change_of_the_library_executes_again(small_book):
     folder = small_book
-    renamed = GLOSSARY.replace("term\n", "word\n", 1).replace("`term`", "`word`")
+    renamed = small.GLOSSARY.replace("term\n", "word\n", 1).replace("`term`", "`word`")
     write(folder, "chapters/glossary.md", renamed)
     build(folder)  # only the glossary is read again
     links = read(folder, "01_net")(class_="term-link")
     assert [a["href"] for a in links] == ["glossary.html#term-weight"]
 
-    write_claims(folder, [{**CLAIMS[0], "value": 54321}, *CLAIMS[1:]])
-    write_net(folder, NET.replace("# A net", "# Another net"))
+    small.write_claims(folder, [{**small.CLAIMS[0], "value": 54321}, *small.CLAIMS[1:]])
+    small.write_net(folder, small.NET.replace("# A net", "# Another net"))
     cached = next((folder / "cache").glob("executed/*/base.ipynb"))
     cached.write_text(cached.read_text().replace("Right.", "An old quiz."))
     build(folder)
@@ -159,7 +144,7 @@ def test_only_a_change_of_the_library_executes_again(small_book):
 
     path = record(folder, "small", "laptop", 9)
     path.write_text(path.read_text().replace("0.96", "0.99"))
-    write_net(folder, NET + " {claim}`net.unknown`")
+    small.write_net(folder, small.NET + " {claim}`net.unknown`")
     done = sphinx(folder)
     assert done.returncode != 0
     assert "it was edited after the run" in done.stderr
@@ -227,6 +212,6 @@ def test_a_missing_mathjax_is_named(monkeypatch):
 
 def test_no_script_of_ours_turns_text_into_markup():
     markup = re.compile(r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write)\b|\beval\(")
-    scripts = [*ROOT.glob("coursekit/**/*.js"), *ROOT.glob("_static/*.js")]
-    scripts += [ROOT / "coursekit/live/__init__.py", *ROOT.glob("_ext/**/*.html")]
+    scripts = [*small.ROOT.glob("coursekit/**/*.js"), *small.ROOT.glob("_static/*.js")]
+    scripts += [small.ROOT / "coursekit/live/__init__.py", *small.ROOT.glob("_ext/**/*.html")]
     assert scripts and not [path for path in scripts if markup.search(path.read_text("utf8"))]
