@@ -32,6 +32,7 @@ RAW = re.compile(
     r"|```|~~~|:::"  # a fence
     r"|^\s*:(?:class|name|alt|width|align|label|tags|open):"  # an option of a directive
     r"|^\s*\([\w-]+\)=\s*$"  # a label
+    r"|\[\^[\w-]+\]"  # a footnote without its text
     r"|\]\((?:#|\.{0,2}/|https?:|[\w/.-]+\.(?:md|ipynb|html)\b)"  # a link
     r"|\$\$|\\[A-Za-z]+\{",  # mathematics
     re.MULTILINE,

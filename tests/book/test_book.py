@@ -89,6 +89,7 @@ BROKEN = [
     (raw_markup, "<div>\n:class: dropdown\n</div>", ":class:"),
     (raw_markup, "<p>(sec-a)=</p>", "(sec-a)="),
     (raw_markup, "<p>see [there](#sec-a)</p>", "](#"),
+    (raw_markup, "<p>a note[^one]</p>", "[^one]"),
     (raw_markup, r"<p>\frac{1}{2}</p>", r"\frac{"),
     (raw_markup, '<img alt="see {numref}`fig-a`">', "{numref}`"),
     (failures, '<div class="output stderr"><pre>UserWarning: x</pre></div>', "UserWarning"),

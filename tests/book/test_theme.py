@@ -66,14 +66,6 @@ def test_the_search_box_leads_to_pages_that_hold_the_word(quiet):
     assert "softmax" in tab.locator("main").inner_text().lower()
 
 
-def test_results_from_a_server_show_the_words_around(browser, server):
-    with browsing.opened(browser, f"{server.address}/search.html?q=softmax") as (tab, problems):
-        summary = tab.locator("#search-results li .context").first
-        summary.wait_for()
-        assert "softmax" in summary.inner_text().lower()
-    assert problems == []
-
-
 @pytest.mark.parametrize("storage", ["allowed", "denied"])
 def test_the_theme_switch_goes_through_its_modes(browser, address, storage):
     with browsing.watched(browser) as (tab, problems):
