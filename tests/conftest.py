@@ -1,16 +1,10 @@
 """The built book and a browser; a test that needs neither imports neither."""
 
-import os
-
 import pytest
+from shorter import skip_or_fail
 
 collect_ignore_glob = ["*/conftest.py"]  # no doctests in them, and one name for all
 PATIENCE = 300_000  # milliseconds: a busy machine may take long, and fails no test
-
-
-def skip_or_fail(reason: str) -> None:
-    """Skip a test at home; in CI nothing may be missing."""
-    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

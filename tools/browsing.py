@@ -20,10 +20,12 @@ UNFOLD = """() => {
         "<style>.sd-tab-content { display: block !important }</style>");
 }"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PARTS = ":is(mjx-container, svg.drawing)"  # whose contents no rule is about
 COLOURS = ["color-contrast", "link-in-text-block"]
 # axe-core takes its time over the contrast of each text, and a page has thousands of them. Of
 # those that look alike, on backgrounds that look alike, it gets the first one. Half the elements
-# of a page are words of code: of those of one class, the first stays an element.
+# of a page are words of code: of those of one class, the first stays an element. Most others are
+# parts of formulas and of drawings, which no rule is about: axe-core does not get them.
 MARK_LOOKS = """(where) => {
     for (const e of document.querySelectorAll("[data-look]")) delete e.dataset.look;
     const known = new Set(), grounds = new Map([[null, ""]]);
@@ -39,7 +41,9 @@ MARK_LOOKS = """(where) => {
         const a = e.closest("a");
         if (!a) return "";
         const { color, textDecorationLine } = getComputedStyle(a);
-        return [color, textDecorationLine, getComputedStyle(a.parentElement).color].join();
+        const isInText = [...a.parentElement.childNodes].some((n) => n.data?.trim());
+        const around = getComputedStyle(a.parentElement).color;
+        return [color, textDecorationLine, around, isInText].join();
     };
     const kinds = new Set(), alike = [];
     for (const word of document.querySelectorAll("pre span[class]")) {
@@ -50,7 +54,8 @@ MARK_LOOKS = """(where) => {
         kinds.add(kind);
     }
     for (const word of alike) word.replaceWith(...word.childNodes);
-    const inside = (where ?? ["body"]).map((selector) => `${selector} *`).join();
+    const parts = ":not(PARTS *)";
+    const inside = (where ?? ["body"]).map((selector) => `${selector} *${parts}`).join();
     for (const e of document.querySelectorAll(inside)) {
         const texts = [...e.childNodes].filter((n) => n.nodeType === Node.TEXT_NODE);
         const length = texts.map((n) => n.data.trim()).join("").length;
@@ -58,18 +63,26 @@ MARK_LOOKS = """(where) => {
         const { color, fontSize, fontWeight, textShadow } = getComputedStyle(e);
         const look = [color, fontSize, fontWeight, textShadow, ground(e), link(e)].join();
         const seen = e.checkVisibility({ visibilityProperty: true });
-        if (seen && !known.has(look)) e.dataset.look = known.add(look).size;
+        if (!seen || known.has(look)) continue;
+        known.add(look);
+        for (const marked of [e, e.closest("a")]) if (marked) marked.dataset.look = known.size;
     }
-    axe.configure({ rules: [{ id: "color-contrast", selector: "[data-look]" }] });
+    axe.configure({ rules: [
+        { id: "color-contrast", selector: "[data-look]" },
+        { id: "link-in-text-block", selector: "a[href][data-look]" },
+    ] });
     return [...known];
-}""".replace("TRANSPARENT", '"rgba(0, 0, 0, 0),none,1,static"')
+}""".replace("TRANSPARENT", '"rgba(0, 0, 0, 0),none,1,static"').replace("PARTS", PARTS)
 # preload would fetch every style sheet again, for rules that are not asked for.
 RUN_AXE = """async ([where, rules]) => {
+    const emptied = [...document.querySelectorAll("PARTS")].map((e) => [e, [...e.childNodes]]);
+    for (const [e] of emptied) e.replaceChildren();
     const options = { runOnly: rules, resultTypes: ["violations"], preload: false };
     const { violations } = await axe.run(where ?? document, options);
+    for (const [e, children] of emptied) e.replaceChildren(...children);
     return violations.map(({ id, help, nodes }) => ({ id, help, count: nodes.length,
         target: nodes[0].target.join(" "), why: nodes[0].failureSummary }));
-}"""
+}""".replace("PARTS", PARTS)
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

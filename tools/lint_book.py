@@ -16,9 +16,8 @@ from pathlib import Path
 
 import lint_claims
 import lint_notebooks
-from lint_claims import sources
 from lint_notebooks import LOCAL_PATH
-from notebooks import book_notebooks, reading_order
+from notebooks import book_notebooks, reading_order, source, source_file
 
 from coursekit import quiz
 from dlvlib import results
@@ -88,7 +87,7 @@ def _quizzes(root: Path) -> Problems:
     for page in reading_order(root):
         if re.fullmatch(r"chapters/\d\d_\w+", page):
             name = Path(page).name
-            text = sources(root, page, "markdown", "code").partition("## Check yourself")[2]
+            text = source(source_file(root, page)).partition("## Check yourself")[2]
             if not (folder / f"{name}.yml").exists():
                 yield page, "must have a quiz"
             if f'quiz.show("{name}")' not in text and f"```{{quiz}} {name}\n" not in text:
@@ -130,15 +129,15 @@ def _code(root: Path) -> Problems:
     for path in [*paths, *book_notebooks(root), *sorted((root / "tests").rglob("*.py"))]:
         name = path.relative_to(root).as_posix()
         try:
-            tree = ast.parse(code_of(path))
+            nodes = list(ast.walk(ast.parse(code_of(path))))
         except (SyntaxError, ValueError) as error:  # also json's, of a broken notebook
             yield name, f"cannot be parsed: {error}"
             continue
         known, is_test = EXCEPTIONS.get(name, set()), name.startswith("tests/")
-        for problem in sorted(set(unsafe_loads(tree)) - known):
+        for problem in sorted(set(unsafe_loads(nodes)) - known):
             if not is_test or problem.startswith("torch.load"):
                 yield name, f"can run code that hides in a file: {problem}"
-        for problem in sorted(set(downloads(tree)) - known if not is_test else ()):
+        for problem in sorted(set(downloads(nodes)) - known if not is_test else ()):
             yield name, f"can fetch something unchecked: {problem}"
 
 
@@ -152,10 +151,10 @@ def code_of(path: Path) -> str:
     return re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.MULTILINE)
 
 
-def imported(tree: ast.AST) -> set[str]:
+def imported(nodes: list[ast.AST]) -> set[str]:
     """Return what is imported: a and a.b, both for `import a.b` and for `from a import b`."""
     names = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -164,19 +163,19 @@ def imported(tree: ast.AST) -> set[str]:
     return {".".join(words[:n]) for words in parts for n in range(1, len(words) + 1)}
 
 
-def calls(tree: ast.AST) -> list[tuple[str, dict[str, str]]]:
+def calls(nodes: list[ast.AST]) -> list[tuple[str, dict[str, str]]]:
     """Return each call: what is called, and its keywords, as written."""
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return [
         (ast.unparse(n.func), {k.arg or "**": ast.unparse(k.value) for k in n.keywords})
         for n in nodes
+        if isinstance(n, ast.Call)
     ]
 
 
-def unsafe_loads(tree: ast.AST) -> list[str]:
+def unsafe_loads(nodes: list[ast.AST]) -> list[str]:
     """Return what could run code that hides in a file."""
-    found = sorted(imported(tree) & (UNPICKLERS | {"torch.load"}))
-    for name, keywords in calls(tree):
+    found = sorted(imported(nodes) & (UNPICKLERS | {"torch.load"}))
+    for name, keywords in calls(nodes):
         if name == "torch.load" and keywords.get("weights_only") != "True":
             found.append("torch.load without weights_only=True")
         if name.endswith(".load") and keywords.get("allow_pickle", "False") != "False":
@@ -184,10 +183,10 @@ def unsafe_loads(tree: ast.AST) -> list[str]:
     return found
 
 
-def downloads(tree: ast.AST) -> list[str]:
+def downloads(nodes: list[ast.AST]) -> list[str]:
     """Return what could fetch something from the network."""
-    found = sorted(imported(tree) & NETWORK)
-    for name, keywords in calls(tree):
+    found = sorted(imported(nodes) & NETWORK)
+    for name, keywords in calls(nodes):
         if keywords.get("download", "False") not in ("False", "download"):
             found.append(f"download={keywords['download']}")
         if keywords.get("weights", "None") != "None" and "models" in name:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 from lint_notebooks import code_cells, read
-from notebooks import reading_order
+from notebooks import reading_order, source, source_file
 
 from coursekit import quiz
 from dlvlib import results
@@ -84,17 +84,9 @@ def claim_problems(claim: Claim) -> Iterator[str]:
         yield f"format {claim.get('format')!r} does not fit the value {claim.get('value')!r}"
 
 
-def sources(root: Path, page: str, *kinds: str) -> str:
-    """Return the cells of these kinds of a notebook, or a whole Markdown page."""
-    path = root / f"{page}.ipynb"
-    if not path.exists():
-        return (root / f"{page}.md").read_text(encoding="utf8")
-    return "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type in kinds)
-
-
 def used_ids(root: Path, page: str) -> set[str]:
     """Return the ids of the claims that a page shows."""
-    return {role or call for role, call in USE.findall(sources(root, page, "markdown", "code"))}
+    return {role or call for role, call in USE.findall(source(source_file(root, page)))}
 
 
 def significant_digits(text: str) -> int:
@@ -181,9 +173,9 @@ def prose(root: Path, page: str) -> str:
 
     No code, no role, no address; captions, alternative texts and the page's quiz are part of it.
     """
-    text = sources(root, page, "markdown") + "\n\n" + quiz_text(root, page)
-    path = root / f"{page}.ipynb"
-    for cell in code_cells(read(path)) if path.exists() else []:
+    path = source_file(root, page)
+    text = source(path, "markdown") + "\n\n" + quiz_text(root, page)
+    for cell in code_cells(read(path)) if path.suffix == ".ipynb" else []:
         settings = cell.metadata.get("mystnb", {})
         text += "\n\n" + settings.get("figure", {}).get("caption", "")
         text += "\n\n" + settings.get("image", {}).get("alt", "")

@@ -10,6 +10,7 @@ a data set is ever committed, and a stored output compares equal on any machine.
 
 import argparse
 import copy
+import json
 import os
 import re
 import sys
@@ -59,6 +60,22 @@ def reading_order(root: Path = ROOT) -> list[str]:
 def book_notebooks(root: Path = ROOT) -> list[Path]:
     """Return the notebooks of _toc.yml, in reading order."""
     return [path for page in reading_order(root) if (path := root / f"{page}.ipynb").is_file()]
+
+
+def source_file(root: Path, page: str) -> Path:
+    """Return the notebook or the Markdown file of a page."""
+    notebook = root / f"{page}.ipynb"
+    return notebook if notebook.is_file() else root / f"{page}.md"
+
+
+def source(path: Path, *kinds: str) -> str:
+    """Return the cells of a notebook, of these kinds or all of them, or a whole Markdown page."""
+    text = path.read_text(encoding="utf8")
+    if path.suffix == ".md":
+        return text
+    cells = json.loads(text)["cells"]
+    kept = [cell for cell in cells if not kinds or cell["cell_type"] in kinds]
+    return "\n\n".join("".join(cell["source"]) for cell in kept)
 
 
 def set_up(notebook: nbformat.NotebookNode, url: str) -> None:

@@ -9,6 +9,7 @@ import argparse
 import io
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -24,8 +25,8 @@ figures and the search need no network and no installation. Links to other sites
 """
 
 
-def pack(html: Path, title: str, out: Path) -> int:
-    """Write the zip file; return the number of files in it.
+def pack(html: Path, title: str, out: Path) -> str:
+    """Write the zip file; return how many files it holds, and its size.
 
     Raises:
         FileNotFoundError: if the book was not built.
@@ -46,25 +47,33 @@ def pack(html: Path, title: str, out: Path) -> int:
             entry.create_system, entry.external_attr = 3, 0o100644 << 16  # rw-r--r--
             archive.writestr(entry, content[name], zipfile.ZIP_DEFLATED, compresslevel=9)
     write_atomically(out, buffer.getvalue())
-    return len(content)
+    return f"{len(content)} files, {len(buffer.getvalue()) / 1e6:.1f} MB"
 
 
-def main() -> int:
-    """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def run(description: str, name: str, make: Callable[[Path, str, Path], object]) -> int:
+    """Run the command line of a tool that makes something of the built book.
+
+    Args:
+        description: the docstring of the tool.
+        name: of what it makes, in _build.
+        make: called with the folder of the built book, its title, and where to write.
+
+    Returns:
+        The exit status.
+    """
+    parser = argparse.ArgumentParser(description=description.split("\n\n")[0])
     parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
-    parser.add_argument("--out", type=Path, default=ROOT / "_build" / "dlv-course.zip")
+    parser.add_argument("--out", type=Path, default=ROOT / "_build" / name)
     arguments = parser.parse_args()
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
     try:
-        count = pack(arguments.html, config["title"], arguments.out)
+        made = make(arguments.html, config["title"], arguments.out)
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    size = arguments.out.stat().st_size / 1e6
-    print(f"written: {arguments.out}, {count} files, {size:.1f} MB")
+    print(f"written: {arguments.out}, {made}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(__doc__, "dlv-course.zip", pack))

@@ -6,15 +6,16 @@ Chromium prints each page of the built book, with everything unfolded but the co
 folds away itself; tools/join_pdf.py joins them in the order of _toc.yml.
 """
 
-import argparse
 import io
 import sys
+from collections.abc import Iterable
+from functools import partial
 from html import escape
 from pathlib import Path
 
-import yaml
 from browsing import UNFOLD
 from join_pdf import Chapter, join
+from pack import run
 from pypdf import PdfReader
 from screenshots import FLAGS, READY, SET_SCHEME, find_chromium
 from sphinx_external_toc.parsing import parse_toc_yaml
@@ -77,6 +78,13 @@ def pages_by_part(toc: Path) -> list[tuple[str, str]]:
     return found
 
 
+def refuse_unbuilt(pages: Iterable[str], html: Path) -> None:
+    """Raise a FileNotFoundError for the first page of _toc.yml that is not in the built book."""
+    for page in pages:
+        if not (html / f"{page}.html").is_file():
+            raise FileNotFoundError(f"{page} of _toc.yml is not in {html}: run `make book`")
+
+
 class Printer:
     """Prints files of the folder `html` with `page`, an open page of Playwright."""
 
@@ -84,14 +92,8 @@ class Printer:
         self.page, self.html = page, html
 
     def chapter(self, part: str, name: str, before: int, numerals: str = "decimal") -> Chapter:
-        """Print a page of the book; its first sheet has the number `before` + 1.
-
-        Raises:
-            FileNotFoundError: if the page was not built.
-        """
+        """Print a page of the book; its first sheet has the number `before` + 1."""
         path = self.html / f"{name}.html"
-        if not path.is_file():
-            raise FileNotFoundError(f"{name} of _toc.yml is not in {self.html}: run `make book`")
         self.page.goto(path.as_uri())
         self.page.evaluate(UNFOLD)
         self.page.evaluate(READY)
@@ -123,8 +125,8 @@ class Printer:
         return PdfReader(io.BytesIO(content))
 
 
-def print_book(toc: Path, html: Path, title: str, out: Path, report=print) -> None:
-    """Write the PDF of the pages that a _toc.yml names.
+def print_book(toc: Path, html: Path, title: str, out: Path, report=print) -> str:
+    """Write the PDF of the pages that a _toc.yml names; return how many sheets it has.
 
     Args:
         toc: the file.
@@ -136,12 +138,13 @@ def print_book(toc: Path, html: Path, title: str, out: Path, report=print) -> No
     Raises:
         FileNotFoundError: if there is no browser, or a page was not built.
     """
+    (landing, *pages), chapters, number = pages_by_part(toc), [], 0
+    refuse_unbuilt((page for _, page in [landing, *pages]), html)
     chromium = find_chromium()
     if chromium is None:
         raise FileNotFoundError("no browser found: install Chromium or Chrome")
     from playwright.sync_api import sync_playwright
 
-    (landing, *pages), chapters, number = pages_by_part(toc), [], 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         context = browser.new_context(color_scheme="light", reduced_motion="reduce")
@@ -155,23 +158,8 @@ def print_book(toc: Path, html: Path, title: str, out: Path, report=print) -> No
         contents = printer.contents(chapters, len(first.sheets))
         browser.close()
     join([first, contents], chapters, title, out)
-
-
-def main() -> int:
-    """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
-    parser.add_argument("--out", type=Path, default=ROOT / "_build" / "dlv-course.pdf")
-    arguments = parser.parse_args()
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
-    try:
-        print_book(ROOT / "_toc.yml", arguments.html, config["title"], arguments.out)
-    except FileNotFoundError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"written: {arguments.out}")
-    return 0
+    return f"{number} sheets after the contents"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(__doc__, "dlv-course.pdf", partial(print_book, ROOT / "_toc.yml")))

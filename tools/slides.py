@@ -7,7 +7,6 @@ A deck is an HTML file that needs no network. The arrow keys lead through it: wh
 prediction appears after it. Printed, each slide is a page.
 """
 
-import argparse
 import copy
 import re
 import shutil
@@ -17,9 +16,9 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-import yaml
 from bs4 import BeautifulSoup, NavigableString, Tag
-from pdf import pages_by_part
+from pack import run
+from pdf import pages_by_part, refuse_unbuilt
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "tools" / "slides.js"  # and its style sheet beside it
@@ -193,13 +192,11 @@ def make_decks(toc: Path, html: Path, book: str, out: Path) -> list[str]:
         FileNotFoundError: if a page was not built.
     """
     decks = dict[str, tuple[str, str]]()
-    for _part, page in pages_by_part(toc):
+    chapters = [page for _, page in pages_by_part(toc) if CHAPTER.fullmatch(page)]
+    refuse_unbuilt(chapters, html)
+    for page in chapters:
         path = html / f"{page}.html"
-        if not CHAPTER.fullmatch(page):
-            continue
-        if not path.is_file():
-            raise FileNotFoundError(f"{page} of _toc.yml is not in {html}: run `make book`")
-        decks[f"{path.stem}.html"] = make_deck(path.read_text(encoding="utf8"), book)
+        decks[path.name] = make_deck(path.read_text(encoding="utf8"), book)
     shutil.rmtree(out, ignore_errors=True)
     images = {name for _, deck in decks.values() for name in re.findall(r"_images/[\w.-]+", deck)}
     for name in (*SHARED, *sorted(images)):
@@ -218,21 +215,11 @@ def make_decks(toc: Path, html: Path, book: str, out: Path) -> list[str]:
     return list(decks)
 
 
-def main() -> int:
-    """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
-    parser.add_argument("--out", type=Path, default=ROOT / "_build" / "slides")
-    arguments = parser.parse_args()
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
-    try:
-        names = make_decks(ROOT / "_toc.yml", arguments.html, config["title"], arguments.out)
-    except FileNotFoundError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"written: {len(names)} decks; open {arguments.out / 'index.html'}")
-    return 0
+def main(html: Path, book: str, out: Path) -> str:
+    """Make the decks of this book; return how many, and what to open."""
+    names = make_decks(ROOT / "_toc.yml", html, book, out)
+    return f"{len(names)} decks; open {out / 'index.html'}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(__doc__, "slides", main))

@@ -21,7 +21,7 @@ import nbformat
 import yaml
 from colab import commit, copy_checkout
 from lint_claims import USE
-from notebooks import reading_order
+from notebooks import reading_order, source, source_file
 
 from dlvlib._common import write_atomically
 
@@ -64,19 +64,6 @@ def removed_pages(root: Path, numbers: list[str]) -> set[str]:
     removed |= {page for page, its in beside.items() if its and its <= removed}
     solutions = {page.replace("exercises/", "solutions/") for page in removed}
     return removed | (solutions & set(pages))
-
-
-def source_file(root: Path, page: str) -> Path:
-    """Return the notebook or the Markdown file of a page."""
-    notebook = root / f"{page}.ipynb"
-    return notebook if notebook.is_file() else root / f"{page}.md"
-
-
-def source(path: Path) -> str:
-    """Return the cells of a notebook, or a whole Markdown page."""
-    if path.suffix == ".md":
-        return path.read_text(encoding="utf8")
-    return "\n\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
 
 
 def titles(root: Path, removed: set[str]) -> Gone:

@@ -17,6 +17,8 @@ def serve(connection_file: str, folder: str, environment: dict[str, str]) -> Non
     """Be a kernel until told to end, or until the process that forked this one has ended."""
     from ipykernel.kernelapp import IPKernelApp
 
+    # As in any kernel. Otherwise a lock, such as tqdm's, would outlive a kernel that gets killed.
+    multiprocessing.set_start_method("fork", force=True)
     os.chdir(folder)
     os.environ |= environment
     sys.path.insert(0, "")

@@ -1,6 +1,5 @@
-"""The address of the site, what each page ends with, and a filter for a false alarm."""
+"""The address of the site, and what each page ends with."""
 
-import logging
 import math
 import re
 from datetime import UTC, datetime
@@ -44,6 +43,8 @@ def configure(app: Sphinx, config: Config) -> None:
     config.html_baseurl = site_address(config.html_theme_options["repository_url"])
     config.ogp_site_url = config.html_baseurl
     config.notfound_urls_prefix = urlsplit(config.html_baseurl).path
+    # myst-parser looks for footnotes too early: sphinxcontrib-bibtex writes them later.
+    config.suppress_warnings = [*config.suppress_warnings, "myst.footnote"]
 
 
 def add_last_run(
@@ -97,18 +98,8 @@ def write_robots(app: Sphinx, error: Exception | None) -> None:
         (Path(app.outdir) / "robots.txt").write_text(text, encoding="utf8")
 
 
-def is_real(record: logging.LogRecord) -> bool:
-    """Return whether a warning is about anything but a footnote that {footcite:p}`key` makes.
-
-    myst-parser looks for its text in the page, where sphinxcontrib-bibtex writes it only later.
-    An unknown key still warns, from sphinxcontrib-bibtex itself.
-    """
-    return "No footnote definitions found for label: 'footcite-" not in record.getMessage()
-
-
 def setup(app: Sphinx) -> None:
     """Connect the steps; the addresses are needed before the cards are made."""
-    logging.getLogger("sphinx.sphinx.util.docutils").addFilter(is_real)
     app.connect("config-inited", configure, priority=100)
     app.connect("html-page-context", add_last_run)
     app.connect("html-page-context", add_citation)

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import built
+import notebooks
 import yaml
 from bs4 import NavigableString
 from bs4.element import PreformattedString
@@ -16,6 +17,7 @@ from coursebook import portable, site
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
 ADDRESS = site.site_address(CONFIG["repository"]["url"])
+VERSION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf8"))["version"]
 PAGE_KB, SITE_MB, CARD_KB = 700, 35, 150
 UNSEEN = {"pre", "script", "style", "template", "textarea", "meta", "link"}
 LOADS_NOTHING = {"alternate", "author", "canonical", "help", "index", "license", "next", "prev"}
@@ -30,6 +32,7 @@ RAW = re.compile(
     r"|```|~~~|:::"  # a fence
     r"|^\s*:(?:class|name|alt|width|align|label|tags|open):"  # an option of a directive
     r"|^\s*\([\w-]+\)=\s*$"  # a label
+    r"|\[\^[\w-]+\]"  # a footnote without its text
     r"|\]\((?:#|\.{0,2}/|https?:|[\w/.-]+\.(?:md|ipynb|html)\b)"  # a link
     r"|\$\$|\\[A-Za-z]+\{",  # mathematics
     re.MULTILINE,
@@ -154,13 +157,8 @@ def missing_math(soup, source: str) -> list[str]:
 
 def read_source(page: str) -> str:
     """The Markdown of a page; pages that Sphinx makes itself have none."""
-    path = ROOT / page
-    if (markdown := path.with_suffix(".md")).is_file():
-        return markdown.read_text(encoding="utf8")
-    if (notebook := path.with_suffix(".ipynb")).is_file():
-        cells = json.loads(notebook.read_text(encoding="utf8"))["cells"]
-        return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-    return ""
+    path = notebooks.source_file(ROOT, page.removesuffix(".html"))
+    return notebooks.source(path, "markdown") if path.is_file() else ""
 
 
 def head(soup, page: str) -> list[str]:
@@ -220,6 +218,16 @@ def glossary_links(soup, page: str) -> list[str]:
     return problems
 
 
+def citation(soup, page: str) -> list[str]:
+    """A chapter shows how to cite it, with its address and the version of the book."""
+    if page not in built.chapters():
+        return []
+    text = "".join(tag.get_text() for tag in soup(class_="cite"))
+    title = soup.h1.get_text().rstrip("#")
+    expected = (ADDRESS + page, f"version {VERSION}", f"title = {{{title}}}")
+    return [f"its citation must hold {part}" for part in expected if part not in text]
+
+
 CHECKS = {
     "links": lambda soup, page: broken_links(soup, HTML / page, HTML, urlsplit(ADDRESS).path),
     "ids": lambda soup, page: duplicate_ids(soup),
@@ -231,4 +239,5 @@ CHECKS = {
     "weight": weight,
     "notebook": notebook_parts,
     "glossary": glossary_links,
+    "citation": citation,
 }

@@ -12,38 +12,19 @@ from bs4 import BeautifulSoup
 from dlvlib import results
 
 ROOT = Path(__file__).parents[2]
+MADE = "_build/html/chapters"
 MACHINE = {"accelerator": "none", "torch_threads": 1, "torch": "2.14.1+cpu"}
-CLAIMS = [
-    {"id": "net.params", "value": 12345, "format": ",d", "kind": "computed", "expression": "f(x)"},
-    {"id": "net.year", "value": 1998, "kind": "cited", "source": "someone1998, table 2"},
-    {
-        "id": "net.top1",
-        "value": 96.5,
-        "unit": "%",
-        "kind": "recorded",
-        "results": "net",
-        "measure": "record['metrics']['top1']",
-        "band": [95, 97.5],
-    },
-    {"id": "goal.word", "value": "min", "kind": "corrected", "correct": "max", "why": "So $x$."},
-    {
-        "id": "code.call",
-        "value": "eval",
-        "code": True,
-        "kind": "corrected",
-        "correct": "`evaluate`",
-        "why": "It hides `eval`.",
-    },
-    {
-        "id": "code.style",
-        "value": "old",
-        "kind": "corrected",
-        "correct": "new",
-        "why": "It reads well",
-        "minor": True,
-    },
-    {"id": "net.hidden", "value": 7, "kind": "computed", "expression": "7"},
-]
+CLAIMS = yaml.safe_load("""
+- {id: net.params, value: 12345, format: ",d", kind: computed, expression: f(x)}
+- {id: net.year, value: 1998, kind: cited, source: "someone1998, table 2"}
+- {id: net.top1, value: 96.5, unit: "%", kind: recorded, results: net, band: [95, 97.5],
+   measure: "record['metrics']['top1']"}
+- {id: goal.word, value: min, kind: corrected, correct: max, why: So $x$.}
+- {id: code.call, value: eval, code: true, kind: corrected, correct: "`evaluate`",
+   why: It hides `eval`.}
+- {id: code.style, value: old, kind: corrected, correct: new, why: It reads well, minor: true}
+- {id: net.hidden, value: 7, kind: computed, expression: "7"}
+""")
 GLOSSARY = """# Words
 
 ```{glossary}
@@ -147,8 +128,8 @@ def build(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def read(folder: Path, page: str) -> BeautifulSoup:
-    html = (folder / "_build" / "html" / "chapters" / f"{page}.html").read_text(encoding="utf8")
+def read(folder: Path, page: str, made: str = MADE) -> BeautifulSoup:
+    html = (folder / made / f"{page}.html").read_text(encoding="utf8")
     return BeautifulSoup(html, "html.parser").find(class_="bd-article")
 
 

@@ -18,31 +18,29 @@ def notebook(text: str, code: str = "print(x)"):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("stored", "code", "status", "message"),
-    [
-        ("12\n", "print(x)", 0, "1 passed, 1 skipped"),
-        ("13\n", "print(x)", 1, "mismatch 'stdout'"),
-        ("12\n", "print(y)", 1, "a.ipynb was not executed: run `make book`"),
-    ],
-)
-def test_a_stored_output_is_compared_with_the_executed_one(
-    tmp_path, stored, code, status, message
-):
-    path = tmp_path / "a.ipynb"
+def test_a_stored_output_is_compared_with_the_executed_one(tmp_path):
     cache = get_cache(tmp_path / "cache")
-    executed = CacheBundleIn(notebook("12\n"), str(path), data={})
+    cases = {
+        "same": (("12\n", "print(x)"), 0, "1 passed, 1 skipped"),
+        "other": (("13\n", "print(x)"), 1, "mismatch 'stdout'"),
+        "missing": (("12\n", "print(y)"), 1, "missing.ipynb was not executed: run `make book`"),
+    }
+    for name, (stored, _, _) in cases.items():
+        nbformat.write(notebook(*stored), tmp_path / f"{name}.ipynb")
+    executed = CacheBundleIn(notebook("12\n"), str(tmp_path / "same.ipynb"), data={})
     cache.cache_notebook_bundle(executed, check_validity=False)
-    nbformat.write(notebook(stored, code), path)
     command = f"import compare, pathlib, sys; cache = pathlib.Path({str(tmp_path / 'cache')!r})\n"
-    command += f"sys.exit(compare.compare([{str(path)!r}], cache))"
-    done = subprocess.run(
-        [sys.executable, "-c", command],
-        cwd=compare.ROOT / "tools",
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, message in done.stdout) == (status, True), done.stdout + done.stderr
+    command += "sys.exit(compare.compare(sys.argv[1:], cache))"
+    for names in (["same"], ["other", "missing"]):
+        paths = [str(tmp_path / f"{name}.ipynb") for name in names]
+        done = subprocess.run(
+            [sys.executable, "-c", command, *paths],
+            cwd=compare.ROOT / "tools",
+            capture_output=True,
+            text=True,
+        )
+        for _, status, message in (cases[name] for name in names):
+            assert (done.returncode, message in done.stdout) == (status, True), done.stdout
 
 
 def test_a_build_with_other_inputs_is_refused(tmp_path, monkeypatch, capsys):

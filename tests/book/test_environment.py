@@ -1,8 +1,6 @@
 """Installing: the pins resolve, install.py reports what is wrong, the wheel is complete."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,6 +11,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from shorter import skip_or_fail
 from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[2]
@@ -22,18 +21,18 @@ CUDA = re.compile("nvidia|cuda|triton")  # follow from torch, and are missing fr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("python", ["3.11.0", "3.12", "3.13", "3.14"])
-def test_the_pins_resolve_and_pin_everything(python):
+def test_the_pins_resolve_and_pin_everything():
+    """From Python 3.11.0 on, on each system, as in `make lock`."""
     options = "--quiet --no-header --no-annotate --no-python-downloads --extra book --extra test"
-    command = [find_uv_bin(), "pip", "compile", *options.split(), "--python-version", python]
+    command = [find_uv_bin(), "pip", "compile", *options.split()]
+    command += ["--universal", "--fork-strategy", "fewest", "--python-version", "3.11.0"]
     command += ["--constraints", "constraints.txt", "pyproject.toml"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode and ("network" in done.stderr or "No solution" not in done.stderr):
-        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop(f"no package index: {done.stderr.strip().splitlines()[0]}")
+        skip_or_fail(f"no package index: {done.stderr.strip().splitlines()[0]}")
     assert done.returncode == 0, done.stderr
     found = {line.split("==")[0] for line in done.stdout.splitlines() if not CUDA.match(line)}
-    assert found <= {canonicalize_name(pin.name) for pin in PINS}
+    assert found == {canonicalize_name(pin.name) for pin in PINS}
 
 
 def test_what_colab_brings_is_never_replaced():
@@ -144,29 +143,3 @@ def test_an_update_keeps_torch_and_another_choice_makes_a_new_environment(tmp_pa
         [cpu, "--editable"],
         ["venv", cuda, "--editable"],
     ]
-
-
-@pytest.mark.slow
-def test_the_wheel_holds_every_file_of_both_packages(tmp_path):
-    source = tmp_path / "source"
-    ignored = shutil.ignore_patterns(".*", "_build", "build", "*.egg-info", "__pycache__", "tests")
-    shutil.copytree(ROOT, source, ignore=ignored)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-    ]
-    subprocess.run([*command, "--wheel-dir", tmp_path, source], check=True)
-    (wheel,) = tmp_path.glob("dlvlib-*.whl")
-    shutil.unpack_archive(wheel, tmp_path / "wheel", "zip")
-    for package in ("dlvlib", "coursekit"):
-        files = {
-            p.relative_to(source) for p in (source / package).rglob("*.*") if p.suffix != ".md"
-        }
-        packed = {p.relative_to(tmp_path / "wheel") for p in (tmp_path / "wheel").rglob("*.*")}
-        assert files <= packed, sorted(files - packed)
-        assert Path(package, "py.typed") in packed

@@ -76,17 +76,16 @@ def test_killed_and_resumed_it_gives_the_records_of_a_run_from_the_root(tmp_path
     assert not list(killed.rglob("*.unfinished*"))
 
 
-@pytest.mark.parametrize("path", sorted(train.NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
-def test_an_experiment_has_its_parameters_and_its_parts(path):
-    cells = nbformat.read(path, as_version=4).cells
-    (parameters,) = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
-    names = re.findall(r"^(\w+) = ", parameters, re.MULTILINE)
-    assert names[:4] == ["budget", "train_missing", "minutes", "results_folder"]
-    assert names[4:] in ([], ["cifar"])
-    assert {"train_missing = False", 'budget = "best"'} <= set(parameters.splitlines())
-    text = "\n".join(cell.source for cell in cells)
-    for budget in BUDGETS:
-        assert f'"{budget}": ' in text
-    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    assert "What could be wrong with this experiment" in headings
-    assert headings[-2:] == ["Summary", "References"]
+def test_an_experiment_has_its_parameters_and_its_parts():
+    for path in train.NOTEBOOKS.glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        (parameters,) = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+        names = re.findall(r"^(\w+) = ", parameters, re.MULTILINE)
+        assert names[:4] == ["budget", "train_missing", "minutes", "results_folder"], path
+        assert names[4:] in ([], ["cifar"]), path
+        assert {"train_missing = False", 'budget = "best"'} <= set(parameters.splitlines()), path
+        text = "\n".join(cell.source for cell in cells)
+        assert all(f'"{budget}": ' in text for budget in BUDGETS), path
+        headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        assert "What could be wrong with this experiment" in headings, path
+        assert headings[-2:] == ["Summary", "References"], path

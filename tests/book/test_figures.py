@@ -81,7 +81,7 @@ def test_an_image_and_what_lies_on_it_keep_their_colours():
 )
 def test_panels_that_do_not_fit_a_phone_stand_below_each_other(columns, inches, expected):
     figure, axes = plt.subplots(2, columns, figsize=(inches, 3), squeeze=False)
-    drawing.draw(figure)
+    drawing.make_narrow(figure)
     rows, found = axes[0, 0].get_subplotspec().get_gridspec().get_geometry()
     assert (found, rows) == (expected, 2 * columns // expected)
     for column in range(columns):  # two panels of a column stay together
@@ -96,7 +96,7 @@ def test_a_line_of_images_repeats_the_label_of_its_row():
         ax.imshow(np.eye(2))
     for ax, name in zip(axes[:, 0], ("scan", "map"), strict=True):
         ax.set_ylabel(name)
-    drawing.draw(figure)
+    drawing.make_narrow(figure)
     assert [[ax.get_ylabel() for ax in row] for row in axes] == [
         ["scan", "", "scan", ""],
         ["map", "", "map", ""],
@@ -105,7 +105,7 @@ def test_a_line_of_images_repeats_the_label_of_its_row():
 
 def test_columns_of_unequal_width_stay_side_by_side():
     figure, axes = plt.subplots(3, 2, figsize=(4.6, 3), width_ratios=[1, 2.6])
-    drawing.draw(figure)
+    drawing.make_narrow(figure)
     assert axes[0, 0].get_subplotspec().get_gridspec().get_geometry() == (3, 2)
 
 

@@ -1,16 +1,17 @@
 """Decks of slides, from a small page and from a chapter of the built book; and the lessons."""
 
-import copy
 import io
 import re
 import shutil
+from pathlib import Path
 
+import notebooks
 import pytest
 import slides
 from bs4 import BeautifulSoup
-from pdf import pages_by_part
 from pypdf import PdfReader
 
+ROOT = Path(__file__).parents[2]
 STEPS = ["ask", "expect", "live", "exercise"]  # of a lesson
 TOC = "format: jb-book\nroot: index\nchapters:\n- file: chapters/01_one\n- file: chapters/more\n"
 PAGE = r"""<html><head><script>window.MathJax = {"options": {}}</script>
@@ -85,16 +86,11 @@ def test_a_chapter_that_was_not_built_is_named(site):
 
 
 @pytest.mark.book
-def test_every_chapter_has_its_lesson(book):
-    pages = [page for _, page in pages_by_part(book.ROOT / "_toc.yml")]
-    chapters = [page for page in pages if slides.CHAPTER.fullmatch(page)]
-    titles = []
-    for page in chapters:
-        heading = copy.copy(book.parse(book.HTML / f"{page}.html").select_one("article h1"))
-        for extra in heading.select(".section-number, .headerlink"):
-            extra.decompose()
-        titles.append(heading.get_text())
-    _, *texts = (book.ROOT / "teaching" / "lessons.md").read_text(encoding="utf8").split("\n## ")
+def test_every_chapter_has_its_lesson():
+    chapters = [page for page in notebooks.reading_order() if slides.CHAPTER.fullmatch(page)]
+    sources = [notebooks.source(notebooks.source_file(ROOT, page)) for page in chapters]
+    titles = [re.search(r"^# (.+)$", source, re.MULTILINE)[1] for source in sources]
+    _, *texts = (ROOT / "teaching" / "lessons.md").read_text(encoding="utf8").split("\n## ")
     lessons = dict(text.split("\n", 1) for text in texts)
     assert [title for title in lessons if title in titles] == titles
     for lesson in lessons.values():

@@ -66,14 +66,6 @@ def test_the_search_box_leads_to_pages_that_hold_the_word(quiet):
     assert "softmax" in tab.locator("main").inner_text().lower()
 
 
-def test_results_from_a_server_show_the_words_around(browser, server):
-    with browsing.opened(browser, f"{server.address}/search.html?q=softmax") as (tab, problems):
-        summary = tab.locator("#search-results li .context").first
-        summary.wait_for()
-        assert "softmax" in summary.inner_text().lower()
-    assert problems == []
-
-
 @pytest.mark.parametrize("storage", ["allowed", "denied"])
 def test_the_theme_switch_goes_through_its_modes(browser, address, storage):
     with browsing.watched(browser) as (tab, problems):
@@ -89,16 +81,30 @@ def test_the_theme_switch_goes_through_its_modes(browser, address, storage):
     assert problems == []
 
 
-def test_a_folded_box_unfolds(quiet):
-    tab = quiet("sd-dropdown")
+def test_a_page_unfolds_answers_scrolls_prints_and_copies(quiet):
+    shorter.page("chapters/02_softmax")
+    tab = quiet(page="chapters/02_softmax.html")
     box = tab.locator("details.sd-dropdown").first
     assert not box.locator(".sd-summary-content").is_visible()
     box.locator("summary").press("Enter")
     assert box.locator(".sd-summary-content").is_visible()
 
+    figure = tab.locator("[data-live='softmax']").first
+    before = figure.locator("output").inner_text()
+    figure.locator("input[type='range']").press("ArrowRight")
+    figure.locator("output").filter(has_not_text=before).wait_for()
+    assert not figure.locator(".dlv-live-fallback").is_visible()
 
-def test_code_is_copied(quiet):
-    tab = quiet('class="highlight')
+    image, tab_index = tab.evaluate(NARROW)
+    assert "gradient" in image and tab_index == 0
+
+    tab.evaluate(WATCH_PRINT)
+    tab.locator(".dropdown-download-buttons > button").first.click()
+    tab.locator("[onclick='window.print()']").first.click()
+    assert tab.evaluate("document.documentElement.dataset.printed") == "yes"
+    tab.locator("[onclick='toggleFullScreen()']").first.click()
+    tab.locator("html:fullscreen").wait_for(state="attached")
+
     tab.evaluate(browsing.UNFOLD)
     tab.evaluate("document.addEventListener('copy', (e) => { window.copied = true; })")
     tab.evaluate("() => { window.setTimeout = () => 0; }")  # what says so stays
@@ -109,67 +115,38 @@ def test_code_is_copied(quiet):
     assert tab.evaluate("window.copied")
 
 
-def test_the_buttons_for_print_and_for_the_full_screen_work(quiet):
-    tab = quiet("window.print()")
-    tab.evaluate(WATCH_PRINT)
-    tab.locator(".dropdown-download-buttons > button").first.click()
-    tab.locator("[onclick='window.print()']").first.click()
-    assert tab.evaluate("document.documentElement.dataset.printed") == "yes"
-    tab.locator("[onclick='toggleFullScreen()']").first.click()
-    tab.locator("html:fullscreen").wait_for(state="attached")
-
-
-def test_an_equation_that_does_not_fit_shows_that_it_scrolls(quiet):
-    image, tab_index = quiet('class="math notranslate').evaluate(NARROW)
-    assert "gradient" in image and tab_index == 0
-
-
-def test_the_side_bar_is_open_where_the_reader_is(quiet, book):
-    quiet(page="references.html").set_viewport_size({"width": 1280, "height": 640})
-    for page in ("index.html", *book.chapters()[::5]):
+def test_the_side_bar_is_open_where_the_reader_is_and_a_phone_shows_few_icons(quiet, book):
+    for page in ("index.html", book.chapters()[0], book.chapters()[-1]):
         tab = quiet(page=page)
+        tab.set_viewport_size({"width": 1280, "height": 640})
+        tab.reload()
         assert tab.locator(".parts details[open]").count() == 1
         current = tab.locator(".parts [aria-current]")
         place = current.bounding_box()
         assert place["y"] >= 0 and place["y"] + place["height"] <= 640
         assert page in current.evaluate("link => link.href")
-
-
-def test_a_phone_shows_four_icons_at_most(quiet, book):
-    for page in ("index.html", book.chapters()[0]):
-        tab = quiet(page=page)
         tab.set_viewport_size({"width": 390, "height": 844})
         assert tab.evaluate(ICONS) <= 4
 
 
-@pytest.mark.parametrize("system", ["light", "dark"])
-def test_figures_follow_the_theme_and_not_the_system(quiet, system):
+def test_figures_follow_the_theme_and_not_the_system(quiet):
     shorter.page("chapters/01_task")
-    tab = quiet('class="drawing')
-    tab.emulate_media(color_scheme=system)
-    text = tab.locator(".drawing text").first
-    for theme, is_light in (("light", False), ("dark", True)):
-        browsing.set_scheme(tab, theme)
-        assert (text.evaluate(LIGHTNESS) > 0.5) is is_light
+    text = quiet('class="drawing').locator(".drawing text").first
+    tab = text.page
+    for system in ("light", "dark"):
+        tab.emulate_media(color_scheme=system)
+        for theme, is_light in (("light", False), ("dark", True)):
+            browsing.set_scheme(tab, theme)
+            assert (text.evaluate(LIGHTNESS) > 0.5) is is_light
     diagram = quiet("01_pipeline.svg").locator("img[src$='01_pipeline.svg']")
-    diagram.page.emulate_media(color_scheme=system)
-    shown = []
-    for theme in ("light", "dark"):
-        browsing.set_scheme(diagram.page, theme)
-        picture = Image.open(io.BytesIO(diagram.screenshot())).convert("L")
-        shown.append(np.asarray(picture).mean())
-    assert shown[0] > 200 and shown[1] < 80
-
-
-def test_a_live_figure_answers_the_keyboard(quiet):
-    tab = quiet('data-live="softmax"')
-    figure = tab.locator("[data-live='softmax']").first
-    slider = figure.locator("input[type='range']")
-    output = figure.locator("output")
-    before = output.inner_text()
-    slider.press("ArrowRight")
-    output.filter(has_not_text=before).wait_for()
-    assert not figure.locator(".dlv-live-fallback").is_visible()
+    for system in ("light", "dark"):
+        tab.emulate_media(color_scheme=system)
+        shown = []
+        for theme in ("light", "dark"):
+            browsing.set_scheme(tab, theme)
+            picture = Image.open(io.BytesIO(diagram.screenshot())).convert("L")
+            shown.append(np.asarray(picture).mean())
+        assert shown[0] > 200 and shown[1] < 80
 
 
 def test_the_browser_refuses_what_would_come_from_another_host(browser, address):

@@ -29,7 +29,7 @@ def test_nothing_leads_to_a_removed_chapter(tmp_path):
     removed = without.remove(tmp_path, SECOND)
     left = list(parse_toc_yaml(tmp_path / "_toc.yml"))
     assert set(left) == pages - set(removed) and len(removed) > len(SECOND)
-    texts = {page: without.source(without.source_file(tmp_path, page)) for page in left}
+    texts = {page: notebooks.source(notebooks.source_file(tmp_path, page)) for page in left}
     texts |= {name: (tmp_path / name).read_text(encoding="utf8") for name in FILES}
     for name, text in texts.items():
         links = {without.target_of(link, name) for link in without.ROLE.finditer(text)}

@@ -25,6 +25,10 @@ def test_a_wheel_of_the_source_archive_carries_the_records_and_finds_them_from_a
     (wheel,) = tmp_path.glob("*.whl")
     with ZipFile(wheel) as files:
         files.extractall(installed)
+    kept = [f for name in ("dlvlib", "coursekit") for f in (source / name).rglob("*.*")]
+    files = [file.relative_to(source) for file in kept if file.suffix not in (".md", ".pyc")]
+    assert not [file for file in files if not (installed / file).is_file()]
+    assert Path("dlvlib/py.typed") in files and Path("coursekit/py.typed") in files
     code = (
         "from dlvlib import results; features = results.load('features');"
         "print(results.__file__, len(results.load('degradation', None)),"

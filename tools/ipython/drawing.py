@@ -71,7 +71,6 @@ def prepare(figure: Any) -> None:
 def make_narrow(figure: Any) -> None:
     """Fit a figure to the width of a phone: fewer panels in a row, no text too small to read."""
     from matplotlib.text import Text
-    from matplotlib.ticker import FixedFormatter
 
     width, height = figure.get_size_inches()
     panels = [ax for ax in figure.axes if ax.get_subplotspec() is not None]
@@ -90,10 +89,6 @@ def make_narrow(figure: Any) -> None:
     figure.set_size_inches(PHONE_INCHES, panel * rows * lines)
     for text in figure.findobj(Text):
         text.set_fontsize(max(text.get_fontsize(), SMALLEST_TEXT))
-    for ax in panels:
-        names = ax.xaxis.get_major_formatter()
-        if isinstance(names, FixedFormatter):  # words, which may stand below each other
-            names.seq = [str(name).replace(" ", "\n") for name in names.seq]
     part_labels(figure)
 
 
