@@ -1,14 +1,22 @@
 """A class of thirty that hands in exercise 1: careful, half finished and hostile students."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import shorter
+import torch
 
-ROOT = Path(__file__).parents[2]
+from coursekit.grade import isolation, worker
+
 QUESTIONS = (
     *("top1", "top5", "cross_entropy", "top_k_function", "cross_entropy_function"),
     *("double_softmax", "epoch_mean"),
@@ -24,6 +32,43 @@ class Student:
     notebook: Any
     earns: tuple[str, ...]
     error: str = ""
+
+
+@contextlib.contextmanager
+def in_forks() -> Iterator[None]:
+    """Run notebooks one after another in forks of this process, which has imported torch.
+
+    Those that use the operating system run in processes of their own, as all do otherwise.
+    """
+    isolated = isolation._run
+
+    def run(folder, seconds, interrupted, replies, log):
+        if "import os" in (folder / "task.json").read_text(encoding="utf8"):
+            return isolated(folder, seconds, interrupted, replies, log)
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                work(folder, replies.fileno(), log.fileno())
+            os._exit(1)
+        os.waitpid(child, 0)
+        return ""
+
+    def work(folder: Path, replies: int, log: int) -> None:
+        os.chdir(folder)
+        for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), replies, log)):
+            os.dup2(file, number)
+        os.closerange(3, 1024)
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
+        warnings.resetwarnings()
+        torch.set_num_threads(1)
+        worker.main()
+
+    pool = contextlib.nullcontext(SimpleNamespace(map=map))  # a fork copies only one thread
+    with (
+        mock.patch.object(isolation, "_run", run),
+        mock.patch("coursekit.grade.ThreadPoolExecutor", lambda jobs: pool),
+    ):
+        yield
 
 
 def but(*names: str) -> tuple[str, ...]:
@@ -128,7 +173,7 @@ if os.fork() == 0:
 top1 = 0.2
 """
 CONNECTS = """
-import socket
+import os, socket
 try:
     socket.create_connection(("127.0.0.1", {port}), timeout=60).close()
     top1 = 0.4
