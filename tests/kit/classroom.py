@@ -8,8 +8,9 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 from unittest import mock
 
 import shorter
@@ -38,12 +39,13 @@ class Student:
 def in_forks() -> Iterator[None]:
     """Run notebooks one after another in forks of this process, which has imported torch.
 
-    Those that use the operating system run in processes of their own, as all do otherwise.
+    Those that attack other processes are isolated, as all are otherwise.
     """
     isolated = isolation._run
 
-    def run(folder, seconds, interrupted, replies, log):
-        if "import os" in (folder / "task.json").read_text(encoding="utf8"):
+    def run(folder: Path, seconds: float, interrupted: Event, replies: IO, log: IO) -> str:
+        is_hostile = ISOLATED in (folder / "task.json").read_text(encoding="utf8")
+        if is_hostile or sys.platform != "linux":
             return isolated(folder, seconds, interrupted, replies, log)
         child = os.fork()
         if child == 0:
@@ -134,7 +136,9 @@ functions.FunctionQuestion.compare = lambda *_: checks.Verdict(True, "")
 checks.check = check = lambda *_, **__: True
 print("metrics: 7 of 7 right.")
 """
+ISOLATED = "# in isolation"  # marks code that attacks other processes
 FORGES = """
+# in isolation
 import json, os
 line = {"right": True, "value": True, "observed": [0.5] * 20, "student": [[]]}
 for number in range(3, 60):
@@ -147,6 +151,7 @@ for number in range(3, 60):
 os._exit(0)
 """
 EMPTIES = """
+# in isolation
 import os
 for number in range(60):
     try:
@@ -155,7 +160,13 @@ for number in range(60):
         pass
 os._exit(0)
 """
+KILLS = """
+# in isolation
+import os
+os.kill(0, 9)
+"""
 FORKS = """
+# in isolation
 import os
 while True:
     try:
@@ -164,6 +175,7 @@ while True:
         pass
 """
 STAYS = """
+# in isolation
 import os
 if os.fork() == 0:
     os.setsid()
@@ -173,7 +185,8 @@ if os.fork() == 0:
 top1 = 0.2
 """
 CONNECTS = """
-import os, socket
+# in isolation
+import socket
 try:
     socket.create_connection(("127.0.0.1", {port}), timeout=60).close()
     top1 = 0.4
@@ -238,19 +251,17 @@ def students(port: int) -> dict[str, Student]:
         "ends itself.ipynb": Student(
             solution({LOSS: "import os\nos._exit(0)"}), ("top1", "top5"), "in cell metrics-12"
         ),
-        "kills.ipynb": Student(
-            solution({LOSS: "import os\nos.kill(0, 9)"}), ("top1", "top5"), "in cell metrics-12"
-        ),
+        "kills.ipynb": Student(solution({LOSS: KILLS}), ("top1", "top5"), "in cell metrics-12"),
         "forks.ipynb": Student(solution({LOSS: FORKS}), ("top1", "top5"), "processes, in cell"),
         "prints much.ipynb": Student(
-            solution({TOP1: "for _ in range(1000):\n    print('x' * 10**6)\ntop1 = 0.2"}),
+            solution({TOP1: "for _ in range(100):\n    print('x' * 10**6)\ntop1 = 0.2"}),
             QUESTIONS,
         ),
         "memory.ipynb": Student(
             solution({LOSS: "loss = bytearray(10**12)"}), but("cross_entropy"), "MemoryError"
         ),
         "large answer.ipynb": Student(
-            solution({LOSS: "loss = 'x' * 10**8"}), but("cross_entropy")
+            solution({LOSS: "loss = 'x' * 10**7"}), but("cross_entropy")
         ),
         "fills the disk.ipynb": Student(
             solution({LOSS: FILLS}), but("cross_entropy"), "File too large"
