@@ -118,12 +118,13 @@ def topic_of(submissions: Sequence[Submission], topics: Iterable[str]) -> str:
     Raises:
         ValueError: if they have none, or several.
     """
-    counts = dict.fromkeys(topics, 0)
+    released = {topic: asks(topic) for topic in topics}
+    seen = set()
     for submission in submissions:
-        cells = {topic: _count(submission, topic, asks(topic)) for topic in counts}
+        cells = {topic: _count(submission, topic, released[topic]) for topic in released}
         if any(cells.values()):
-            counts[max(cells, key=lambda topic: cells[topic])] += 1
-    found = [topic for topic, count in counts.items() if count]
+            seen.add(max(cells, key=lambda topic: cells[topic]))
+    found = [topic for topic in released if topic in seen]
     if len(found) != 1:
         got = ", ".join(found) or "none"
         raise ValueError(f"the notebooks must be of one topic, or --topic must name it; got {got}")

@@ -1,14 +1,23 @@
 """A class of thirty that hands in exercise 1: careful, half finished and hostile students."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from threading import Event
+from types import SimpleNamespace
+from typing import IO, Any
+from unittest import mock
 
 import shorter
+import torch
 
-ROOT = Path(__file__).parents[2]
+from coursekit.grade import isolation, worker
+
 QUESTIONS = (
     *("top1", "top5", "cross_entropy", "top_k_function", "cross_entropy_function"),
     *("double_softmax", "epoch_mean"),
@@ -24,6 +33,44 @@ class Student:
     notebook: Any
     earns: tuple[str, ...]
     error: str = ""
+
+
+@contextlib.contextmanager
+def in_forks() -> Iterator[None]:
+    """Run notebooks one after another in forks of this process, which has imported torch.
+
+    Those that attack other processes are isolated, as all are otherwise.
+    """
+    isolated = isolation._run
+
+    def run(folder: Path, seconds: float, interrupted: Event, replies: IO, log: IO) -> str:
+        is_hostile = ISOLATED in (folder / "task.json").read_text(encoding="utf8")
+        if is_hostile or sys.platform != "linux":
+            return isolated(folder, seconds, interrupted, replies, log)
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                work(folder, replies.fileno(), log.fileno())
+            os._exit(1)
+        os.waitpid(child, 0)
+        return ""
+
+    def work(folder: Path, replies: int, log: int) -> None:
+        os.chdir(folder)
+        for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), replies, log)):
+            os.dup2(file, number)
+        os.closerange(3, 1024)
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
+        warnings.resetwarnings()
+        torch.set_num_threads(1)
+        worker.main()
+
+    pool = contextlib.nullcontext(SimpleNamespace(map=map))  # a fork copies only one thread
+    with (
+        mock.patch.object(isolation, "_run", run),
+        mock.patch("coursekit.grade.ThreadPoolExecutor", lambda jobs: pool),
+    ):
+        yield
 
 
 def but(*names: str) -> tuple[str, ...]:
@@ -89,7 +136,9 @@ functions.FunctionQuestion.compare = lambda *_: checks.Verdict(True, "")
 checks.check = check = lambda *_, **__: True
 print("metrics: 7 of 7 right.")
 """
+ISOLATED = "# in isolation"  # marks code that attacks other processes
 FORGES = """
+# in isolation
 import json, os
 line = {"right": True, "value": True, "observed": [0.5] * 20, "student": [[]]}
 for number in range(3, 60):
@@ -102,6 +151,7 @@ for number in range(3, 60):
 os._exit(0)
 """
 EMPTIES = """
+# in isolation
 import os
 for number in range(60):
     try:
@@ -110,7 +160,13 @@ for number in range(60):
         pass
 os._exit(0)
 """
+KILLS = """
+# in isolation
+import os
+os.kill(0, 9)
+"""
 FORKS = """
+# in isolation
 import os
 while True:
     try:
@@ -119,6 +175,7 @@ while True:
         pass
 """
 STAYS = """
+# in isolation
 import os
 if os.fork() == 0:
     os.setsid()
@@ -128,6 +185,7 @@ if os.fork() == 0:
 top1 = 0.2
 """
 CONNECTS = """
+# in isolation
 import socket
 try:
     socket.create_connection(("127.0.0.1", {port}), timeout=60).close()
@@ -193,19 +251,17 @@ def students(port: int) -> dict[str, Student]:
         "ends itself.ipynb": Student(
             solution({LOSS: "import os\nos._exit(0)"}), ("top1", "top5"), "in cell metrics-12"
         ),
-        "kills.ipynb": Student(
-            solution({LOSS: "import os\nos.kill(0, 9)"}), ("top1", "top5"), "in cell metrics-12"
-        ),
+        "kills.ipynb": Student(solution({LOSS: KILLS}), ("top1", "top5"), "in cell metrics-12"),
         "forks.ipynb": Student(solution({LOSS: FORKS}), ("top1", "top5"), "processes, in cell"),
         "prints much.ipynb": Student(
-            solution({TOP1: "for _ in range(1000):\n    print('x' * 10**6)\ntop1 = 0.2"}),
+            solution({TOP1: "for _ in range(100):\n    print('x' * 10**6)\ntop1 = 0.2"}),
             QUESTIONS,
         ),
         "memory.ipynb": Student(
             solution({LOSS: "loss = bytearray(10**12)"}), but("cross_entropy"), "MemoryError"
         ),
         "large answer.ipynb": Student(
-            solution({LOSS: "loss = 'x' * 10**8"}), but("cross_entropy")
+            solution({LOSS: "loss = 'x' * 10**7"}), but("cross_entropy")
         ),
         "fills the disk.ipynb": Student(
             solution({LOSS: FILLS}), but("cross_entropy"), "File too large"

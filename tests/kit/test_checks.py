@@ -6,6 +6,7 @@ import fractions
 import json
 from importlib import import_module
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -50,31 +51,33 @@ def hostile_answers():
     yield from (lambda *arguments: arguments, lambda *arguments: Hostile(SystemExit))
 
 
-@pytest.mark.parametrize("name", checks.QUESTIONS)
+def questions_of(topic):
+    return [(name, q) for name, q in checks.QUESTIONS.items() if name.split(".")[0] == topic]
+
+
+@pytest.mark.parametrize("topic", checks.TOPICS)
 @in_process()
-def test_judge_answers_anything_in_one_short_line(name):
-    question = checks.QUESTIONS[name]
-    more = (12345,) if isinstance(question, StudentQuestion) else ()
-    for answer in hostile_answers():
-        verdict = question.judge(answer, *more)  # not `check`, which catches exceptions
-        assert not verdict, type(answer)
-        assert 0 < len(verdict.message) <= MAX_MESSAGE
-        assert verdict.message.isprintable()
-        assert max(map(len, repr(verdict).splitlines())) <= MAX_WIDTH
+def test_judge_answers_anything_in_one_short_line(topic):
+    for name, question in questions_of(topic):
+        more = (12345,) if isinstance(question, StudentQuestion) else ()
+        for answer in hostile_answers():
+            verdict = question.judge(answer, *more)  # not `check`, which catches exceptions
+            assert not verdict, (name, type(answer))
+            assert 0 < len(verdict.message) <= MAX_MESSAGE
+            assert verdict.message.isprintable()
+            assert max(map(len, repr(verdict).splitlines())) <= MAX_WIDTH
 
 
 def test_a_judge_that_raises_does_not_reach_the_student(monkeypatch):
-    class Broken:
-        def judge(self, answer):
-            raise RuntimeError
-
-    monkeypatch.setitem(checks.QUESTIONS, "metrics.top1", Broken())
+    broken = mock.Mock(judge=mock.Mock(side_effect=RuntimeError))
+    monkeypatch.setitem(checks.QUESTIONS, "metrics.top1", broken)
     assert "could not be checked (RuntimeError)" in check("metrics.top1", 0.2).message
 
 
 def test_what_is_no_question_is_named_with_those_that_are():
-    assert "metrics.top1" in check("metrics.topp1", 1).message
-    assert "There is no question" in check([], 1).message
+    for ask in (lambda name: check(name, 1).message, hint):
+        assert "metrics.top1" in ask("metrics.topp1")
+        assert "There is no question" in ask([])
 
 
 @pytest.mark.parametrize("topic", checks.TOPICS)
@@ -91,13 +94,9 @@ def test_numbers_of_all_kinds_are_understood():
 
 
 IN_TEXT = [
-    ("0.2", "0.2"),
-    ("0,2", "0.2"),
     (" \N{MINUS SIGN},5", "-0.5"),
     ("1/5", "1/5"),
     ("20%", "0.2"),
-    ("20 %", "0.2"),
-    ("7 FLOPs", "7"),
     ("200,960", "200_960"),
     ("3 288 064", "3_288_064"),
     ("1e-3 s", "1e-3"),
@@ -120,20 +119,20 @@ def test_text_without_a_number_has_none():
     assert "Python writes (1, 14, 14)" in check("layers.pool.shape", "1 x 14 x 14").message
 
 
-STUDENTS = (0, 7, 12345, 2**64)
+STUDENTS = (0, 7, 12345, 2**64, *range(20, 80))
 
 
-@pytest.mark.parametrize("name", checks.QUESTIONS)
+@pytest.mark.parametrize("topic", checks.TOPICS)
 @in_process()
-def test_three_wrong_answers_or_more_get_their_own_hint(name):
-    asked = checks.QUESTIONS[name]
-    per_student = isinstance(asked, StudentQuestion)
-    for student in STUDENTS if per_student else (None,):
-        question = asked.make(student) if per_student else asked
-        assert len(set(question.hints.values())) >= 3
-        for wrong, reply in question.hints.items():
-            assert check(name, wrong, student=student) == Verdict(False, reply)
-            assert len(reply) < MAX_MESSAGE
+def test_three_wrong_answers_or_more_get_their_own_hint(topic):
+    for name, asked in questions_of(topic):
+        per_student = isinstance(asked, StudentQuestion)
+        for student in STUDENTS if per_student else (None,):
+            question = asked.make(student) if per_student else asked
+            assert len(set(question.hints.values())) >= 3, (name, student)
+            for wrong, reply in question.hints.items():
+                assert question.judge(wrong) == Verdict(False, reply), (name, student, wrong)
+                assert len(reply) < MAX_MESSAGE
 
 
 def test_a_question_for_a_student_needs_the_student_number(monkeypatch):
@@ -145,22 +144,17 @@ def test_a_question_for_a_student_needs_the_student_number(monkeypatch):
     assert "student=1234, a whole number without quotes" in asked.judge(7, "01234").message
 
 
-@pytest.mark.parametrize("name", checks.QUESTIONS)
-def test_hints_come_one_by_one_and_leave_some_for_the_answers(name, monkeypatch):
+def test_hints_come_one_by_one_and_leave_some_for_the_answers(monkeypatch):
     monkeypatch.setattr(checks, "_hinted", {})
-    asked = checks.QUESTIONS[name]
-    known = set((asked.make(7) if isinstance(asked, StudentQuestion) else asked).hints.values())
-    given = [hint(name, student=7) for _ in range(1 + (len(known) + 1) // 2)]
-    assert [text.split(",")[0] for text in given[:2]] == [
-        f"Hint {i} of {len(given) - 1}" for i in (1, 2)
-    ]
-    told = {text.partition("mistake: ")[2] for text in given[:-1]}
-    assert told < known and len(told) == len(given) - 1
-    assert given[-1] == hint(name, student=7) and "no more hints" in given[-1]
-
-
-def test_a_hint_needs_a_question_and_perhaps_the_student_number():
-    assert "metrics.top1" in hint("metrics.topp1") and "no question" in hint([])
+    for name, asked in checks.QUESTIONS.items():
+        question = asked.make(7) if isinstance(asked, StudentQuestion) else asked
+        known = set(question.hints.values())
+        *given, last = [hint(name, student=7) for _ in range(1 + (len(known) + 1) // 2)]
+        for number, text in enumerate(given, start=1):
+            assert text.startswith(f"Hint {number} of {len(given)},")
+        assert len(known.intersection(t.partition("mistake: ")[2] for t in given)) == len(given)
+        assert len(given) < len(known), name
+        assert last == hint(name, student=7) and "no more hints" in last
     assert "student=12345" in hint("diagnosis.patient")
 
 

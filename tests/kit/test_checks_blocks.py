@@ -1,10 +1,11 @@
 """Exercise 6: blocks written in other ways are right; mistakes get the hint that fits."""
 
+from functools import partial
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from coursekit.checks import check
 from dlvlib.models.blocks import Inception, SeparableConv2d
 
 
@@ -31,16 +32,8 @@ class Functional(nn.Module):
         return torch.cat([b1, b2, b3, b4], self.axis)
 
 
-class SlidePadding(Functional):
-    padding = 1
-
-
-class Linear(Functional):
-    between = staticmethod(lambda maps: maps)
-
-
-class BatchAxis(Functional):
-    axis = 0
+def functional(**changes):
+    return type("Changed", (Functional,), changes)
 
 
 def separable(groups=True, bias=False):
@@ -54,12 +47,10 @@ def separable(groups=True, bias=False):
 class Dense(nn.Module):
     """A separable convolution with nn.Linear as its 1x1, and perhaps a layer for each channel."""
 
-    per_channel = False
-
-    def __init__(self, i, o, k):
+    def __init__(self, i, o, k, per_channel=False):
         super().__init__()
         self.mix = nn.Linear(i, o, bias=False)
-        groups = [1] * i if self.per_channel else [i]
+        groups = [1] * i if per_channel else [i]
         self.look = nn.ModuleList(
             nn.Conv2d(g, g, k, padding=k // 2, groups=g, bias=False) for g in groups
         )
@@ -68,10 +59,6 @@ class Dense(nn.Module):
         parts = x.split(x.shape[1] // len(self.look), dim=1)
         maps = torch.cat([look(part) for look, part in zip(self.look, parts, strict=True)], dim=1)
         return self.mix(maps.movedim(1, -1)).movedim(-1, 1)
-
-
-class PerChannel(Dense):
-    per_channel = True
 
 
 class ByHand(nn.Module):
@@ -87,25 +74,21 @@ class ByHand(nn.Module):
         return torch.einsum("oi,bihw->bohw", self.mix, maps)
 
 
+def num_params(module):
+    return sum(p.numel() for p in module.parameters())
+
+
 RIGHT = [
     ("separable", Dense),
-    ("separable", PerChannel),
+    ("separable", partial(Dense, per_channel=True)),
     ("separable", ByHand),
-    (
-        "naive",
-        sum(n * (512 * k * k + 1) for n, k in ((128, 1), (256, 3), (64, 5), (64, 1))),
-    ),
-    ("reduced", torch.tensor(510104)),
-    (
-        "reduced",
-        sum(p.numel() for p in Inception(512, 128, 128, 256, 24, 64, 64).parameters()),
-    ),
+    ("naive", sum(n * (512 * k * k + 1) for n, k in ((128, 1), (256, 3), (64, 5), (64, 1)))),
+    ("reduced", num_params(Inception(512, 128, 128, 256, 24, 64, 64))),
     ("inception", Functional),
-    ("inception", Inception),
-    ("groups", nn.Conv2d(64, 64, 3, groups=64, bias=False).weight.numel()),
+    ("inception", functional(between=staticmethod(partial(F.relu, inplace=True)))),
+    ("groups", num_params(nn.Conv2d(64, 64, 3, groups=64, bias=False))),
     ("separable", separable()),
     ("separable", lambda i, o, k: SeparableConv2d(i, o, k, padding=(k - 1) // 2)),
-    ("ratio", lambda c, n, h, w: 1 / n + 1 / (h * w)),
     ("ratio", lambda c, n, h, w: torch.tensor((h * w + n) / (h * w * n))),
     ("table", 1024**2 * 25),
 ]
@@ -116,13 +99,12 @@ WRONG = [
     ("naive", 512 * (128 + 256 * 9 + 64 * 25 + 64) + 4, "not one for each layer"),
     ("naive", 4 * 2_097_664, "bytes"),
     ("naive", 510_104, "no reduction"),
-    ("naive", 1, "1 is not it"),
     ("reduced", 2_097_664, "naive block"),
     ("reduced", 4.11, "factor"),
     ("reduced", 510_104 - 128 * 513 - 24 * 513, "reductions have parameters"),
-    ("inception", SlidePadding, "as on the slide"),
-    ("inception", Linear, "one linear map"),
-    ("inception", BatchAxis, "Axis 0 is the batch"),
+    ("inception", functional(padding=1), "as on the slide"),
+    ("inception", functional(between=staticmethod(lambda maps: maps)), "one linear map"),
+    ("inception", functional(axis=0), "Axis 0 is the batch"),
     ("inception", lambda *a: Inception(*a[:-1]), "raised TypeError"),
     ("inception", lambda *a: Inception(*a, batch_norm=True), "number of parameters"),
     ("inception", lambda *a: "a block", "should give an nn.Module"),
@@ -144,10 +126,3 @@ WRONG = [
     ("table", 26.4e6, "the printed number"),
     ("table", 1024 * (25 + 1024), "separable"),
 ]
-
-
-def test_a_block_that_changes_its_input_is_no_problem():
-    class InPlace(Functional):
-        between = staticmethod(lambda maps: F.relu(maps, inplace=True))
-
-    assert check("blocks.inception", InPlace)

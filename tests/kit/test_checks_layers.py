@@ -1,11 +1,8 @@
 """The exercise on what layers cost; right and wrong answers are computed without `cost`."""
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
-
-from coursekit.checks import check
 
 # Typed from the lecture's exercise, for one channel: params, FLOPs, output shape, bytes.
 KEY = {
@@ -14,80 +11,62 @@ KEY = {
     "pool": (0, 0, (1, 14, 14), 784),
 }
 QUANTITIES = ("params", "flops", "shape", "bytes")
-
-
-@pytest.mark.parametrize("layer", KEY)
-def test_the_key_of_the_lecture_is_right(layer):
-    for quantity, answer in zip(QUANTITIES, KEY[layer], strict=True):
-        assert check(f"layers.{layer}.{quantity}", answer)
+ANSWERS = [
+    (f"{layer}.{quantity}", answer)
+    for layer, answers in KEY.items()
+    for quantity, answer in zip(QUANTITIES, answers, strict=True)
+]
 
 
 def changed(**fixed):
     """A conv_cost with torch as its reference and some arguments ignored."""
 
     def conv_cost(image, kernels, kernel_size, stride, padding):
-        given = {"stride": stride, "padding": padding, "bias": True, "values": 4, "macs": 2}
-        given |= fixed
-        values, macs, last = given.pop("values"), given.pop("macs"), given.pop("last", False)
-        layer = nn.Conv2d(image[0], kernels, kernel_size, **given)
+        window = {"stride": stride, "padding": padding} | fixed
+        layer = nn.Conv2d(image[0], kernels, kernel_size, **window)
         output = layer(torch.zeros(1, *image))[0]
+        biases = output.numel() if layer.bias is not None else 0
+        flops = 2 * output.numel() * image[0] * kernel_size**2 + biases
         params = sum(p.numel() for p in layer.parameters())
-        flops = output.numel() * (macs * image[0] * kernel_size**2 + (macs == 2) * given["bias"])
-        shape = tuple(output.permute(1, 2, 0).shape if last else output.shape)
-        return params, flops, shape, values * output.numel()
+        return params, flops, tuple(output.shape), output.nbytes
 
     return conv_cost
 
 
-def by_hand(mistake=None):
-    return lambda *arguments: counted(mistake, *arguments)
+def returned(change):
+    """A conv_cost that gives what `change` makes of the right answers."""
+    return lambda *arguments: change(*right(*arguments))
 
 
-def counted(mistake, image, kernels, size, stride, padding):
-    channels, height, width = image
-    channels = 1 if mistake == "channels" else channels
-    width = height if mistake == "square" else width
-    rows, columns = [(n + 2 * padding - size) // stride + 1 for n in (height, width)]
-    places, weights = rows * columns, kernels * channels * size**2
-    biases = kernels if mistake == "bias" else kernels * places
-    flops = 2 * weights * places + biases
-    return weights + kernels, flops, (kernels, rows, columns), 4 * kernels * places
+right = changed()
 
 
 RIGHT = [
-    ("conv_cost", changed()),
-    ("conv_cost", lambda *a: list(changed()(*a))),
-    ("conv_cost", by_hand()),
+    *ANSWERS,
+    ("conv_cost", returned(lambda *answers: list(answers))),
     ("perceptron.params", 4),
     ("perceptron.flops", 7),
     ("perceptron.bytes", 4),
-    ("dense.params", torch.tensor(200_960)),
-    ("dense.flops", np.int64(401_664)),
     ("dense.shape", 256),
-    ("dense.shape", [256]),
-    ("conv.shape", torch.Size([256, 26, 26])),
     ("conv.shape", (256.0, 26, 26)),
     ("conv.shape", np.array([256, 26, 26])),
-    ("dense.bytes", np.array([1024])),
-    ("conv.flops", 3.288064e6),
     ("conv.megabytes", 0.692),
     ("pool.comparisons", 588),
-    ("pool.flops", 0.0),
 ]
 
 
 WRONG = [
-    ("conv_cost", changed(**{"bias": False}), "biases are missing"),
-    ("conv_cost", changed(**{"macs": 1}), "1 MAC = 2 FLOPs"),
-    ("conv_cost", changed(**{"last": True}), "channels first"),
-    ("conv_cost", changed(**{"values": 1}), "bytes, not values"),
-    ("conv_cost", changed(**{"padding": 0}), "ignores the padding"),
-    ("conv_cost", changed(**{"stride": 1}), "ignores the stride"),
-    ("conv_cost", by_hand("channels"), "forgets the input channels"),
-    ("conv_cost", by_hand("square"), "not square"),
-    ("conv_cost", by_hand("bias"), "added at every place"),
-    ("conv_cost", lambda *a: changed()(*a)[:3], "4 values are right"),
-    ("conv_cost", lambda *a: (*changed()(*a)[:2], (1, 1, 1), 4), "value 3 of 4: got (1, 1, 1)"),
+    ("conv_cost", changed(bias=False), "biases are missing"),
+    ("conv_cost", returned(lambda p, f, s, b: (p, (f - b // 4) // 2, s, b)), "1 MAC = 2 FLOPs"),
+    ("conv_cost", returned(lambda p, f, s, b: (p, f, (*s[1:], s[0]), b)), "channels first"),
+    ("conv_cost", returned(lambda p, f, s, b: (p, f, s, b // 4)), "bytes, not values"),
+    ("conv_cost", changed(padding=0), "ignores the padding"),
+    ("conv_cost", changed(stride=1), "ignores the stride"),
+    ("conv_cost", lambda image, *a: right((1, *image[1:]), *a), "forgets the input channels"),
+    ("conv_cost", lambda image, *a: right((*image[:2], image[1]), *a), "not square"),
+    ("conv_cost", returned(lambda p, f, s, b: (p, f - b // 4 + s[0], s, b)), "at every place"),
+    ("conv_cost", returned(lambda *answers: answers[:3]), "4 values are right"),
+    ("conv_cost", returned(lambda p, f, s, b: (p, f, (1, 1, 1), b)), "value 3 of 4: got (1, 1"),
     ("perceptron.params", 3, "biases are missing"),
     ("perceptron.flops", 3, "MACs"),
     ("perceptron.flops", 6, "n - 1 sums"),

@@ -13,16 +13,14 @@ from dlvlib.models.lenet import LeNet5
 class Own(nn.Module):
     """A student's network: attributes reordered, functional layers, a switch per mistake."""
 
-    mistakes = frozenset()
-
-    def __init__(self, num_classes):
+    def __init__(self, num_classes, mistakes):
         super().__init__()
-        padding = 2 if "padding" in self.mistakes else 0
+        self.mistakes = mistakes
+        padding = 2 if "padding" in mistakes else 0
         self.out = nn.Linear(84, num_classes)
         self.hidden = nn.ModuleList([nn.Linear(1024 if padding else 400, 120), nn.Linear(120, 84)])
-        self.convs = nn.ModuleList([nn.Conv2d(1, 6, 5, padding=padding), nn.Conv2d(6, 16, 5)])
-        if padding:
-            self.convs[1] = nn.Conv2d(6, 16, 5, padding=padding)
+        channels = ((1, 6), (6, 16))
+        self.convs = nn.ModuleList(nn.Conv2d(i, o, 5, padding=padding) for i, o in channels)
 
     def forward(self, images):
         bend = (lambda x: x) if "linear" in self.mistakes else torch.tanh
@@ -41,7 +39,7 @@ class Own(nn.Module):
 
 
 def own(*mistakes):
-    return type("Own", (Own,), {"mistakes": frozenset(mistakes)})
+    return lambda num_classes: Own(num_classes, mistakes)
 
 
 def with_c5(num_classes):
@@ -54,17 +52,12 @@ def with_c5(num_classes):
 
 RIGHT = [
     ("network", own()),  # pools before tanh, which is the same since tanh rises
-    ("network", LeNet5),
     ("network", with_c5),
-    ("network", lambda num_classes: own()(num_classes).train()),
     ("s4_shape", torch.Size([16, 5, 5])),
-    ("s4_shape", [16, 5, 5]),
-    ("s4_shape", torch.tensor([16, 5, 5])),
     ("c3_params", sum(p.numel() for p in nn.Conv2d(6, 16, 5).parameters())),
     ("start_loss", F.cross_entropy(torch.zeros(3, 10), torch.tensor([1, 2, 3]))),
     ("start_loss", 2.3),
     ("output_size", lambda n, k, p, s: len(range(0, n + 2 * p - k + 1, s))),
-    ("test_accuracy", torch.tensor(350 / 360)),
     ("test_accuracy", 0.9722),
     ("test_accuracy", 359 / 360),
 ]
@@ -84,11 +77,7 @@ WRONG = [
     ("network", lambda num_classes: nn.Flatten(), "shape of the output"),
     ("network", LeNet5(), "give the class or function itself"),
     ("network", lambda num_classes: LeNet5(10), "ignores num_classes"),
-    (
-        "network",
-        lambda num_classes: nn.Sequential(nn.Flatten(), nn.Linear(1024, num_classes)),
-        "number",
-    ),
+    ("network", lambda n: nn.Sequential(nn.Flatten(), nn.Linear(1024, n)), "number"),
     ("s4_shape", (5, 5, 16), "channels first"),
     ("s4_shape", 400, "three axes"),
     ("s4_shape", (16, 10, 10), "before the pooling"),
@@ -119,7 +108,6 @@ WRONG = [
     ("test_accuracy", 37 / 360, "guessing"),
     ("test_accuracy", 300 / 360, "within reach"),
     ("test_accuracy", -0.95, "between 0 and 1"),
-    ("test_accuracy", float("nan"), "one number"),
 ]
 
 

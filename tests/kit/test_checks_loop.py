@@ -1,3 +1,5 @@
+from functools import partial
+
 import shorter
 import torch
 from torch.nn import functional as F
@@ -6,52 +8,27 @@ from coursekit.checks import check
 from coursekit.checks.loop.questions import BUGS
 
 
-def step_tidy(net, optimizer, images, targets):
-    """Clears after the step, which is right too, and returns a tensor without a graph."""
-    loss = F.nll_loss(net(images).log_softmax(1), targets)
-    loss.backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.detach()
+def by_nll(logits, targets, dim=1):
+    return F.nll_loss(logits.log_softmax(dim), targets)
 
 
-def step_piles_up(net, optimizer, images, targets):
-    loss = F.cross_entropy(net(images), targets)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
+def step(order, *, measure=F.cross_entropy, returned=torch.Tensor.item):
+    """A training step with forward first; `order` holds the initials of the calls after it."""
+
+    def train_step(net, optimizer, images, targets):
+        loss = measure(net(images), targets)
+        calls = {"z": optimizer.zero_grad, "b": loss.backward, "s": optimizer.step}
+        for initial in order:
+            calls[initial]()
+        return returned(loss)
+
+    return train_step
 
 
-def step_twice_softmax(net, optimizer, images, targets):
-    optimizer.zero_grad()
-    loss = F.cross_entropy(F.softmax(net(images), dim=-1), targets)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-def step_too_soon(net, optimizer, images, targets):
-    optimizer.zero_grad()
-    loss = F.cross_entropy(net(images), targets)
-    optimizer.step()
-    loss.backward()
-    return loss.item()
-
-
-def step_attached(net, optimizer, images, targets):
-    optimizer.zero_grad()
-    loss = F.cross_entropy(net(images), targets)
-    loss.backward()
-    optimizer.step()
-    return loss
-
-
-def step_wrong_axis(net, optimizer, images, targets):
-    loss = F.nll_loss(net(images).log_softmax(0), targets)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
+tidy = step("bsz", measure=by_nll, returned=torch.Tensor.detach)  # clears last, which is right
+softmax_twice = step(
+    "zbs", measure=lambda logits, targets: F.cross_entropy(logits.softmax(1), targets)
+)
 
 
 def step_with_closure(net, optimizer, images, targets):
@@ -86,22 +63,6 @@ def epoch_of(step, *, train=True, mean=False):
         return total / (len(batches) if mean else sum(len(t) for _, t in batches))
 
     return train_epoch
-
-
-def step_set_to_none(net, optimizer, images, targets):
-    optimizer.zero_grad(set_to_none=True)
-    loss = F.cross_entropy(net(images), targets)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-def step_cleared(net, optimizer, images, targets):
-    loss = F.cross_entropy(net(images), targets)
-    loss.backward()
-    optimizer.zero_grad()
-    optimizer.step()
-    return loss.item()
 
 
 def measure(*, model=lambda net: net.eval(), axis=1, mean=False, factor=1):
@@ -143,11 +104,10 @@ RIGHT = [
     ("evaluate_bugs", ("axis", "mode", "no_grad", "batch means")),
     ("evaluate_bugs", {"axis", "mode", "no-grad", "batch_means"}),
     ("batches_bugs", "shuffle, last_batch"),
-    ("step", step_tidy),
-    ("step", step_set_to_none),
+    ("step", tidy),
     ("step", step_with_closure),
     ("step", step_with_groups),
-    ("epoch", epoch_of(step_tidy)),
+    ("epoch", epoch_of(tidy)),
     ("evaluate", torch.no_grad()(measure())),
     ("evaluate", torch.inference_mode()(measure())),
     ("batches", cut),
@@ -160,25 +120,22 @@ WRONG = [
     ("step_bugs", {"softmax", "zero_grad", "mode"}, "may leave the mode"),
     ("step_bugs", {"softmax", "axis"}, "1 missing, 1 too many"),
     ("step_bugs", {"softmax", "leak"}, "not one of the words"),
-    ("epoch_bugs", {"batch means"}, "multiplied"),
     ("epoch_bugs", {"order", "graph", "no_grad"}, "needs the gradients"),
-    ("evaluate_bugs", {"mode", "axis"}, "2 missing"),
     ("evaluate_bugs", {"mode"}, "There are 3 more"),
     ("evaluate_bugs", {}, "should be a set of words"),
-    ("batches_bugs", {"shuffle"}, "There is another"),
-    ("step", step_piles_up, "still there in the second"),
-    ("step", step_twice_softmax, "receives probabilities"),
-    ("step", step_too_soon, "weights never move"),
-    ("step", step_attached, "holds the graph"),
-    ("step", step_wrong_axis, "the loss returned by the first step"),
+    ("step", step("bs"), "still there in the second"),
+    ("step", softmax_twice, "receives probabilities"),
+    ("step", step("zsb"), "weights never move"),
+    ("step", step("zbs", returned=lambda loss: loss), "holds the graph"),
+    ("step", step("zbs", measure=partial(by_nll, dim=0)), "the loss returned by the first step"),
     ("step", lambda *arguments: None, "it returned nothing"),
-    ("epoch", epoch_of(step_piles_up), "clears the gradients is missing"),
-    ("epoch", epoch_of(step_too_soon), "weights never move"),
-    ("epoch", epoch_of(step_cleared), "weights never move"),
-    ("epoch", epoch_of(step_attached), "with their graphs"),
-    ("epoch", epoch_of(step_tidy, train=False), "sets the mode is missing"),
-    ("epoch", epoch_of(step_tidy, mean=True), "means of the batches"),
-    ("epoch", epoch_of(step_twice_softmax), "the loss returned"),
+    ("epoch", epoch_of(step("bs")), "clears the gradients is missing"),
+    ("epoch", epoch_of(step("zsb")), "weights never move"),
+    ("epoch", epoch_of(step("bzs")), "weights never move"),
+    ("epoch", epoch_of(step("zbs", returned=lambda loss: loss)), "with their graphs"),
+    ("epoch", epoch_of(tidy, train=False), "sets the mode is missing"),
+    ("epoch", epoch_of(tidy, mean=True), "means of the batches"),
+    ("epoch", epoch_of(softmax_twice), "the loss returned"),
     ("evaluate", measure(), "records a graph"),
     ("evaluate", torch.no_grad()(measure(model=lambda net: net)), "still in train mode"),
     ("evaluate", torch.no_grad()(measure(axis=0)), "axis of the images"),
@@ -190,7 +147,6 @@ WRONG = [
     ("batches", with_mistake(drop=True), "the sizes of the batches"),
     ("batches", lambda images, targets, size, seed: cut(images, targets, size, 0), "the same"),
     ("batches", lambda images, *others: cut(images[:-1], *others), "the sizes"),
-    ("batches", lambda *arguments: None, "returned nothing"),
 ]
 
 

@@ -17,7 +17,7 @@ def by_exponentials(logits, targets):
     return -torch.stack([row[t] for row, t in zip(probs, targets, strict=True)]).log().mean()
 
 
-def by_sum_of_exponentials(logits, targets):
+def by_sum(logits, targets):
     return (logits.exp().sum(dim=1).log() - logits[range(len(targets)), targets]).mean()
 
 
@@ -35,16 +35,9 @@ RIGHT = [
     ("top5", 4 / 5),
     ("cross_entropy", 4.0237),
     ("cross_entropy", torch.tensor([LOSS], requires_grad=True)),
-    ("top_k_function", metrics.top_k_accuracy),
-    ("cross_entropy_function", nll),
     ("cross_entropy_function", lambda z, t: F.nll_loss(z.double().log_softmax(1), t).item()),
     ("double_softmax", -math.log(math.e / (math.e + 6))),
-    (
-        "double_softmax",
-        F.cross_entropy(F.one_hot(torch.tensor([4]), 7).float(), torch.tensor([4])),
-    ),
     ("double_softmax", 1.165),
-    ("epoch_mean", by_loop),
     ("epoch_mean", lambda means, sizes: means @ sizes.float() / sizes.sum()),
 ]
 
@@ -77,27 +70,18 @@ WRONG = [
     ("cross_entropy_function", F.cross_entropy, "torch's own cross_entropy"),
     ("cross_entropy_function", lambda z, t: nn.CrossEntropyLoss()(z, t), "how to do without"),
     ("cross_entropy_function", by_exponentials, "overflows"),
-    ("cross_entropy_function", by_sum_of_exponentials, "The sum overflows"),
-    (
-        "cross_entropy_function",
-        lambda z, t: by_sum_of_exponentials(z - z.max(), t),
-        "of each row",
-    ),
+    ("cross_entropy_function", by_sum, "The sum overflows"),
+    ("cross_entropy_function", lambda z, t: by_sum(z - z.max(), t), "of each row"),
     ("cross_entropy", 4.02, "rounded"),
     ("cross_entropy", 3.044, "not down a column"),
     ("cross_entropy", 1.620, "The mean comes last"),
     ("cross_entropy", 1.7475, "base 10"),
     ("double_softmax", 1.17, "rounded"),
     ("cross_entropy_function", lambda z, t: F.nll_loss(z.softmax(1).log(), t), "became 0"),
-    (
-        "cross_entropy_function",
-        lambda z, t: nll(z.softmax(1), t),
-        "softmax before",
-    ),
+    ("cross_entropy_function", lambda z, t: nll(z.softmax(1), t), "softmax before"),
     ("cross_entropy_function", lambda z, t: nll(z, t, reduction="sum"), "the sum"),
     ("cross_entropy_function", lambda z, t: F.nll_loss(-z.log_softmax(1), t), "sign"),
     ("cross_entropy_function", lambda z, t: nll(z, t) / math.log(2), "bits"),
-    ("cross_entropy_function", lambda z, t: F.nll_loss(z.softmax(1), t), "it gives"),
     ("cross_entropy_function", lambda z, t: z, "it returned a Tensor"),
     ("double_softmax", 0, "limit for scores"),
     ("double_softmax", math.log(7), "knows nothing"),
@@ -111,5 +95,4 @@ WRONG = [
     ("epoch_mean", lambda means, sizes: sum(means * sizes), "sum over all images"),
     ("epoch_mean", lambda means, sizes: sum(means * sizes) / len(sizes), "not of batches"),
     ("epoch_mean", lambda means, sizes: by_loop(means[:-1], sizes[:-1]), "last batch"),
-    ("epoch_mean", lambda means, sizes: max(means), "it gives"),
 ]

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from coursekit.checks.receptive_field.networks import ALEXNET, LENET, VGG19
-from coursekit.checks.receptive_field.questions import STATEMENTS
 from dlvlib.models import build
 from dlvlib.profile import receptive_field
 
@@ -17,7 +16,6 @@ from dlvlib.profile import receptive_field
         (ALEXNET, "alexnet", (3, 224, 224)),
         (VGG19, "vgg19", (3, 224, 224)),
     ],
-    ids=["lenet", "alexnet", "vgg19"],
 )
 def test_the_windows_are_those_of_the_models(network, name, shape):
     with torch.device("meta"):
@@ -48,16 +46,14 @@ def by_gradient(windows, index):
 
 
 def by_paths(windows):
-    return [len(range(first, last + 1)) for first, last in downwards(windows)]
-
-
-def downwards(windows):
     """The field of output 0 of every layer, from the set of the values that it reads."""
+    sizes = []
     for depth in range(1, len(windows) + 1):
         read = {0}
         for kernel, stride in reversed(windows[:depth]):
             read = {value * stride + tap for value in read for tap in range(kernel)}
-        yield min(read), max(read)
+        sizes.append(max(read) - min(read) + 1)
+    return sizes
 
 
 RIGHT = [
@@ -66,18 +62,11 @@ RIGHT = [
     ("alexnet_conv2", 51.0),
     ("stack_depth", 3),
     ("stack_weights", 1_769_472),
-    ("field_sizes", by_paths),
-    ("field_sizes", lambda windows: tuple(by_paths(windows))),
     ("field_sizes", lambda windows: torch.tensor(by_paths(windows))),
-    ("first_to_see", "conv5_4"),
-    ("first_to_see", [" CONV5_4"]),
-    ("first_to_see", "conv5-4"),
-    ("pixels_seen", by_gradient),
+    ("first_to_see", [" CONV5-4"]),
     ("pixels_seen", lambda windows, index: list(by_gradient(windows, index))),
-    ("statements", {"a", "c", "e"}),
-    ("statements", ["E", "a", "c"]),
-    ("statements", "a, c, e"),
-    ("effective_growth", "Root"),
+    ("statements", "E, a, c"),
+    ("effective_growth", "root"),
 ]
 
 
@@ -104,7 +93,6 @@ WRONG = [
     ("alexnet_conv2", 27, "not only the last one"),
     ("alexnet_conv2", 51 + 2 * (2 + 2 * 8), "Padding moves"),
     ("alexnet_conv2", 11 + 8 + 4 * 5, "not added"),
-    ("alexnet_conv2", 50, "50 is not it"),
     ("stack_depth", 2, "5 pixels"),
     ("stack_depth", 6, "both sides"),
     ("stack_depth", 7 / 3, "overlap"),
@@ -123,7 +111,6 @@ WRONG = [
     ("first_to_see", "pool5", "a layer below"),
     ("first_to_see", "dense1", "was it the first"),
     ("first_to_see", "conv1_1", "narrower"),
-    ("first_to_see", "conv6_1", "not one of the words"),
     ("pixels_seen", lambda w, i: by_gradient([(k, s, 0) for k, s, _ in w], i), "forgotten"),
     ("pixels_seen", lambda w, i: by_gradient([(k, s, -p) for k, s, p in w], i), "sign"),
     ("pixels_seen", lambda w, i: by_gradient(w[::-1], i), "wrong order"),
@@ -132,9 +119,4 @@ WRONG = [
     ("pixels_seen", lambda w, i: [n + b for b, n in enumerate(by_gradient(w, i))], "too far"),
     ("statements", {"a", "b", "c", "e"}, "(b)"),
     ("statements", {"a", "c"}, "(e)"),
-    ("statements", set(STATEMENTS), "(b)"),
-    ("statements", "a", "(c)"),
-    ("effective_growth", "linear", "theoretical"),
-    ("effective_growth", "constant", "does grow"),
-    ("effective_growth", "square", "Not even"),
 ]

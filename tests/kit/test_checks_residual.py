@@ -1,5 +1,8 @@
 """Exercise 7: blocks written in other ways are right; mistakes get the hint that fits."""
 
+import contextlib
+from functools import partial
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -23,9 +26,9 @@ class Plain(nn.Module):
         self.conv2, self.bn2 = conv(c, c), nn.BatchNorm2d(c)
 
 
-class ConvsFirst(Plain):
+class ConvsFirst(nn.Module):
     def __init__(self, c):
-        nn.Module.__init__(self)
+        super().__init__()
         self.conv1, self.conv2 = conv(c, c), conv(c, c)
         self.bn1, self.bn2 = nn.BatchNorm2d(c), nn.BatchNorm2d(c)
         self.relu = nn.ReLU(inplace=True)
@@ -46,6 +49,9 @@ def joined(rule, **options):
             return rule(first, self.bn2(self.conv2(first)), x)
 
     return lambda c: Block(c, **options)
+
+
+full = partial(joined, lambda first, out, x: F.relu(x + out))
 
 
 class SameNormTwice(Plain):
@@ -74,20 +80,11 @@ class Shortcut(nn.Module):
         return F.relu(self.bn2(self.conv2(out)) + identity)
 
 
-class Always(Shortcut):
-    needed = staticmethod(lambda i, o, s: True)
+def shortcut(**changes):
+    return type("Changed", (Shortcut,), {name: staticmethod(f) for name, f in changes.items()})
 
 
-class Channels(Shortcut):
-    needed = staticmethod(lambda i, o, s: i != o)
-
-
-class Late(Shortcut):
-    strides = staticmethod(lambda s: (1, s))
-
-
-class Twice(Shortcut):
-    strides = staticmethod(lambda s: (s, s))
+late = shortcut(strides=lambda s: (1, s))
 
 
 def zeroing(*places, name="weight"):
@@ -104,11 +101,11 @@ def count(i, o, s, option):
     return i * o + 2 * o
 
 
-class LastFirst(Plain):
+class LastFirst(nn.Module):
     """Registers the second half of the branch first."""
 
-    def __init__(self, c, conv=conv):
-        nn.Module.__init__(self)
+    def __init__(self, c):
+        super().__init__()
         self.conv2, self.bn2 = conv(c, c), nn.BatchNorm2d(c)
         self.bn1, self.conv1 = nn.BatchNorm2d(c), conv(c, c)
 
@@ -118,11 +115,8 @@ class LastFirst(Plain):
 
 RIGHT = [
     ("block", LastFirst),
-    ("silent", {"c", "d", "e"}),
-    ("silent", ["E", "c ", "d"]),
-    ("silent", "c, d, e"),
     ("block", ConvsFirst),
-    ("block", joined(lambda first, out, x: F.relu(x + out))),
+    ("block", full()),
     ("projection", Shortcut),
     ("projection", lambda i, o, s: Residual(i, o, stride=s)),
     ("identity", zeroing(-1)),
@@ -133,9 +127,6 @@ RIGHT = [
 
 
 WRONG = [
-    ("silent", {"a", "b", "f"}, "stop with an error"),
-    ("silent", {"c", "e"}, "throws it away"),
-    ("silent", {"c"}, "2 missing"),
     ("silent", "cde", "not one of the words"),
     ("block", joined(lambda first, out, x: F.relu(out)), "no shortcut"),
     ("block", joined(lambda first, out, x: F.relu(out) + x), "before the addition"),
@@ -146,22 +137,14 @@ WRONG = [
     ("block", joined(lambda first, out, x: F.relu(first + x)), "in a variable"),
     ("block", joined(lambda first, out, x: F.relu(out + first)), "first half"),
     ("block", joined(lambda first, out, x: F.relu(out + out)), "added to itself"),
-    (
-        "block",
-        joined(lambda f, o, x: F.relu(o + x), conv=lambda i, o: nn.Conv2d(i, o, 3, bias=False)),
-        "padding is missing",
-    ),
-    (
-        "block",
-        joined(lambda f, o, x: F.relu(o + x), conv=lambda i, o: nn.Conv2d(i, o, 3, padding=1)),
-        "have biases",
-    ),
-    ("block", joined(None, conv=lambda i, o: nn.Conv2d(i, o)), "kernel size"),
+    ("block", full(conv=lambda i, o: nn.Conv2d(i, o, 3, bias=False)), "padding is missing"),
+    ("block", full(conv=lambda i, o: nn.Conv2d(i, o, 3, padding=1)), "have biases"),
+    ("block", full(conv=lambda i, o: nn.Conv2d(i, o)), "kernel size"),
     ("block", SameNormTwice, "the values are off"),
-    ("projection", Always, "identity is free"),
-    ("projection", Channels, "forgets the stride"),
-    ("projection", Late, "belongs in the first"),
-    ("projection", Twice, "Both convolutions stride"),
+    ("projection", shortcut(needed=lambda i, o, s: True), "identity is free"),
+    ("projection", shortcut(needed=lambda i, o, s: i != o), "forgets the stride"),
+    ("projection", late, "belongs in the first"),
+    ("projection", shortcut(strides=lambda s: (s, s)), "Both convolutions stride"),
     ("projection", lambda i, o, s: ConvsFirst(i), "shape of the output"),
     ("identity", lambda block: None, "what it did"),
     ("identity", zeroing(4, name="bias"), "what it did"),
@@ -171,21 +154,9 @@ WRONG = [
     ("identity", zeroing(3, 4), "cannot learn"),
     ("negative", 1.5, "what enters"),
     ("negative", 6.5, "does not flip"),
-    (
-        "shortcut_params",
-        lambda i, o, s, option: count(i, o, s, "C"),
-        "On random input",
-    ),
-    (
-        "shortcut_params",
-        lambda i, o, s, option: count(i, o, s, option) and i * o,
-        "gamma and a beta",
-    ),
-    (
-        "shortcut_params",
-        lambda i, o, s, option: count(i, o, 1 if option == "B" else s, option),
-        "projects for a stride",
-    ),
+    ("shortcut_params", lambda i, o, s, opt: count(i, o, s, "C"), "On random input"),
+    ("shortcut_params", lambda i, o, s, opt: count(i, o, s, opt) and i * o, "gamma and a beta"),
+    ("shortcut_params", lambda i, o, s, opt: count(i, o, 1, opt), "projects for a stride"),
 ]
 
 
@@ -199,24 +170,22 @@ def test_the_silent_drafts_run_and_the_others_stop():
         half = F.relu(norms[0](first(maps)))
         return rule(half, norms[1](second(half)), maps)
 
-    def full(half, out, maps):
+    def right(half, out, maps):
         return F.relu(out + maps)
 
     drafts = {
-        "a": lambda: run(full, lambda i, o: nn.Conv2d(i, o)),
-        "b": lambda: run(full, lambda i, o: nn.Conv2d(i, o, 3)),
+        "a": lambda: run(right, lambda i, o: nn.Conv2d(i, o)),
+        "b": lambda: run(right, lambda i, o: nn.Conv2d(i, o, 3)),
         "c": lambda: run(lambda half, out, maps: F.relu(out) + maps, conv),
         "d": lambda: run(lambda half, out, maps: F.relu(half + maps), conv),
         "e": lambda: run(lambda half, out, maps: F.relu(out), conv),
-        "f": lambda: run(full, conv, channels=32),
+        "f": lambda: run(right, conv, channels=32),
     }
     silent = set()
     for name, draft in drafts.items():
-        try:
+        with contextlib.suppress(TypeError, RuntimeError):
             draft()
             silent.add(name)
-        except (TypeError, RuntimeError):
-            pass
     assert check("residual.silent", silent)
 
 
@@ -227,4 +196,4 @@ def test_where_the_projection_is_registered_does_not_matter():
         for block in (Shortcut, lambda i, o, s: Residual(i, o, stride=s))
     ]
     assert agrees(*seen)
-    assert not agrees(observe_module(Late, 3, 3, 2, maps), seen[0])
+    assert not agrees(observe_module(late, 3, 3, 2, maps), seen[0])

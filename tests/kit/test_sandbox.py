@@ -18,7 +18,7 @@ from torch import nn
 from coursekit.checks import check
 from coursekit.checks.engine import sandbox
 from coursekit.checks.engine.values import Other, Raised
-from dlvlib import metrics
+from dlvlib import metrics, runtime
 from dlvlib.models.blocks import Residual
 
 in_child = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -48,7 +48,7 @@ def no_child_is_left(monkeypatch):
 
 @pytest.fixture
 def soon(monkeypatch):
-    monkeypatch.setattr(sandbox, "TIME_LIMIT_SECONDS", 0.3)
+    monkeypatch.setattr(sandbox, "TIME_LIMIT_SECONDS", 0.2)
 
 
 def swallows():
@@ -82,21 +82,20 @@ def no_thread_is_left():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread runs the code")
 def test_waiting_for_a_busy_machine_is_not_computing(soon):
-    assert sandbox.run([lambda: time.sleep(0.4) or 7]) == [7]
+    assert sandbox.run([lambda: time.sleep(0.25) or 7]) == [7]
 
 
 @pytest.mark.parametrize("code", [swallows, answers_late])
 def test_code_that_does_not_return_is_ended(system, soon, code):
-    expected = pytest.raises(sandbox.Stopped, match=r"did not return within (0\.3|3\.6) seconds")
+    expected = pytest.raises(sandbox.Stopped, match=r"did not return within (0\.2|2\.4) seconds")
     with no_thread_is_left(), expected:
         sandbox.run([code] * 3)
 
 
 @in_child
-@pytest.mark.parametrize("code", [holds_the_interpreter, lambda: time.sleep(60)])
-def test_one_call_that_python_cannot_interrupt_is_ended(soon, code):
+def test_one_call_that_python_cannot_interrupt_is_ended(soon):
     with pytest.raises(sandbox.Stopped, match="did not return"):
-        sandbox.run([code])
+        sandbox.run([holds_the_interpreter])
 
 
 def test_a_thread_that_nothing_wakes_is_left_behind(monkeypatch, soon):
@@ -141,12 +140,7 @@ def test_methods_of_an_answer_are_limited_too(system, soon):
         def item(self):
             answers_late()
 
-    class Interrupts:
-        def __float__(self):
-            raise KeyboardInterrupt
-
     assert "one number" in check("metrics.top1", Sleeps()).message
-    assert "one number" in check("metrics.top1", Interrupts()).message
 
 
 def test_the_random_states_are_those_before_the_check(system):
@@ -155,20 +149,14 @@ def test_the_random_states_are_those_before_the_check(system):
         return torch.rand(1).item(), np_number, random.random()
 
     def seeds(channels):
-        torch.manual_seed(5)
-        np.random.seed(5)  # noqa: NPY002
-        random.seed(5)
+        runtime.set_seed(5)
         return Residual(channels, channels)
 
     count = torch.get_num_threads()
     for answer in (seeds, nn.ReLU):  # right, and wrong: all mistakes are built
-        torch.manual_seed(0)
-        np.random.seed(0)  # noqa: NPY002
-        random.seed(0)
+        runtime.set_seed(0)
         expected = next_numbers()
-        torch.manual_seed(0)
-        np.random.seed(0)  # noqa: NPY002
-        random.seed(0)
+        runtime.set_seed(0)
         check("residual.block", answer)
         assert next_numbers() == expected
     assert torch.get_num_threads() == count
@@ -185,11 +173,8 @@ def test_a_function_cannot_change_the_inputs_of_the_reference(system):
 
 
 def test_gradients_are_on_whatever_the_notebook_has_set(system):
-    def is_on():
-        return torch.is_grad_enabled()
-
     with torch.no_grad():
-        assert sandbox.run([is_on]) == [True]
+        assert sandbox.run([torch.is_grad_enabled]) == [True]
 
 
 @in_child

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from coursekit.checks.blocks.mistakes import INCEPTION_MISTAKES, SEPARABLE_MISTAKES, PerChannel
-from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.functions import FunctionQuestion, draw_int
 from coursekit.checks.engine.modules import observe_module
 from coursekit.checks.engine.questions import NumberQuestion
 from dlvlib.models.blocks import Inception, SeparableConv2d
@@ -48,7 +48,7 @@ def _ratio(channels: int, num_kernels: int, height: int, width: int) -> float:
 
 def _draw_inception(generator: torch.Generator) -> tuple[Any, ...]:
     """In channels, six different widths, and maps that are not square."""
-    in_channels = int(torch.randint(2, 6, (), generator=generator))
+    in_channels = draw_int(generator, 2, 5)
     widths = (torch.randperm(8, generator=generator)[:6] + 1).tolist()
     return in_channels, *widths, torch.randn(2, in_channels, 6, 7, generator=generator)
 
@@ -56,7 +56,7 @@ def _draw_inception(generator: torch.Generator) -> tuple[Any, ...]:
 def _draw_separable(generator: torch.Generator) -> tuple[Any, ...]:
     """In channels, another number of out channels, an odd window, maps."""
     channels = (torch.randperm(5, generator=generator)[:2] + 2).tolist()
-    window = 3 + 2 * int(torch.randint(0, 2, (), generator=generator))
+    window = 3 + 2 * draw_int(generator, 0, 1)
     return *channels, window, torch.randn(2, channels[0], 6, 7, generator=generator)
 
 

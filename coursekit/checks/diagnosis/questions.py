@@ -1,9 +1,8 @@
 """Exercise 8: reading learning curves, the epoch to keep, remedies, and who may decide what."""
 
-from collections.abc import Sequence
-
 from coursekit.checks.diagnosis import variants as curves
 from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.hints import subsets
 from coursekit.checks.engine.questions import ChoiceQuestion, Question, StudentQuestion
 
 DIAGNOSES = {  # the word: its signs, which do not give the answer away
@@ -37,18 +36,11 @@ def _choose(
     word gets the hint `too_few`.
     """
     hints = {}
-    for chosen in _subsets(options):
+    for chosen in subsets(options):
         wrong = [hint for word, hint in too_many.items() if word in chosen]
         if chosen != right:
             hints[chosen] = (*wrong, too_few)[0]
     return ChoiceQuestion(frozenset(right), options, praise, hints)
-
-
-def _subsets(words: Sequence[str]) -> list[frozenset[str]]:
-    sets: list[frozenset[str]] = [frozenset()]
-    for word in words:
-        sets += [chosen | {word} for chosen in sets]
-    return sets
 
 
 QUESTIONS: dict[str, Question | StudentQuestion] = {

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import torch
 
+from coursekit.checks.engine.functions import draw_int
+
 KINDS = ("overfitting", "underfitting", "stopped too soon", "healthy")
 
 
@@ -39,7 +41,7 @@ def learning_curves(student: int) -> tuple[list[float], list[float]]:
 
 def diagnosis(student: int) -> str:
     """Which of `KINDS` the curves of a student number show."""
-    return KINDS[int(torch.randint(len(KINDS), (), generator=_generator(student)))]
+    return KINDS[draw_int(_generator(student), 0, len(KINDS) - 1)]
 
 
 def _generator(student: int) -> torch.Generator:
@@ -85,11 +87,9 @@ def against_the_epoch_before(val_losses: Sequence[float], patience: int) -> int:
 
 def draw_curve(generator: torch.Generator) -> tuple[list[float], int]:
     """A random curve of 1 to 25 epochs, rounded so that values are equal at times; a patience."""
-    count = int(torch.randint(1, 26, (), generator=generator))
+    count = draw_int(generator, 1, 25)
     steps = torch.randn(count, generator=generator).cumsum(0) / 5 + 3
-    return [round(loss, 1) for loss in steps.tolist()], int(
-        torch.randint(1, 6, (), generator=generator)
-    )
+    return [round(loss, 1) for loss in steps.tolist()], draw_int(generator, 1, 5)
 
 
 def gap(train_losses: Sequence[float], val_losses: Sequence[float]) -> float:
@@ -100,6 +100,6 @@ def gap(train_losses: Sequence[float], val_losses: Sequence[float]) -> float:
 
 def draw_pair(generator: torch.Generator) -> tuple[list[float], list[float]]:
     """Random (training losses, validation losses) of 3 to 19 epochs."""
-    count = int(torch.randint(3, 20, (), generator=generator))
+    count = draw_int(generator, 3, 19)
     train = torch.rand(count, generator=generator) + 0.5
     return train.tolist(), (torch.rand(count, generator=generator) + 1).tolist()

@@ -15,6 +15,11 @@ from coursekit.checks.engine.questions import Verdict
 from coursekit.checks.engine.values import Raised, agrees, difference, name_of
 
 
+def draw_int(generator: torch.Generator, low: int, high: int) -> int:
+    """Draw a whole number from `low` to `high`, both included."""
+    return int(torch.randint(low, high + 1, (), generator=generator))
+
+
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 

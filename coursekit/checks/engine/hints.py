@@ -1,10 +1,17 @@
 """Hints for wrong answers that are computed: where two answers are equal, hints are merged."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import TypeVar
 
 Answer = TypeVar("Answer", float, tuple[int, ...])
+
+
+def subsets(words: Sequence[str]) -> list[frozenset[str]]:
+    """Return every choice of some of the words, also of none."""
+    counts = range(len(words) + 1)
+    return [frozenset(chosen) for n in counts for chosen in combinations(words, n)]
 
 
 def distinct(

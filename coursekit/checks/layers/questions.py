@@ -1,11 +1,12 @@
 """Exercise 2: what a dense, a convolutional and a pooling layer cost."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 
-from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.functions import FunctionQuestion, draw_int
 from coursekit.checks.engine.hints import distinct
 from coursekit.checks.engine.questions import NumberQuestion, ShapeQuestion, StudentQuestion
 from coursekit.checks.layers import mistakes as layer_mistakes
@@ -99,55 +100,30 @@ def _own(layer: str, quantity: str) -> StudentQuestion:
     return StudentQuestion(lambda student: question(drawn_layers(student), layer, quantity))
 
 
-ConvCost = tuple[int, int, Shape, int]  # params, flops, output shape, output bytes
+def _conv_cost(
+    change: Callable[[LayerCost], dict[str, Any]] = lambda found: {}, **fixed: int | bool
+) -> Callable[..., tuple[Any, ...]]:
+    """A right `conv_cost`, or one that ignores some arguments or returns other quantities."""
 
-
-def _priced(show: Callable[[LayerCost], ConvCost], **fixed: int | bool) -> Callable[..., ConvCost]:
-    """A `conv_cost` that shows what `show` makes of the cost, with some arguments ignored."""
-
-    def conv_cost(image: Shape, kernels: int, size: int, stride: int, padding: int) -> ConvCost:
+    def conv_cost(
+        image: Shape, kernels: int, size: int, stride: int, padding: int
+    ) -> tuple[Any, ...]:
         window: dict[str, Any] = {"stride": stride, "padding": padding} | fixed
-        return show(cost.conv2d(image, kernels, size, **window))
+        found = cost.conv2d(image, kernels, size, **window)
+        quantities = {
+            "params": found.params,
+            "flops": found.flops,
+            "shape": found.output_shape,
+            "bytes": found.output_bytes,
+        }
+        return tuple((quantities | change(found)).values())
 
     return conv_cost
 
 
-def _all(found: LayerCost) -> ConvCost:
-    return found.params, found.flops, found.output_shape, found.output_bytes
-
-
-def _macs(found: LayerCost) -> ConvCost:
-    return found.params, found.macs, found.output_shape, found.output_bytes
-
-
-def _channels_last(found: LayerCost) -> ConvCost:
-    channels, *size = found.output_shape
-    return found.params, found.flops, (*size, channels), found.output_bytes
-
-
-def _bias_per_kernel(found: LayerCost) -> ConvCost:
-    flops = 2 * found.macs + found.output_shape[0]
-    return found.params, flops, found.output_shape, found.output_bytes
-
-
-def _square(image: Shape, *window: int) -> ConvCost:
-    return _priced(_all)((*image[:2], image[1]), *window)
-
-
-def _one_channel(image: Shape, *window: int) -> ConvCost:
-    return _priced(_all)((1, *image[1:]), *window)
-
-
-def _values(found: LayerCost) -> ConvCost:
-    return found.params, found.flops, found.output_shape, found.output_bytes // 4
-
-
 def _draw_conv(generator: torch.Generator) -> tuple[Shape, int, int, int, int]:
     """A random image, not square, and a convolution that fits on it."""
-
-    def draw(low: int, high: int) -> int:
-        return int(torch.randint(low, high + 1, (), generator=generator))
-
+    draw = partial(draw_int, generator)
     return (draw(2, 6), draw(7, 20), draw(21, 40)), draw(2, 9), draw(2, 7), draw(1, 4), draw(0, 3)
 
 
@@ -158,23 +134,31 @@ QUESTIONS: dict[str, NumberQuestion | ShapeQuestion | FunctionQuestion | Student
     },
     "conv_cost": FunctionQuestion(
         signature="conv_cost(image, kernels, kernel_size, stride, padding)",
-        reference=_priced(_all),
+        reference=_conv_cost(),
         draw=_draw_conv,
         praise="It agrees with the reference on 20 random convolutions.",
         mistakes={
-            "The biases are missing, in the parameters and in the FLOPs.": _priced(
-                _all, bias=False
+            "The biases are missing, in the parameters and in the FLOPs.": _conv_cost(bias=False),
+            "It gives MACs where FLOPs are asked for: 1 MAC = 2 FLOPs.": _conv_cost(
+                lambda found: {"flops": found.macs}
             ),
-            "It gives MACs where FLOPs are asked for: 1 MAC = 2 FLOPs.": _priced(_macs),
-            "The shape should have the channels first.": _priced(_channels_last),
-            "The last number should be bytes, not values.": _priced(_values),
-            "It ignores the padding.": _priced(_all, padding=0),
-            "It ignores the stride.": _priced(_all, stride=1),
-            "In the FLOPs, each bias is added at every place of its map.": _priced(
-                _bias_per_kernel
+            "The shape should have the channels first.": _conv_cost(
+                lambda found: {"shape": (*found.output_shape[1:], found.output_shape[0])}
             ),
-            "It takes the height for the width as well; these images are not square.": _square,
-            "It forgets the input channels: a kernel reaches through all of them.": _one_channel,
+            "The last number should be bytes, not values.": _conv_cost(
+                lambda found: {"bytes": found.output_bytes // 4}
+            ),
+            "It ignores the padding.": _conv_cost(padding=0),
+            "It ignores the stride.": _conv_cost(stride=1),
+            "In the FLOPs, each bias is added at every place of its map.": _conv_cost(
+                lambda found: {"flops": 2 * found.macs + found.output_shape[0]}
+            ),
+            "It takes the height for the width as well; these images are not square.": (
+                lambda image, *window: _conv_cost()((*image[:2], image[1]), *window)
+            ),
+            "It forgets the input channels: a kernel reaches through all of them.": (
+                lambda image, *window: _conv_cost()((1, *image[1:]), *window)
+            ),
         },
     ),
     **{f"own.{layer}.{q}": _own(layer, q) for layer in OWN for q in OWN[layer]},

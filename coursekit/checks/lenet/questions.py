@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.functions import FunctionQuestion, draw_int
 from coursekit.checks.engine.measured import MeasuredQuestion, accuracy_mistakes
 from coursekit.checks.engine.modules import observe_module
 from coursekit.checks.engine.questions import NumberQuestion, Question, ShapeQuestion
@@ -25,11 +25,8 @@ def _output_size(size: int, kernel_size: int, padding: int, stride: int) -> int:
 
 def _draw_layer(generator: torch.Generator) -> tuple[int, int, int, int]:
     """Random (size, kernel_size, padding, stride) of a window that fits."""
-    highs = (40, 8, 4, 4)
-    size, kernel, padding, stride = (
-        int(torch.randint(high, (), generator=generator)) for high in highs
-    )
-    return size + 8, kernel + 1, padding, stride + 1
+    draw = partial(draw_int, generator)
+    return draw(8, 47), draw(1, 8), draw(0, 3), draw(1, 4)
 
 
 def _features(size: int, padding: int = 0) -> list[tuple[int, ...]]:
@@ -66,8 +63,7 @@ def _lenet(
 
 def _draw_images(generator: torch.Generator) -> tuple[int, Tensor]:
     """Random (num_classes, images of shape (3, 1, 32, 32))."""
-    num_classes = int(torch.randint(2, 10, (), generator=generator))
-    return num_classes, torch.randn(3, 1, 32, 32, generator=generator)
+    return draw_int(generator, 2, 9), torch.randn(3, 1, 32, 32, generator=generator)
 
 
 _C1, _S2, _C3, _S4 = _features(32)

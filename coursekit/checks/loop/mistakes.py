@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from coursekit.checks.engine.functions import draw_int
+
 Batches = Sequence[tuple[Tensor, Tensor]]
 
 
@@ -162,7 +164,7 @@ def watch_batches(
 
 def draw_batches(generator: torch.Generator, sizes: Sequence[int] = (12, 9, 2)) -> tuple[Any, ...]:
     """A random network with batch normalisation, and batches (images (B, 1, 4, 4), targets)."""
-    num_classes = int(torch.randint(3, 8, (), generator=generator))
+    num_classes = draw_int(generator, 3, 7)
     net = nn.Sequential(
         *(nn.Flatten(), nn.Linear(16, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, num_classes))
     )
@@ -174,18 +176,13 @@ def draw_batches(generator: torch.Generator, sizes: Sequence[int] = (12, 9, 2)) 
     return net, list(zip(images, targets, strict=True))
 
 
-def draw_two_batches(generator: torch.Generator) -> tuple[Any, ...]:
-    """As `draw_batches`, for two steps."""
-    return draw_batches(generator, sizes=(12, 9))
-
-
 def draw_images(generator: torch.Generator) -> tuple[Tensor, Tensor, int, int]:
     """Random (images, targets, batch_size, seed); some batch sizes divide the number of images."""
     pairs = ((12, 4), (13, 4), (20, 7), (15, 5))
-    count, batch_size = pairs[int(torch.randint(4, (), generator=generator))]
+    count, batch_size = pairs[draw_int(generator, 0, 3)]
     images = torch.arange(count, dtype=torch.float)[:, None, None, None].repeat(1, 1, 2, 2)
     targets = torch.randint(10, (count,), generator=generator)
-    return images, targets, batch_size, int(torch.randint(99, (), generator=generator))
+    return images, targets, batch_size, draw_int(generator, 0, 98)
 
 
 def _flat(tensors: Iterable[Tensor]) -> Tensor:

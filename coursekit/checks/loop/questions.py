@@ -1,6 +1,7 @@
 """Exercise 4: planted bugs of training and evaluation loops, to be named and fixed."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from coursekit.checks.engine.functions import FunctionQuestion
@@ -59,7 +60,7 @@ QUESTIONS: dict[str, Question] = {
     "step": FunctionQuestion(
         signature="train_step(net, optimizer, images, targets)",
         reference=_RIGHT,
-        draw=loops.draw_two_batches,
+        draw=partial(loops.draw_batches, sizes=(12, 9)),
         observe=loops.watch_steps,
         rounds=3,
         praise="Two steps of yours move the weights as two steps of the reference do.",

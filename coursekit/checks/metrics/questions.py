@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.functions import FunctionQuestion, draw_int
 from coursekit.checks.engine.questions import NumberQuestion
 from coursekit.checks.engine.values import as_number
 from dlvlib import metrics
@@ -28,11 +28,11 @@ LECTURE_TARGETS = torch.tensor([0, 2, 2, 6, 1])  # Apple, Car, Car, Plane, Bike
 
 def _draw_scores(generator: torch.Generator) -> tuple[Tensor, Tensor, int]:
     """Random (logits, targets, k) with 2 to 9 classes and 1 to 12 images."""
-    num_classes = int(torch.randint(2, 10, (), generator=generator))
-    num_images = int(torch.randint(1, 13, (), generator=generator))
+    num_classes = draw_int(generator, 2, 9)
+    num_images = draw_int(generator, 1, 12)
     logits = torch.randn(num_images, num_classes, generator=generator)
     targets = torch.randint(0, num_classes, (num_images,), generator=generator)
-    return logits, targets, int(torch.randint(1, num_classes + 1, (), generator=generator))
+    return logits, targets, draw_int(generator, 1, num_classes)
 
 
 def _draw_large_scores(generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -43,7 +43,7 @@ def _draw_large_scores(generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 def _draw_batches(generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Random (means, sizes) of 2 to 6 batches."""
-    num_batches = int(torch.randint(2, 7, (), generator=generator))
+    num_batches = draw_int(generator, 2, 6)
     sizes = torch.randint(1, 100, (num_batches,), generator=generator)
     return torch.rand(num_batches, generator=generator) + 0.1, sizes
 

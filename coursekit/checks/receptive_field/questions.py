@@ -1,11 +1,11 @@
 """Exercise 5: how far a layer sees, by hand, by a recurrence, and in practice."""
 
-from itertools import combinations
+from functools import partial
 
 import torch
 
-from coursekit.checks.engine.functions import FunctionQuestion
-from coursekit.checks.engine.hints import distinct
+from coursekit.checks.engine.functions import FunctionQuestion, draw_int
+from coursekit.checks.engine.hints import distinct, subsets
 from coursekit.checks.engine.questions import ChoiceQuestion, NumberQuestion
 from coursekit.checks.receptive_field import mistakes as field_mistakes
 from coursekit.checks.receptive_field.networks import ALEXNET, LENET, VGG19, Network
@@ -103,8 +103,7 @@ def _statements() -> ChoiceQuestion:
     """Every wrong choice gets the hint of the first statement that it judges wrongly."""
     letters = tuple(STATEMENTS)
     expected = frozenset(letter for letter, (holds, _) in STATEMENTS.items() if holds)
-    subsets = [frozenset(c) for n in range(len(letters) + 1) for c in combinations(letters, n)]
-    wrong = [chosen for chosen in subsets if chosen != expected]
+    wrong = [chosen for chosen in subsets(letters) if chosen != expected]
     return ChoiceQuestion(
         expected=expected,
         options=letters,
@@ -120,10 +119,7 @@ def _draw_windows(generator: torch.Generator) -> tuple[list[tuple[int, int]]]:
 
 def _draw_padded(generator: torch.Generator) -> tuple[list[tuple[int, int, int]], int]:
     """A random stack of 2 to 6 layers, with padding, and the index of an output."""
-
-    def draw(low: int, high: int) -> int:
-        return int(torch.randint(low, high + 1, (), generator=generator))
-
+    draw = partial(draw_int, generator)
     windows = [(draw(1, 7), draw(1, 3), draw(0, 3)) for _ in range(draw(2, 6))]
     return windows, draw(0, 9)
 

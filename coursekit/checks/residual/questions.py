@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coursekit.checks.engine.functions import FunctionQuestion
+from coursekit.checks.engine.functions import FunctionQuestion, draw_int
 from coursekit.checks.engine.modules import observe_module
 from coursekit.checks.engine.questions import ChoiceQuestion, NumberQuestion, Question
 from coursekit.checks.residual.mistakes import BLOCK_MISTAKES, PROJECTION_MISTAKES
@@ -17,7 +17,7 @@ SIGNED_VALUES = (-2.0, -0.5, 0.0, 1.0, 3.0)  # what enters the block of question
 
 
 def _draw_block(generator: torch.Generator) -> tuple[int, Tensor]:
-    channels = int(torch.randint(3, 8, (), generator=generator))
+    channels = draw_int(generator, 3, 7)
     return channels, torch.randn(2, channels, 5, 6, generator=generator)
 
 
