@@ -9,10 +9,10 @@ import itertools
 import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 
 from coursekit.exam.parts import Part, Partial, Problem
 from coursekit.exam.texts import Texts
+from coursekit.quiz import as_html
 
 QUESTIONS_A_SHEET = 4  # of the quizzes
 SHARED = {"metrics", "fields"}  # which share a sheet
@@ -214,9 +214,3 @@ def table_html(problem: Problem) -> str:
         for first, *rest in rows
     )
     return f"<table><tr>{header}</tr>{body}</table>\n"
-
-
-def as_html(text: str) -> str:
-    """Return plain text with `code` as HTML."""
-    parts = (escape(part, quote=False) for part in text.split("`"))
-    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))

@@ -94,7 +94,7 @@ def test_moodle_gets_every_question_with_its_answers_and_images(tmp_path):
         if part.choices:
             assert question.get("type") == "multichoice" and len(answers) == len(part.choices)
             letters = part.answer.split(", ")
-            assert right == {page.as_html(part.choices["ABCDEFGH".index(x)]) for x in letters}
+            assert right == {quiz.as_html(part.choices["ABCDEFGH".index(x)]) for x in letters}
             assert sum(share for _, share in answers if share > 0) == pytest.approx(100, abs=0.01)
         elif part.value is not None:
             assert question.get("type") == "numerical"
