@@ -122,16 +122,22 @@ def _head(
     }
     values = [name, *(f"{texts.label(field)} {value}" for field, value in filled.items())]
     fields = "".join(f"<div>{value}</div>" for value in values)
-    rows = (
-        (texts("numbers"), *map(str, range(1, len(problems) + 1)), texts("total")),
-        (texts("worth"), *(texts.number(p.points) for p in problems), texts.number(total)),
-        (texts("earned"), *[""] * (len(problems) + 1)),
-    )
-    scores = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    rows = ("".join(f"<td>{cell}</td>" for cell in row) for row in score_rows(problems, texts))
+    scores = "".join(f"<tr>{row}</tr>" for row in rows)
     return (
         f'<h1>{title}</h1>\n<div class="fields">{fields}</div>\n'
         f'<table class="scores">{scores}</table>\n'
     )
+
+
+def score_rows(problems: Sequence[Problem], texts: Texts) -> list[list[str]]:
+    """Return the table of points: the problems, what they are worth, room for what is earned."""
+    points = [problem.points for problem in problems]
+    return [
+        [texts("numbers"), *map(str, range(1, len(problems) + 1)), texts("total")],
+        [texts("worth"), *map(texts.number, [*points, sum(points)])],
+        [texts("earned"), *[""] * (len(problems) + 1)],
+    ]
 
 
 def _sheets(problems: Sequence[Problem], texts: Texts, *, key: bool) -> list[str]:
