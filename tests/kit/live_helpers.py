@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,12 @@ class Reader:
 
     def texts(self, selector):
         return self.stage.locator(selector).all_inner_texts()
+
+
+@cache
+def made(name):
+    """The figure `name` that has Python of its own; some train networks for their fallback."""
+    return import_module(f"coursekit.live.{name}").figure()
 
 
 def data_of(figure):

@@ -4,23 +4,15 @@ import math
 import re
 
 import pytest
-from live_helpers import FALLBACK, on_page
+from live_helpers import FALLBACK, made, on_page
 from test_live_atlas import FIGURE as ATLAS
 
 from coursekit import live
-from coursekit.live import degradation, laboratory, microscope, pad, shapes
 from dlvlib import plotting
 
 DATA = {"labels": ["candle", "b"], "logits": [1.0, 0.0], "log10_min": -1, "log10_max": 2}
 SOFTMAX = live.show("softmax", DATA, FALLBACK)
-MAKERS = {  # of figures that no stored page holds whole; the others are on a page
-    "atlas": lambda: ATLAS,
-    "degradation": degradation.figure,
-    "laboratory": laboratory.figure,
-    "microscope": microscope.figure,
-    "pad": pad.figure,
-    "shapes": shapes.figure,
-}
+MADE = {"degradation", "laboratory", "microscope", "pad", "shapes"}  # the others are on a page
 MOST = {  # bytes; else 25,000
     "atlas": 80_000,
     "bugs": 40_000,
@@ -82,10 +74,11 @@ def check_rules(page, plain, figure, most):
 @pytest.mark.parametrize("name", live.NAMES)
 def test_every_figure_keeps_the_rules(page, plain, name):
     """A slider draws at once and in the next frame; the last of its events decides."""
-    figure = MAKERS[name]() if name in MAKERS else live.show(name, *on_page(name))
+    own = ATLAS if name == "atlas" else made(name) if name in MADE else None
+    figure = own or live.show(name, *on_page(name))
     page.goto("about:blank")  # with real frames again
     check_rules(page, plain, figure, MOST.get(name, 25_000))
-    if name not in {"quiz", "bugs", *MAKERS}:
+    if not own and name not in ("quiz", "bugs"):  # which have no slider
         assert page.evaluate(FLOOD) == [2, True]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import strokes
 import torch
-from live_helpers import call, data_of
+from live_helpers import call, data_of, made
 from torch.nn import functional as F
 
 from coursekit.live import microscope
@@ -15,7 +15,7 @@ from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import receptive_field
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-FIGURE = microscope.figure()
+FIGURE = made("microscope")
 DATA = data_of(FIGURE)
 RECORDS = results.load("drawn_digits")
 

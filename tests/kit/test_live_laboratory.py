@@ -4,13 +4,10 @@ import re
 
 import numpy as np
 import pytest
-from live_helpers import call
+from live_helpers import call, made
 from scipy import stats
 
-from coursekit.live import laboratory
-
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-FIGURE = laboratory.figure()
 
 
 def test_t_and_the_seeds_needed_agree_with_scipy(page):
@@ -88,7 +85,7 @@ BAD = [
 
 
 def test_a_bad_field_gets_a_sentence_and_nothing_is_trained(reader):
-    reader.open(FIGURE)
+    reader.open(made("laboratory"))
     for name, text, words in BAD:
         good = reader.stage.get_by_role("textbox", name=name, exact=True).input_value()
         box = reader.write(name, text)
@@ -114,7 +111,7 @@ def wait(page, words: str) -> None:
 
 def test_a_reader_trains_pauses_adds_seeds_and_shares_the_recipe(page, reader):
     page.goto("about:blank")  # with real frames
-    reader.open(FIGURE)
+    reader.open(made("laboratory"))
     for name in "AB":  # two recipes that train in an instant
         reader.choose(f"width (maps) of {name}", "2")
         reader.write(f"training images of {name}", "60")
@@ -167,5 +164,5 @@ def test_a_reader_trains_pauses_adds_seeds_and_shares_the_recipe(page, reader):
 
 
 def test_the_fallback_holds_what_pytorch_trains():
-    means = re.findall(r"<td>(\d+\.\d) %</td>", FIGURE.html)
+    means = re.findall(r"<td>(\d+\.\d) %</td>", made("laboratory").html)
     assert [float(mean) for mean in means] == pytest.approx([90, 93], abs=4)

@@ -5,7 +5,7 @@ import random
 
 import pytest
 import torch
-from live_helpers import FALLBACK, call, data_of, on_page
+from live_helpers import FALLBACK, call, data_of, made, on_page
 from torch import nn
 from torch_programs import random_program, run_torch
 
@@ -143,7 +143,7 @@ def test_a_reader_compares_layers(reader):
     assert reader.words() in reader.slide("input side")
 
 
-FIGURE = shapes.figure()
+FIGURE = made("shapes")
 
 
 def trace(page, programs):

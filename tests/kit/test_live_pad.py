@@ -8,13 +8,12 @@ import pytest
 import shorter
 import strokes
 import torch
-from live_helpers import call, data_of
+from live_helpers import call, data_of, made
 
-from coursekit.live import pad
 from dlvlib import data
 
 pytestmark = pytest.mark.browser
-FIGURE = pad.figure()
+FIGURE = made("pad")
 DATA = data_of(FIGURE)
 TRAIN, TEST = data.load("digits")
 SCANS = TRAIN.images.flatten(1).double() / 255

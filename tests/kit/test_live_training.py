@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from live_helpers import CHAPTERS, call, on_page, tensor
+from live_helpers import CHAPTERS, call, made, on_page, tensor
 from torch import nn
 from torch.nn import functional as F
 
@@ -50,7 +50,7 @@ def test_both_passes_agree_with_autograd(page):
 
 
 def test_a_reader_walks_forward_and_back_and_steps_downhill(reader):
-    reader.open(backprop.figure())
+    reader.open(made("backprop"))
     loss, slopes, _ = by_autograd(**backprop.START)
     assert reader.words() == "Only the input and the weights are known."
     reader.slide("step", "ArrowRight")
@@ -65,7 +65,7 @@ def test_a_reader_walks_forward_and_back_and_steps_downhill(reader):
     label = reader.picture().replace("−", "-")
     for key, slope in zip(["z", "h", "o", "w₁", "w₂", "b"], slopes, strict=True):
         assert f"∂L/∂{key} {slope:.3f}" in label
-        assert f"<td>{slope:.3f}</td>" in backprop.figure().html
+        assert f"<td>{slope:.3f}</td>" in made("backprop").html
     reader.press("One step downhill")
     moved = dict(zip(["w1", "w2", "b"], slopes[3:], strict=True))
     weights = {k: backprop.START[k] - backprop.LEARNING_RATE * s for k, s in moved.items()}
@@ -163,7 +163,7 @@ def error(records, variant, part, epoch):
 
 
 def test_a_reader_drags_the_line_over_the_recorded_errors(page, reader):
-    reader.open(degradation.figure())
+    reader.open(made("degradation"))
 
     def check(epoch, short):
         rows = zip(reader.texts("tbody tr"), degradation.NETWORKS, strict=True)
@@ -204,7 +204,7 @@ def test_a_reader_drags_the_line_over_the_recorded_errors(page, reader):
     for variant in degradation.NETWORKS:
         for records, epoch in ((LONG, 164), (SHORT, 8)):
             cell = f"<td>{error(records, variant, 'val', epoch)}</td>"
-            assert cell in degradation.figure().html
+            assert cell in made("degradation").html
 
 
 def random_runs(count):
