@@ -28,10 +28,8 @@ QUIZ = """
 def figure(text=QUIZ):
     """The HTML of a quiz that is in no file."""
     questions = quiz.parse(text, where="test.yml")
-    data = {
-        "quiz": "test",
-        "questions": [quiz.asdict(q) | {"hash": quiz._hash(q)} for q in questions],
-    }
+    entries = [quiz.asdict(q) | {"hash": quiz._hash(q)} for q in questions]
+    data = {"quiz": "test", "questions": entries}
     return live.show("quiz", data, quiz.fallback(questions)).html
 
 
