@@ -108,12 +108,12 @@ def fallback(questions: list[Question]) -> str:
     """Return the quiz as HTML: all questions, then all answers with every explanation."""
     asked, answered = [], []
     for question in questions:
-        choices = "".join(f"<li>{_html(choice.text)}</li>" for choice in question.choices)
+        choices = "".join(f"<li>{as_html(choice.text)}</li>" for choice in question.choices)
         note = " Choose all that are right." if question.several else ""
-        asked.append(f"{ITEM}{_html(question.question)}{note}{LETTERS}{choices}</ol></li>")
+        asked.append(f"{ITEM}{as_html(question.question)}{note}{LETTERS}{choices}</ol></li>")
         words = ["Right." if choice.right else "Wrong." for choice in question.choices]
         reasons = "".join(
-            f"<li><strong>{word}</strong> {_html(choice.why)}</li>"
+            f"<li><strong>{word}</strong> {as_html(choice.why)}</li>"
             for word, choice in zip(words, question.choices, strict=True)
         )
         letters = ", ".join(
@@ -189,7 +189,7 @@ def _tied(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _html(text: str) -> str:
+def as_html(text: str) -> str:
     """Return plain text with `code` as HTML."""
     parts = (escape(part, quote=False) for part in text.split("`"))
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from coursekit.exam.page import Heading, partial_text, shares_sheet
+from coursekit.exam.page import Heading, partial_text, score_rows, shares_sheet
 from coursekit.exam.parts import Part, Problem
 from coursekit.exam.texts import Texts
 
@@ -71,7 +71,6 @@ def render(
 
 
 def _head(problems: Sequence[Problem], texts: Texts, heading: Heading) -> str:
-    total = texts.number(sum(problem.points for problem in problems))
     filled = {
         "name": r"\blank",
         "student": r"\blank",
@@ -80,12 +79,7 @@ def _head(problems: Sequence[Problem], texts: Texts, heading: Heading) -> str:
         "aids": as_latex(heading.aids),
     }
     lines = [f"{as_latex(texts.label(name))} {value}" for name, value in filled.items()]
-    rows = (
-        [texts("numbers"), *map(str, range(1, len(problems) + 1)), texts("total")],
-        [texts("worth"), *(texts.number(problem.points) for problem in problems), total],
-        [texts("earned"), *[""] * (len(problems) + 1)],
-    )
-    return r"\\[4pt] ".join(lines) + "\n\n\\medskip\n" + _tabular(rows)
+    return r"\\[4pt] ".join(lines) + "\n\n\\medskip\n" + _tabular(score_rows(problems, texts))
 
 
 def _tabular(rows: Sequence[Sequence[str]]) -> str:

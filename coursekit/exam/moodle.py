@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from string import ascii_lowercase, ascii_uppercase
 from urllib.parse import quote
 
-from coursekit.exam.page import as_html, table_html
+from coursekit.exam.page import table_html
 from coursekit.exam.parts import Part, Problem
 from coursekit.exam.texts import Texts
+from coursekit.quiz import as_html
 
 SEPARATORS = (" × ", "×", " x ", "x", ", ", ",", " ", " - ", "-", "–", " to ", " à ")
 TABLE = '<table class="table table-bordered w-auto">'  # else Moodle draws no lines

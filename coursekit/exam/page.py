@@ -9,10 +9,10 @@ import itertools
 import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 
 from coursekit.exam.parts import Part, Partial, Problem
 from coursekit.exam.texts import Texts
+from coursekit.quiz import as_html
 
 QUESTIONS_A_SHEET = 4  # of the quizzes
 SHARED = {"metrics", "fields"}  # which share a sheet
@@ -122,16 +122,22 @@ def _head(
     }
     values = [name, *(f"{texts.label(field)} {value}" for field, value in filled.items())]
     fields = "".join(f"<div>{value}</div>" for value in values)
-    rows = (
-        (texts("numbers"), *map(str, range(1, len(problems) + 1)), texts("total")),
-        (texts("worth"), *(texts.number(p.points) for p in problems), texts.number(total)),
-        (texts("earned"), *[""] * (len(problems) + 1)),
-    )
-    scores = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    rows = ("".join(f"<td>{cell}</td>" for cell in row) for row in score_rows(problems, texts))
+    scores = "".join(f"<tr>{row}</tr>" for row in rows)
     return (
         f'<h1>{title}</h1>\n<div class="fields">{fields}</div>\n'
         f'<table class="scores">{scores}</table>\n'
     )
+
+
+def score_rows(problems: Sequence[Problem], texts: Texts) -> list[list[str]]:
+    """Return the table of points: the problems, what they are worth, room for what is earned."""
+    points = [problem.points for problem in problems]
+    return [
+        [texts("numbers"), *map(str, range(1, len(problems) + 1)), texts("total")],
+        [texts("worth"), *map(texts.number, [*points, sum(points)])],
+        [texts("earned"), *[""] * (len(problems) + 1)],
+    ]
 
 
 def _sheets(problems: Sequence[Problem], texts: Texts, *, key: bool) -> list[str]:
@@ -214,9 +220,3 @@ def table_html(problem: Problem) -> str:
         for first, *rest in rows
     )
     return f"<table><tr>{header}</tr>{body}</table>\n"
-
-
-def as_html(text: str) -> str:
-    """Return plain text with `code` as HTML."""
-    parts = (escape(part, quote=False) for part in text.split("`"))
-    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))

@@ -48,7 +48,7 @@ def figure(first: str = "LeNet-5") -> live.LiveFigure:
     entries.sort(key=lambda entry: entry["name"] != first)
     for title, (name, channels, side) in BRANCHING.items():
         text = f"# {title} has branches, which nn.Sequential cannot say.\n# These are its layers."
-        layers = _layers(_summary(name))
+        layers = _layers(_summary(name, channels, side))
         entries.append(
             {"name": title, "text": text, "shape": [channels, side, side], "layers": layers}
         )
@@ -100,13 +100,8 @@ def _network(name: str) -> nn.Module:
 
 
 @cache
-def _summary(name: str) -> Summary:
-    _, channels, side = (SEQUENTIAL | BRANCHING)[_titles()[name]]
+def _summary(name: str, channels: int, side: int) -> Summary:
     return summarize(_network(name), (channels, side, side))
-
-
-def _titles() -> dict[str, str]:
-    return {name: title for title, (name, *_) in (SEQUENTIAL | BRANCHING).items()}
 
 
 def _program(name: str) -> str:
@@ -157,7 +152,7 @@ def _layers(summary: Summary) -> list[dict[str, object]]:
 def _fallback() -> str:
     rows = []
     for title, (name, channels, side) in (SEQUENTIAL | BRANCHING).items():
-        found = _summary(name)
+        found = _summary(name, channels, side)
         image = f"{channels} × {side} × {side}"
         counts = [f"{n:,}" for n in (len(found.layers), found.params, found.macs)]
         rows.append([title, image, *counts, f"{found.output_bytes / 1e6:.1f} MB"])

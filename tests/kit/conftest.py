@@ -18,6 +18,12 @@ def window(chromium):
     return page
 
 
+@pytest.fixture(scope="module")
+def plain(chromium):
+    """A page of a browser that runs no scripts."""
+    return chromium.new_context(java_script_enabled=False).new_page()
+
+
 @pytest.fixture
 def page(window):
     """The window, empty; the test fails if the page throws an error or asks for anything.
@@ -44,7 +50,8 @@ def page(window):
 
 
 @pytest.fixture
-def stage(page, request):
-    """The live part of the module's FIGURE."""
-    page.set_content(request.module.FIGURE.html)
-    return page.locator(".dlv-live-stage")
+def reader(page):
+    """A reader of live figures, for whom a frame comes at once."""
+    from live_helpers import Reader
+
+    return Reader(page)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from live_helpers import call, check_figure
+from live_helpers import call, tensor
 from sklearn import manifold
 from sklearn.manifold import _t_sne
 
@@ -36,7 +36,7 @@ def probabilities(page, points, perplexity):
         const probs = figure.neighbourProbabilities(squares, n, argument.perplexity);
         return [[...squares], [...probs], [...figure.jointProbabilities(probs, n)]];"""
     found = call(page, "atlas", body, {"points": points.tolist(), "perplexity": perplexity})
-    return (torch.tensor(part, dtype=torch.double).view(len(points), -1) for part in found)
+    return (tensor(part).view(len(points), -1) for part in found)
 
 
 @pytest.mark.parametrize(("perplexity", "scale"), [(2, 1.0), (5, 1e-3), (30, 1e4)])
@@ -50,11 +50,9 @@ def test_widths_give_the_perplexity_and_the_formula_of_the_page(page, perplexity
         entropy.exp(), torch.full_like(entropy, perplexity), rtol=1e-6, atol=0
     )
     # A softmax over negative squared distances: log-odds are differences of distances / 2 sigma².
-    logs, gaps = probs.clamp_min(1e-300).log(), squares - squares[:, :1]
-    row, near = 0, probs[0] > 1e-200
-    near[0] = False
-    first = near.nonzero()[0]
-    slopes = (logs[row, near] - logs[row, first])[1:] / (gaps[row, near] - gaps[row, first])[1:]
+    near = (probs[0] > 1e-200).nonzero()[:, 0]
+    logs, gaps = (values[0, near[1:]] - values[0, near[0]] for values in (probs.log(), squares))
+    slopes = logs / gaps
     torch.testing.assert_close(slopes, slopes[:1].expand_as(slopes))
     torch.testing.assert_close(joint, (probs + probs.T) / (2 * len(points)))
 
@@ -67,17 +65,12 @@ def test_gradient_and_divergence_agree_with_autograd(page):
     q = near[pairs] / near[pairs].sum()
     divergence = (joint[pairs] * (joint[pairs] / q).log()).sum()
     (expected,) = torch.autograd.grad(divergence, points)
-    found = call(
-        page,
-        "atlas",
-        "return [figure.gradientOf(argument.points, argument.joint), "
-        "figure.divergenceOf(argument.points, argument.joint)].map((found) => found.length ? "
-        "[...found] : found);",
-        {"points": points.flatten().tolist(), "joint": joint.flatten().tolist()},
+    body = """return [[...figure.gradientOf(...argument)], figure.divergenceOf(...argument)];"""
+    gradient, cost = call(
+        page, "atlas", body, [points.flatten().tolist(), joint.flatten().tolist()]
     )
-    gradient = torch.tensor(found[0], dtype=torch.double).view(80, 2)
-    torch.testing.assert_close(gradient, expected, rtol=1e-7, atol=1e-12)
-    assert found[1] == pytest.approx(divergence.item(), rel=1e-9)
+    torch.testing.assert_close(tensor(gradient).view(80, 2), expected, rtol=1e-7, atol=1e-12)
+    assert cost == pytest.approx(divergence.item(), rel=1e-9)
 
 
 def test_the_descent_is_that_of_scikit_learn(page):
@@ -112,12 +105,9 @@ def test_the_descent_is_that_of_scikit_learn(page):
     assert score == pytest.approx(metrics.neighbor_accuracy(flat, TEST.targets))
 
 
-def test_a_reader_walks_over_the_maps_and_makes_them_again(page, chromium):
-    page.set_viewport_size({"width": 900, "height": 1000})
-    page.set_content(FIGURE.html)
-    stage = page.locator(".dlv-live-stage")
+def test_a_reader_walks_over_the_maps_and_makes_them_again(page, reader):
+    stage = reader.open(FIGURE, width=900).stage
     left, right = stage.get_by_role("application").all()
-    words = stage.locator("p[role=status]")
     targets = TEST.targets.tolist()
     nearest = {
         name: torch.cdist(points, points).fill_diagonal_(torch.inf).topk(5, largest=False).indices
@@ -125,51 +115,43 @@ def test_a_reader_walks_over_the_maps_and_makes_them_again(page, chromium):
     }
 
     def chosen():
-        number = int(words.inner_text().split()[1].rstrip(",")) - 1
+        number = int(reader.words().split()[1].rstrip(",")) - 1
         digits = ", ".join(str(targets[i]) for i in nearest["pixels"][number])
-        assert f"a {targets[number]}. Nearest by pixels: {digits};" in words.inner_text()
+        assert f"a {targets[number]}. Nearest by pixels: {digits};" in reader.words()
         label = right.get_attribute("aria-label")
         assert f"chosen: scan {number + 1}, a {targets[number]}" in label
         return number
 
     first = chosen()
-    x, y = SHADOWS["pixels"][first].tolist()
     left.press("ArrowRight")
     second = chosen()
-    dx, dy = SHADOWS["pixels"][second] - SHADOWS["pixels"][first]
-    assert dx > 0 and dx >= abs(dy)
-    gaps = SHADOWS["pixels"] - torch.tensor([x, y])
+    gaps = SHADOWS["pixels"] - SHADOWS["pixels"][first]
     ahead = (gaps[:, 0] > 0) & (gaps[:, 0] >= gaps[:, 1].abs())
     assert second == gaps.norm(dim=1).where(ahead, torch.inf).argmin()
     both = set(nearest["pixels"][second].tolist()) & set(nearest["trained"][second].tolist())
-    assert words.inner_text().endswith(f"In both lists: {len(both)} of 5.")
+    assert reader.words().endswith(f"In both lists: {len(both)} of 5.")
     box = right.locator("text").nth(7).bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    x, y = SHADOWS["trained"][chosen()].tolist()
-    near = (SHADOWS["trained"] - torch.tensor([x, y])).norm(dim=1)
+    near = (SHADOWS["trained"] - SHADOWS["trained"][chosen()]).norm(dim=1)
     assert near[7] <= near.sort().values[2]  # numerals may overlap
     assert stage.locator("rect").count() == stage.locator("circle[r='11']").count() == 2 * 5
 
-    step = stage.get_by_role("slider", name="step of the descent")
     title = stage.get_by_text("neighbour accuracy").first
     score = metrics.neighbor_accuracy(SHADOWS["pixels"], TEST.targets)
     assert title.inner_text() == f"Pixels: neighbour accuracy {score:.2f}"
-    step.fill("0")
-    assert step.get_attribute("aria-valuetext") == "0 of 750"
+    assert reader.slide("step", 0) == "0 of 750"
     assert title.inner_text() == f"Pixels: neighbour accuracy {score:.2f}"  # the same shadow
-    stage.get_by_role("button", name="Play t-SNE").press("Enter")
-    assert step.get_attribute("aria-valuetext") == "750 of 750"
+    reader.press("Play t-SNE")
+    assert reader.slide("step") == "750 of 750"
     assert title.inner_text() != f"Pixels: neighbour accuracy {score:.2f}"
-    step.fill("100")
+    reader.slide("step", 100)
     assert "neighbours are pulled together 12 times" in stage.inner_text()
     for name, value in {"perplexity": "2", "starting from": "random", "left map": "1"}.items():
-        stage.get_by_role("combobox", name=name).select_option(value)
-    assert stage.get_by_text("neighbour accuracy").first.inner_text().startswith("Untrained")
-    stage.get_by_role("button", name="Back to").press("Enter")
-    assert step.get_attribute("aria-valuetext") == "the page's maps, perplexity 30"
+        reader.choose(name, value)
+    assert title.inner_text().startswith("Untrained")
+    reader.press("Back to")
+    assert reader.slide("step") == "the page's maps, perplexity 30"
 
-    plain = chromium.new_context(java_script_enabled=False).new_page()
-    check_figure(page, plain, FIGURE, most=80_000)
     assert f"<td>{score:.2f}</td>" in FIGURE.html
 
 

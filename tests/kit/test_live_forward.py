@@ -1,14 +1,12 @@
 """LeNet-5 in the page: its arithmetic against torch, and the ink that it gets."""
 
-import json
 import random
-import re
 
 import numpy as np
 import pytest
 import strokes
 import torch
-from live_helpers import call
+from live_helpers import call, data_of, made
 from torch.nn import functional as F
 
 from coursekit.live import microscope
@@ -17,8 +15,8 @@ from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import receptive_field
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-FIGURE = microscope.figure()
-DATA = json.loads(re.search('json">(.*?)</script>', FIGURE.html)[1])
+FIGURE = made("microscope")
+DATA = data_of(FIGURE)
 RECORDS = results.load("drawn_digits")
 
 
@@ -72,8 +70,8 @@ def test_every_half_is_decoded(page):
 
 
 def test_logits_agree_with_torch_on_noise_and_on_drawings(page):
-    noise = torch.rand(200, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    images = torch.cat([noise, prepared(page, drawings(200))])
+    noise = torch.rand(40, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    images = torch.cat([noise, prepared(page, drawings(40))])
     body = """return networks.map((network) =>
         given.map((image) => figure.forward(network, image).logits));"""
     found = run(page, body, images.flatten(1).tolist())
@@ -82,51 +80,65 @@ def test_logits_agree_with_torch_on_noise_and_on_drawings(page):
             torch.testing.assert_close(torch.tensor(logits), net(images), atol=1e-4, rtol=0)
 
 
+# layer: where its stage ends, its side, its number of terms, the size and step of its fields
+FIELDS = receptive_field.grow([(5, 1, 0, 1), (2, 2, 0, 1), (5, 1, 0, 1), (2, 2, 0, 1)])
+LAYERS = {
+    "C1": (0, 28, 1),
+    "S2": (2, 14, 1),
+    "C3": (3, 10, 6),
+    "S4": (5, 5, 1),
+    "C5": (7, 1, 16),
+    "F6": (9, 1, 1),
+    "output": (11, 1, 1),
+}
+SEEN = [(field.size, field.stride) for field in FIELDS] + [(32, 0)] * 3
+
+
 def test_a_unit_is_explained_by_what_torch_computes(page):
     """The sum before tanh, the field of the unit, and the terms, for random units."""
     drawn = random.Random(1)
     (image,) = prepared(page, drawings(1))
     net = NETS["varied"][0]
-    stages = list(net.features) + list(net.head)
-    ends = {"C1": 0, "S2": 2, "C3": 3, "S4": 5, "C5": 7, "F6": 9, "output": 11}
     states, value = [], image[None]
     with torch.no_grad():
-        for stage in stages:
+        for stage in [*net.features, *net.head]:
             value = stage(value)
             states.append(value[0].reshape(value.shape[1], -1))
-    fields = receptive_field.grow([(5, 1, 0, 1), (2, 2, 0, 1), (5, 1, 0, 1), (2, 2, 0, 1)])
-    for layer, (name, end) in enumerate(ends.items()):
-        side = [28, 14, 10, 5, 1, 1, 1][layer]
+    units = []
+    for layer, (end, side, _) in enumerate(LAYERS.values()):
         for _ in range(6):
-            unit = {"map": drawn.randrange(len(states[end])), "row": drawn.randrange(side)}
-            unit["column"] = drawn.randrange(side)
-            body = """const [image, layer, unit] = given;
-                const states = figure.forward(networks[1], image);
-                return figure.explainUnit(networks[1], states, layer, unit);"""
-            found = run(page, body, [image.flatten().tolist(), layer, unit])
-            at = unit["row"] * side + unit["column"]
-            is_pool, is_last = name in ("S2", "S4"), name == "output"
-            after = states[end if is_pool or is_last else end + 1][unit["map"], at].item()
-            assert found["value"] == pytest.approx(after, abs=1e-4)
-            if not is_pool:
-                before = states[end][unit["map"], at].item()
-                assert found["total"] == pytest.approx(before, abs=1e-4)
-                parts = [sum(term["products"]) for term in found["terms"]]
-                assert sum(parts) + found["bias"] == pytest.approx(found["total"])
-                assert len(parts) == {"C1": 1, "C3": 6, "C5": 16}.get(name, 1)
-            size, step = 32, 0
-            if layer < 4:
-                size, step = fields[layer].size, fields[layer].stride
-            place = {"row": unit["row"] * step, "column": unit["column"] * step, "size": size}
-            assert found["field"] == place
+            unit = {"map": drawn.randrange(len(states[end]))}
+            units.append([layer, unit | {k: drawn.randrange(side) for k in ("row", "column")}])
+    body = """const [image, units] = given;
+        const states = figure.forward(networks[1], image);
+        return units.map(([layer, unit]) =>
+            figure.explainUnit(networks[1], states, layer, unit));"""
+    explained = run(page, body, [image.flatten().tolist(), units])
+    for (layer, unit), found in zip(units, explained, strict=True):
+        name = list(LAYERS)[layer]
+        end, side, num_terms = LAYERS[name]
+        before, after = (
+            states[place][unit["map"], unit["row"] * side + unit["column"]].item()
+            for place in (end, end if name in ("S2", "S4", "output") else end + 1)
+        )
+        assert found["value"] == pytest.approx(after, abs=1e-4)
+        if name not in ("S2", "S4"):
+            assert found["total"] == pytest.approx(before, abs=1e-4)
+            parts = [sum(term["products"]) for term in found["terms"]]
+            assert sum(parts) + found["bias"] == pytest.approx(found["total"])
+            assert len(parts) == num_terms
+        size, step = SEEN[layer]
+        place = {"row": unit["row"] * step, "column": unit["column"] * step, "size": size}
+        assert found["field"] == place
 
 
 def test_ink_is_prepared_as_mnist_was(page):
-    ink = "figure.paint(argument, 112, 0.08)"
-    for drawn in drawings(20):
-        body = f"const ink = {ink}; return [[...ink], [...figure.asMnist(ink, 112)]];"
-        raw, small = (np.array(image) for image in call(page, "microscope", body, drawn))
-        small, raw = small.reshape(28, 28), raw.reshape(112, 112)
+    body = """return argument.map((strokes) => {
+        const ink = figure.paint(strokes, 112, 0.08);
+        return [[...ink], [...figure.asMnist(ink, 112)]];
+    });"""
+    for raw, small in call(page, "microscope", body, drawings(20)):
+        small, raw = np.reshape(small, (28, 28)), np.reshape(raw, (112, 112))
         rows, columns = ((small > 0.05).any(axis=axis).nonzero()[0] for axis in (1, 0))
         longer = max(np.ptp(rows), np.ptp(columns)) + 1
         assert 20 <= longer <= 22  # the box may begin within a pixel
@@ -137,13 +149,13 @@ def test_ink_is_prepared_as_mnist_was(page):
         assert small.sum() == pytest.approx(raw.sum() * (20 / max(box)) ** 2, rel=0.01)
 
 
-@pytest.mark.parametrize(("side", "size"), [(28, 32), (8, 112)])
-def test_enlarging_is_that_of_torch(page, side, size):
-    image = torch.rand(side, side, generator=torch.Generator().manual_seed(0))
-    body = "return [...figure.enlarge(...argument)];"
-    found = call(page, "microscope", body, [image.flatten().tolist(), side, size])
-    expected = F.interpolate(image[None, None], size, mode="bilinear", antialias=True)
-    torch.testing.assert_close(torch.tensor(found), expected.flatten())
+def test_enlarging_is_that_of_torch(page):
+    for side, size in ((28, 32), (8, 112)):
+        image = torch.rand(side, side, generator=torch.Generator().manual_seed(0))
+        body = "return [...figure.enlarge(...argument)];"
+        found = call(page, "microscope", body, [image.flatten().tolist(), side, size])
+        expected = F.interpolate(image[None, None], size, mode="bilinear", antialias=True)
+        torch.testing.assert_close(torch.tensor(found), expected.flatten())
 
 
 def test_retraining_is_gradient_descent_on_the_corrections(page):

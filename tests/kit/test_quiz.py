@@ -1,14 +1,16 @@
-"""Quizzes: what a file must hold, and what Python makes of it."""
+"""Quizzes: what a file must hold, what Python makes of it, and those of the book together."""
 
 import copy
-from pathlib import Path
+import itertools
+import re
 
 import pytest
+import shorter
 import yaml
+from bs4 import BeautifulSoup
 
 from coursekit import quiz
 
-ROOT = Path(__file__).parents[2]
 ENTRY = {
     "id": "sky.color",
     "question": "Is 2 < 3, says `a < b`?",
@@ -55,10 +57,25 @@ BROKEN = [
 ]
 
 
+FILES = [
+    ("", ": a quiz must be a list of questions"),
+    ("a: b", ": a quiz must be a list of questions"),
+    ("- [", ": not valid YAML"),
+    ("- just text", ", entry 1: must have the keys"),
+    ("- question: x", ", entry 1: id is missing"),
+]
+
+
 def test_a_broken_rule_is_named_with_file_and_question():
     for fields, message in BROKEN:
         with pytest.raises(quiz.QuizError, match=rf"^sky\.yml, sky\.color.*{message}"):
             parsed(changed(**fields))
+    for text, message in FILES:
+        with pytest.raises(ValueError, match=rf"^sky\.yml{message}"):
+            quiz.parse(text, where="sky.yml")
+    known = quiz.names()[0]
+    with pytest.raises(ValueError, match=rf"one of .*{known}.*, got '{known}x'"):
+        quiz.show(f"{known}x")
 
 
 def test_all_problems_are_listed_a_line_each():
@@ -72,42 +89,15 @@ def test_all_problems_are_listed_a_line_each():
         "sky.yml, entry 3",
         *["sky.yml, sky.two"] * 4,  # no question, too few choices, none right, the id again
     ]
+    assert caught.value.problems[-1].endswith("the id must be unique, used 2 times")
     assert str(caught.value) == "\n".join(caught.value.problems)
     assert all("\n" not in line for line in caught.value.problems)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "sky.yml: a quiz must be a list of questions"),
-        ("a: b", "sky.yml: a quiz must be a list of questions"),
-        ("- [", "sky.yml: not valid YAML"),
-        ("- just text", "sky.yml, entry 1: must have the keys"),
-        ("- question: x", "sky.yml, entry 1: id is missing"),
-    ],
-)
-def test_a_broken_file_is_named(text, message):
-    with pytest.raises(ValueError, match=message):
-        quiz.parse(text, where="sky.yml")
-
-
-def test_an_id_used_twice_is_refused():
-    with pytest.raises(
-        ValueError, match="sky.yml, sky.color: the id must be unique, used 2 times"
-    ):
-        parsed(ENTRY, ENTRY)
 
 
 def test_several_may_be_right():
     (question,) = parsed(changed(several=True, choice_right=True))
     assert question.several
     assert [choice.right for choice in question.choices] == [True, True]
-
-
-def test_an_unknown_quiz_is_named_with_the_known_ones():
-    known = quiz.names()[0]
-    with pytest.raises(ValueError, match=rf"one of .*{known}.*, got '{known}x'"):
-        quiz.show(f"{known}x")
 
 
 def test_text_becomes_html_code_is_marked_and_products_stay_on_one_line():
@@ -144,3 +134,58 @@ def test_the_directive_gives_what_the_cell_gives():
     assert tree[0].astext() == quiz.show(known).html
     broken = publish_doctree(".. quiz-alone:: 17_more", settings_overrides={"report_level": 5})
     assert "got '17_more'" in broken.astext()
+
+
+QUIZZES = {name: quiz.read(name) for name in quiz.names()}
+ABSOLUTE = re.compile(r"\b(none|nothing|never|always)\b", re.IGNORECASE)
+
+
+# how somebody who knows nothing might choose: a question gives the choices picked
+CUES = {
+    "longest": lambda question: [max(question.choices, key=lambda choice: len(choice.text))],
+    "shortest": lambda question: [min(question.choices, key=lambda choice: len(choice.text))],
+    "first": lambda question: question.choices[:1],
+    "second": lambda question: question.choices[1:2],
+    "last": lambda question: question.choices[-1:],
+    "absolute": lambda question: [c for c in question.choices if ABSOLUTE.search(c.text)],
+    "one word": lambda question: [c for c in question.choices if c.text.strip(".").isalpha()],
+}
+
+
+@pytest.mark.skipif(bool(shorter.REMOVED), reason="balanced over the whole book")
+@pytest.mark.parametrize("cue", CUES)
+def test_no_cue_beats_chance(cue):
+    surplus = variance = 0
+    for question in itertools.chain(*QUIZZES.values()):
+        chance = sum(choice.right for choice in question.choices) / len(question.choices)
+        for choice in CUES[cue](question):
+            surplus += choice.right - chance
+            variance += chance * (1 - chance)
+    assert abs(surplus) < 2 * variance**0.5
+
+
+def test_the_fallback_has_all_questions_then_all_answers():
+    for name, questions in QUIZZES.items():
+        soup = BeautifulSoup(quiz.show(name).html, "html.parser")
+        soup = soup.select_one(".dlv-live-fallback")
+        asked, answered = soup.find_all("ol", recursive=False)
+        assert soup.find("p").text == "Answers"
+        for question, *lists in zip(
+            questions,
+            asked.find_all("li", recursive=False),
+            answered.find_all("li", recursive=False),
+            strict=True,
+        ):
+            check_fallback(question, *lists)
+
+
+def check_fallback(question, asked, answered):
+    assert asked.text.startswith(question.question.replace("`", ""))
+    right = [chr(65 + i) for i, choice in enumerate(question.choices) if choice.right]
+    assert answered.strong.text == ", ".join(right)
+    texts, reasons = ([item.text for item in block.select("li")] for block in (asked, answered))
+    assert texts == [choice.text.replace("`", "") for choice in question.choices]
+    assert reasons == [
+        f"{'Right' if choice.right else 'Wrong'}. {choice.why.replace('`', '')}"
+        for choice in question.choices
+    ]
