@@ -116,6 +116,14 @@ class Stuck(Worker):
         time.sleep(10**6)
 
 
+class Stumbling(Worker):
+    """Its test fails, and pytest raises an error as it ends."""
+
+    def judge(self, tests, *options):
+        (self.folder / "failed").write_text(f"{tests[0]}\n")
+        raise ResourceWarning
+
+
 @dataclass
 class OneTest:
     root: Path
@@ -126,13 +134,14 @@ class OneTest:
     seconds: ClassVar = Counter()
 
 
-def test_a_mutant_that_waits_for_ever_is_killed(tmp_path):
-    worker = Stuck(tmp_path)
+@pytest.mark.parametrize(("kind", "killer"), [(Stuck, "a hang"), (Stumbling, "test_a.py::test_a")])
+def test_a_mutant_that_waits_for_ever_or_upsets_pytest_is_killed(kind, killer, tmp_path):
+    worker = kind(tmp_path)
     worker.tree.mkdir()
     (tmp_path / "a.py").write_text("a = 1\n")
-    (stuck,) = mutate.draw(tmp_path, ["a.py"], 1, 0)
-    mutate.judge([stuck], [worker], OneTest(tmp_path), grace=0.2)
-    assert (stuck.killed, stuck.by) == (True, "a hang")
+    (one,) = mutate.draw(tmp_path, ["a.py"], 1, 0)
+    mutate.judge([one], [worker], OneTest(tmp_path), grace=0.2)
+    assert (one.killed, one.by) == (True, killer)
     assert (worker.tree / "a.py").read_text() == "a = 1\n"
 
 
