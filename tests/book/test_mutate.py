@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 FILES = {
     "pyproject.toml": "[tool.pytest.ini_options]\nfilterwarnings = ['error']\n",
     "dlvlib/__init__.py": "",
+    "coursekit/__init__.py": "",
     "dlvlib/strong.py": '''def area(width, height=5):
     """Return the area; a line that a process runs when it starts meets other tests too.
 
@@ -34,7 +35,7 @@ def wait():
         done = repr(done)
     return done
 ''',
-    "dlvlib/weak.py": """LIMIT = 7
+    "coursekit/weak.py": """LIMIT = 7
 
 def double(x):
     return 2 * x
@@ -49,7 +50,7 @@ def test_wait():
     assert wait() == "''"
 """,
     "tests/test_weak.py": """import subprocess, sys
-from dlvlib import weak
+from coursekit import weak
 
 def test_it_runs():
     weak.double(0)
@@ -83,7 +84,7 @@ def test_the_tests_kill_what_they_check(tmp_path):
     light = "import sys, mutate; mutate.LOADED = ''; sys.exit(mutate.main())"
     command = [sys.executable, "-c", light, "--root", tmp_path, "--json", verdicts, "--grace", "2"]
     run = subprocess.run(
-        [*command, "--workers", "1", "--tests", "tests", "--", "dlvlib"],
+        [*command, "--workers", "1", "--tests", "tests", "--", "dlvlib", "coursekit"],
         cwd=ROOT / "tools",
         capture_output=True,
         text=True,
@@ -92,11 +93,11 @@ def test_the_tests_kill_what_they_check(tmp_path):
     mutants = json.loads(verdicts.read_text(encoding="utf8"))
     alive = {(one["file"], one["line"], one["change"]) for one in mutants if not one["killed"]}
     assert alive == {
-        ("dlvlib/weak.py", 4, "`return 2 * x` left out"),
-        ("dlvlib/weak.py", 4, "2 plus 1"),
-        ("dlvlib/weak.py", 7, "`return x + 1` left out"),
-        ("dlvlib/weak.py", 7, "Add becomes Sub"),
-        ("dlvlib/weak.py", 7, "1 plus 1"),
+        ("coursekit/weak.py", 4, "`return 2 * x` left out"),
+        ("coursekit/weak.py", 4, "2 plus 1"),
+        ("coursekit/weak.py", 7, "`return x + 1` left out"),
+        ("coursekit/weak.py", 7, "Add becomes Sub"),
+        ("coursekit/weak.py", 7, "1 plus 1"),
     }, run.stdout
     killers = {one["by"] for one in mutants if one["killed"]}
     assert killers == {
