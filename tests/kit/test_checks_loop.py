@@ -120,7 +120,6 @@ WRONG = [
     ("step_bugs", {"softmax", "zero_grad", "mode"}, "may leave the mode"),
     ("step_bugs", {"softmax", "axis"}, "1 missing, 1 too many"),
     ("step_bugs", {"softmax", "leak"}, "not one of the words"),
-    ("epoch_bugs", {"order", "graph", "no_grad"}, "needs the gradients"),
     ("evaluate_bugs", {"mode"}, "There are 3 more"),
     ("evaluate_bugs", {}, "should be a set of words"),
     ("step", step("bs"), "still there in the second"),

@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
-import pytest
 import torch
 
 from coursekit.checks import check
-from dlvlib import results, runtime, training
+from dlvlib import runtime, training
 from dlvlib.models.lenet import LeNet5
 
 INPUTS = ("config", "dataset", "model", "seed")
@@ -94,20 +93,3 @@ def test_a_run_that_sets_no_seed_is_seen_every_time():
     said = {check("reproduce.rerun", unseeded).message for _ in range(2)}
     assert len(said) == 1
     assert "before it is built" in said.pop()
-
-
-def test_the_question_on_records_agrees_with_what_the_library_requires(tmp_path):
-    """The checker's reference and `read_record` refuse the same records."""
-    fields = {
-        **{"experiment": "demo", "run": "a", "budget": "full", "seed": 0, "model": "lenet5"},
-        **{"dataset": {}, "config": {}, "history": [], "metrics": {}, "machine": {}},
-        "wall_seconds": 0.0,
-    }
-    record = results.read_record(results.write_record(tmp_path / "a.json", **fields))
-    assert first_missing(record, results.REQUIRED) is None
-    for name in fields:
-        rest = {key: value for key, value in fields.items() if key != name}
-        with pytest.raises(results.RecordError, match=name):
-            results.write_record(tmp_path / "b.json", **rest)
-        stored = {key: value for key, value in record.items() if key != name}
-        assert first_missing(stored, results.REQUIRED) == name

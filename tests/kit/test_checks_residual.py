@@ -51,7 +51,7 @@ def joined(rule, **options):
     return lambda c: Block(c, **options)
 
 
-full = partial(joined, lambda first, out, x: F.relu(x + out))
+full = partial(joined, lambda first, out, x: F.relu(out + x))
 
 
 class SameNormTwice(Plain):
@@ -116,7 +116,7 @@ class LastFirst(nn.Module):
 RIGHT = [
     ("block", LastFirst),
     ("block", ConvsFirst),
-    ("block", full()),
+    ("block", joined(lambda first, out, x: F.relu(x + out))),
     ("projection", Shortcut),
     ("projection", lambda i, o, s: Residual(i, o, stride=s)),
     ("identity", zeroing(-1)),
