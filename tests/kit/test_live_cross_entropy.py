@@ -62,7 +62,7 @@ def test_keyboard_walks_from_a_confident_mistake_to_a_right_answer(page):
 def test_only_the_step_across_the_tie_changes_the_error(page):
     page.set_content(FIGURE.html.replace('"start": -1.3', '"start": -0.1'))
     slider, said = page.get_by_role("slider"), page.locator("p[role=status]")
-    assert "the error by 0." in said.inner_text()
+    assert "the error by −1." in said.inner_text()
     slider.press("ArrowRight")
     assert "a tie" in said.inner_text()
-    assert "the error by −1." in said.inner_text()
+    assert "the error by 0." in said.inner_text()
