@@ -13,8 +13,8 @@ export function slope(margin) { // d loss / d true logit = p - 1
   return -probability(-margin);
 }
 
-export function error(margin) { // at 0 the two classes tie
-  return margin > 0 ? 0 : 1;
+export function error(margin) { // a tie counts as right
+  return margin >= 0 ? 0 : 1;
 }
 
 const STEP = 0.1;

@@ -101,9 +101,9 @@ def test_a_reader_moves_the_margin(reader):
     assert "99.8 % for butterfly, right." in reader.words()
     assert "margin 6.0, cross-entropy 0.002, error 0" in reader.picture()
     reader.open(two_classes(-0.1))
-    assert "the error by 0." in reader.words()
-    reader.slide("margin", "ArrowRight")  # only the step across the tie changes the error
-    assert "a tie" in reader.words() and "the error by −1." in reader.words()
+    assert "the error by −1." in reader.words()  # only the step to the tie changes the error
+    reader.slide("margin", "ArrowRight")
+    assert "a tie" in reader.words() and "the error by 0." in reader.words()
 
 
 TABLE = {
