@@ -24,6 +24,6 @@ class SeededDraws:
         return things[self.below(len(things))]
 
     def shuffled(self, things: Sequence[Thing]) -> list[Thing]:
-        """Return the items in another order."""
+        """Return the items in a different order."""
         left = list(things)
         return [left.pop(self.below(len(left))) for _ in things]

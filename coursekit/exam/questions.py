@@ -27,7 +27,7 @@ class Source:
 
 
 def draw(seed: int, texts: Texts, bank: Path | None = None) -> Problem:
-    """Draw questions, their choices in another order.
+    """Draw questions, their choices in a different order.
 
     Those of the bank come first. The others are of different chapters.
 

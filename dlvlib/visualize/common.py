@@ -6,20 +6,22 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from dlvlib._common import check_int
 from dlvlib.runtime import mode
 
 
 @torch.no_grad()
-def randomize(model: nn.Module, *, seed: int) -> nn.Module:
+def randomize(model: nn.Module, *, seed: int, images: Tensor | None = None) -> nn.Module:
     """A copy that has learned nothing, for control: every parameter is drawn again.
 
     Each tensor of parameters is drawn from a normal distribution with its own standard deviation,
     so the layers keep their scale and lose their pattern. Vectors (biases, scales of a
     normalisation) keep their mean too. Weights are drawn around zero: trained weights are often
     negative on average, and around such a mean every unit behind a ReLU would output zero.
-    Buffers are kept.
+    Buffers are kept. The statistics of batch normalisation do not fit the new weights: given
+    `images` (N, C, H, W), they are measured again on these.
 
     Source: Adebayo et al. (2018), "Sanity checks for saliency maps", section 3,
     https://arxiv.org/abs/1810.03292
@@ -30,6 +32,13 @@ def randomize(model: nn.Module, *, seed: int) -> nn.Module:
         noise = torch.randn(parameter.shape, generator=generator, device="cpu").to(parameter)
         center = parameter.mean() if parameter.ndim < 2 else 0.0
         parameter.copy_(center + parameter.std(correction=0) * noise)
+    if images is not None:
+        norms = nn.ModuleList(layer for layer in model.modules() if isinstance(layer, _BatchNorm))
+        for layer in norms:
+            layer.reset_running_stats()
+            layer.momentum = None  # the average over all batches, here of one
+        with mode(model, training=False), mode(norms, training=True):
+            model(images)
     return model
 
 

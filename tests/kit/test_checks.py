@@ -154,6 +154,7 @@ def test_hints_come_one_by_one_and_leave_some_for_the_answers(monkeypatch):
             assert text.startswith(f"Hint {number} of {len(given)},")
         assert len(known.intersection(t.partition("mistake: ")[2] for t in given)) == len(given)
         assert len(given) < len(known), name
+        assert not any("is one of them" in text for text in given), name
         assert last == hint(name, student=7) and "no more hints" in last
     assert "student=12345" in hint("diagnosis.patient")
 

@@ -237,6 +237,16 @@ def test_a_randomized_copy_keeps_the_scale_and_leaves_the_original_alone():
     assert not torch.equal(other.features[2][0].weight, others)
 
 
+def test_a_randomized_copy_is_normalised_for_the_images_it_is_given():
+    model, images = build("alexnet_small").eval(), torch.rand(8, 3, 32, 32)
+    drawn = randomize(model, seed=1, images=images)
+    assert not any(layer.training for layer in drawn.modules())
+    conv, norm = drawn.features[0][:2]
+    maps = conv(images)
+    torch.testing.assert_close(norm.running_mean, maps.mean(dim=(0, 2, 3)))
+    torch.testing.assert_close(norm.running_var, maps.var(dim=(0, 2, 3)))
+
+
 def test_only_a_vector_keeps_its_mean():
     layer = nn.Linear(100, 10_000)
     layer.weight.data.normal_(3, 0.5)

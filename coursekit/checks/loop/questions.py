@@ -28,11 +28,11 @@ def _name(bugs: set[str], praise: str, hints: dict[str, str]) -> ChoiceQuestion:
     others = "There is another" if len(bugs) == 2 else f"There are {len(bugs) - 1} more"
     parts = {
         frozenset([bug]): f"{bug!r} is one of them. {others}: read the other lines too."
-        for bug in bugs
+        for bug in sorted(bugs)
     }
     more = {frozenset({*bugs, bug}): hint for bug, hint in hints.items()}
     alone = {frozenset([bug]): hint for bug, hint in hints.items()}
-    return ChoiceQuestion(frozenset(bugs), tuple(BUGS), praise, {**parts, **more, **alone})
+    return ChoiceQuestion(frozenset(bugs), tuple(BUGS), praise, {**alone, **more, **parts})
 
 
 _RIGHT = make_step("zero", "backward", "step")
@@ -126,6 +126,7 @@ QUESTIONS: dict[str, Question] = {
             "softmax": "cross_entropy receives logits here, as it should.",
             "graph": ".item() takes the numbers out of their graphs.",
             "zero_grad": "Nobody steps here.",
+            "order": "Nothing is trained here, so no step can come too soon.",
         },
     ),
     "evaluate": FunctionQuestion(
