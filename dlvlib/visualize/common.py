@@ -33,11 +33,11 @@ def randomize(model: nn.Module, *, seed: int, images: Tensor | None = None) -> n
         center = parameter.mean() if parameter.ndim < 2 else 0.0
         parameter.copy_(center + parameter.std(correction=0) * noise)
     if images is not None:
-        norms = nn.ModuleList(layer for layer in model.modules() if isinstance(layer, _BatchNorm))
+        norms = [layer for layer in model.modules() if isinstance(layer, _BatchNorm)]
         for layer in norms:
             layer.reset_running_stats()
             layer.momentum = None  # the average over all batches, here of one
-        with mode(model, training=False), mode(norms, training=True):
+        with mode(model, training=False), mode(nn.ModuleList(norms), training=True):
             model(images)
     return model
 
