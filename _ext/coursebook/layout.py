@@ -28,6 +28,18 @@ class MarkForms(SphinxTransform):
                 paragraph["classes"].append("predict")
 
 
+class KeepPercentSigns(SphinxTransform):
+    """Let no line of prose begin with the percent sign of a number."""
+
+    default_priority = 500
+
+    def apply(self) -> None:
+        for text in list(self.document.findall(nodes.Text)):
+            if not isinstance(text.parent, nodes.FixedTextElement | nodes.literal | nodes.raw):
+                kept = re.sub(r"(?:(?<=\d)|^)\s(?=%)", "\u00a0", text.astext())
+                text.parent.replace(text, nodes.Text(kept))
+
+
 class JoinHiddenCells(SphinxTransform):
     """Give hidden code one line to unfold it.
 
@@ -123,6 +135,7 @@ def add_context(
 def setup(app: Sphinx) -> None:
     """Register the transforms and the context."""
     app.add_transform(MarkForms)
+    app.add_transform(KeepPercentSigns)
     app.add_transform(JoinHiddenCells)
     app.connect("html-page-context", add_context)
     app.connect("env-check-consistency", number_figures)

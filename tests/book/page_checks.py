@@ -134,6 +134,12 @@ def raw_markup(soup) -> list[str]:
     return [f"raw markup in the text: ... {' '.join(words)} ..." for words in lines]
 
 
+def loose_percent_signs(soup) -> list[str]:
+    """A space that breaks, between a number and its percent sign, in a paragraph."""
+    texts = [visible_text(paragraph) for paragraph in soup("p")]
+    return [f"a line may begin with % in: {t}" for t in texts if re.search(r"\d[ \n]%", t)]
+
+
 def failures(soup) -> list[str]:
     tags = soup(class_=["stderr", "traceback", "system-message", "problematic"])
     texts = soup.find_all(string=re.compile(r"Traceback \(most recent call last\)"))
@@ -233,6 +239,7 @@ CHECKS = {
     "ids": lambda soup, page: duplicate_ids(soup),
     "alt": lambda soup, page: missing_alt(soup),
     "raw": lambda soup, page: raw_markup(soup),
+    "percent": lambda soup, page: loose_percent_signs(soup),
     "failures": lambda soup, page: failures(soup),
     "math": lambda soup, page: missing_math(soup, read_source(page)),
     "head": head,

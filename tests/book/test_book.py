@@ -18,6 +18,7 @@ from page_checks import (
     broken_links,
     duplicate_ids,
     failures,
+    loose_percent_signs,
     missing_alt,
     missing_math,
     raw_markup,
@@ -92,6 +93,7 @@ BROKEN = [
     (raw_markup, "<p>a note[^one]</p>", "[^one]"),
     (raw_markup, r"<p>\frac{1}{2}</p>", r"\frac{"),
     (raw_markup, '<img alt="see {numref}`fig-a`">', "{numref}`"),
+    (loose_percent_signs, "<p>about 5\n%</p>", "begin with %"),
     (failures, '<div class="output stderr"><pre>UserWarning: x</pre></div>', "UserWarning"),
     (failures, "<pre>Traceback (most recent call last)</pre>", "traceback"),
 ]
