@@ -174,6 +174,7 @@ def resaved(content):
 
 def test_missing_and_strange_fields_are_refused(finished):
     content = torch.load(finished, weights_only=True)
+    assert content["seconds"] == 0  # those of a finished epoch are in its record
     strange = [{key: x for key, x in content.items() if key != field} for field in content]
     strange += [content | {field: "x"} for field in content]
     fewer = dict(list(content["model"].items())[1:])  # a weight is missing
