@@ -1,7 +1,9 @@
 """The book's own Sphinx extension: what the pages show beyond Markdown and notebooks."""
 
 from collections.abc import Iterable
+from importlib import import_module
 
+from pybtex.plugin import find_plugin, register_plugin
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
@@ -19,21 +21,35 @@ PARTS = [
     "site",
     "tables",
 ]
+# What each citation asks pybtex for, which would search every installed package each time.
+STYLES = {
+    "formatting": "alpha",
+    "labels": "alpha",
+    "names": "plain",
+    "sorting": "author_year_title",
+}
+# They do nothing while a page is read, and do not declare it.
+SILENT = ("sphinx_jupyterbook_latex", "sphinx_multitoc_numbering")
 
 
 def write_every_page(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
     """Write all pages at every build, as a page shows titles, numbers and terms of others.
 
     Only what changed is read again. An interrupted build is thereby completed by the next one.
-    A second process writes what this one has resolved.
     """
-    app.parallel = 2
     return env.found_docs
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Set up each part."""
+    """Set up each part; two processes read and write the pages."""
     for part in PARTS:
-        app.setup_extension(f"{__name__}.{part}")
+        import_module(f".{part}", __name__).setup(app)
+    for kind, name in STYLES.items():
+        group = f"pybtex.style.{kind}"
+        register_plugin(group, name, find_plugin(group, name), force=True)
+    app.parallel = 2
+    for name in SILENT:
+        app.setup_extension(name)
+        app.extensions[name].parallel_read_safe = True
     app.connect("env-updated", write_every_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

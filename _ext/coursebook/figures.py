@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def shortened(text: str) -> str:
     return COMMAND.sub(r"\1", " ".join(text.split()))
 
 
+@cache  # both forms of a figure hold the same images
 def as_webp(link: str) -> bytes:
     """Return the PNG of a data: address as WebP.
 
@@ -88,7 +90,7 @@ def as_webp(link: str) -> bytes:
 def encoded(picture: Image.Image, lossless: bool) -> bytes:
     """Return a picture as WebP."""
     out = io.BytesIO()
-    picture.save(out, "WEBP", lossless=lossless, quality=75, exact=True, method=6)
+    picture.save(out, "WEBP", lossless=lossless, quality=75, exact=True)
     return out.getvalue()
 
 

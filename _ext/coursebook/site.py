@@ -1,6 +1,5 @@
 """The address of the site, and what each page ends with."""
 
-import math
 import re
 from datetime import UTC, datetime
 from html import escape, unescape
@@ -15,8 +14,6 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
-
-STEP = 5  # seconds; the time of a page is rounded up to it, so that most builds print the same
 
 
 def site_address(repository: str) -> str:
@@ -50,15 +47,13 @@ def configure(app: Sphinx, config: Config) -> None:
 def add_last_run(
     app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
-    """Add to an executed page when it ran, how long, and with which torch."""
+    """Add to an executed page when it ran, and with which torch."""
     run = NbMetadataCollector.get_doc_data(app.env).get(pagename, {}).get("exec_data")
-    if not run or "body" not in context:
+    if not run or not run["succeeded"] or "body" not in context:
         return
-    seconds = STEP * (math.floor((run["runtime"] or 0) / STEP) + 1)
-    time = f"in under {seconds} s" if run["succeeded"] else "until an error stopped it"
     day = datetime.fromtimestamp(run["mtime"], UTC)
     torch = version("torch").partition("+")[0]
-    text = f"Last run on {day.day} {day:%B %Y} {time}, with torch {torch}, on a CPU."
+    text = f"Last run on {day.day} {day:%B %Y}, with torch {torch}, on a CPU."
     context["body"] += f'<p class="last-run">{escape(text)}</p>'
 
 
