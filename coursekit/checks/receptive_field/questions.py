@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from coursekit.checks.engine.functions import FunctionQuestion, draw_int
-from coursekit.checks.engine.hints import distinct, subsets
+from coursekit.checks.engine.hints import distinct, judged
 from coursekit.checks.engine.questions import ChoiceQuestion, NumberQuestion
 from coursekit.checks.receptive_field import mistakes as field_mistakes
 from coursekit.checks.receptive_field.networks import CAREFUL, OVERLAPPING, VGG19, Network
@@ -157,15 +157,12 @@ STATEMENTS = {  # letter in the notebook: whether it holds, the hint for who got
 
 
 def _statements() -> ChoiceQuestion:
-    """Every wrong choice gets the hint of the first statement that it judges wrongly."""
-    letters = tuple(STATEMENTS)
-    expected = frozenset(letter for letter, (holds, _) in STATEMENTS.items() if holds)
-    wrong = [chosen for chosen in subsets(letters) if chosen != expected]
+    expected, hints = judged(STATEMENTS)
     return ChoiceQuestion(
         expected=expected,
-        options=letters,
+        options=tuple(STATEMENTS),
         praise="The theoretical field can matter, the effective field does.",
-        hints={chosen: STATEMENTS[min(chosen ^ expected)][1] for chosen in wrong},
+        hints=hints,
     )
 
 
