@@ -91,6 +91,17 @@ def shortcut(fill=Shortcut.fill, **changes):
     return type("Changed", (Shortcut,), {"fill": fill, **changes})
 
 
+def mirrored(**changes):
+    """With the sum the other way round: torch then names the two sizes in the other order."""
+
+    class Mirrored(shortcut(**changes)):
+        def forward(self, x):
+            out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+            return F.relu(self.fill(self.take(x, self.s)) + out)
+
+    return Mirrored
+
+
 late = shortcut(strides=lambda s: (1, s))
 
 
@@ -155,7 +166,9 @@ WRONG = [
     ("block", full(conv=lambda i, o: nn.Conv2d(i, o)), "kernel size"),
     ("block", SameNormTwice, "the values are off"),
     ("option_a", ShortcutB, "no parameters of its own"),
-    ("option_a", shortcut(take=lambda x, s: x), "forgets the stride"),
+    ("option_a", shortcut(take=lambda x, s: x), "takes the stride once"),
+    ("option_a", shortcut(strides=lambda s: (1, 1)), "takes the stride once"),
+    ("option_a", mirrored(take=lambda x, s: x), "takes the stride once"),
     ("option_a", shortcut(take=lambda x, s: F.avg_pool2d(x, s, ceil_mode=True)), "the mean"),
     (
         "option_a",

@@ -107,7 +107,7 @@ def _whole_width() -> NumberQuestion:
     ]
     return NumberQuestion(
         expected=expected,
-        praise="Only those in the middle; the fields of all others end in the padding.",
+        praise="Only the two in the middle; every other field misses one end of the image.",
         unit="the number of values, of 14 in a row",
         hints=distinct(expected, mistakes),
     )

@@ -160,7 +160,7 @@ _SHORTCUTS: Changes = {
             fill=lambda maps, more: maps.repeat(1, 4, 1, 1)[:, : maps.shape[1] + more]
         )
     },
-    "The shortcut forgets the stride, so its maps are larger than those of the branch.": {
+    "The maps of the shortcut and of the branch differ in size: each takes the stride once.": {
         "shortcut": _option_a(take=lambda maps, s: maps)
     },
     "The shortcut forgets the new channels.": {
@@ -178,7 +178,9 @@ _STRIDES: Changes = {
         "strides": lambda s: (1, s)
     },
     "Both convolutions stride, so the maps become too small.": {"strides": lambda s: (s, s)},
-    "No convolution strides.": {"strides": lambda s: (1, 1)},
+    "The maps of the branch and of the shortcut differ in size: each takes the stride once.": {
+        "strides": lambda s: (1, 1)
+    },
 }
 
 
