@@ -80,10 +80,14 @@ def used_names(code: str) -> set[str]:
 
     >>> sorted(used_names("from dlvlib.models.lenet import LeNet5\\nnet = data.load(LeNet5())"))
     ['data.load', 'dlvlib.models.lenet', 'dlvlib.models.lenet.LeNet5']
+    >>> sorted(used_names("from torch import (\\n    nn,\\n)"))
+    ['torch.nn']
     """
     names = set(re.findall(r"\b[A-Za-z]\w*(?:\.\w+)+", code))
-    for module, imported in re.findall(r"^from (\S+) import (.+)$", code, re.MULTILINE):
-        names |= {f"{module}.{name.split()[0]}" for name in imported.strip("()").split(",")}
+    imports = re.findall(r"^from (\S+) import (\([^)]*\)|.+)$", code, re.MULTILINE)
+    for module, imported in imports:
+        found = (name.split() for name in imported.strip("()").split(","))
+        names |= {f"{module}.{words[0]}" for words in found if words}  # none after a last comma
     return names
 
 

@@ -1,25 +1,36 @@
 """The exercise on receptive fields; answers come from autograd, models and typed numbers."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
-from coursekit.checks.receptive_field.networks import ALEXNET, LENET, VGG19
+from coursekit.checks.receptive_field.networks import ALEXNET, OVERLAPPING, VGG19
 from dlvlib.models import build
 from dlvlib.profile import receptive_field
 
 
+def overlapping():
+    """LeNet with poolings of 3x3, stride 2."""
+    model = build("lenet5")
+    for place, layer in enumerate(model.features):
+        if isinstance(layer, nn.MaxPool2d):
+            model.features[place] = nn.MaxPool2d(3, stride=2)
+    return nn.Sequential(*model.features, nn.Flatten(), nn.Linear(16 * 4 * 4, 120))
+
+
 @pytest.mark.parametrize(
-    ("network", "name", "shape"),
+    ("network", "make", "shape"),
     [
-        (LENET, "lenet5", (1, 32, 32)),
-        (ALEXNET, "alexnet", (3, 224, 224)),
-        (VGG19, "vgg19", (3, 224, 224)),
+        (OVERLAPPING, overlapping, (1, 32, 32)),
+        (ALEXNET, partial(build, "alexnet"), (3, 224, 224)),
+        (VGG19, partial(build, "vgg19"), (3, 224, 224)),
     ],
 )
-def test_the_windows_are_those_of_the_models(network, name, shape):
+def test_the_windows_are_those_of_the_models(network, make, shape):
     with torch.device("meta"):
-        model = build(name)
+        model = make()
     found = []
     for field in receptive_field.of(model, shape):  # steps that change no field are left out
         if not found or (field.size, field.stride) != (found[-1].size, found[-1].stride):
@@ -45,36 +56,65 @@ def by_gradient(windows, index):
     return int(touched[0]) + start, int(touched[-1]) + start
 
 
+def of_model(model, shape, place=-1):
+    return receptive_field.of(model, shape)[place].size
+
+
+def careful():
+    """The beginning of AlexNet, its first stride halved."""
+    first = nn.Conv2d(3, 96, 11, stride=2, padding=2)
+    return nn.Sequential(first, nn.MaxPool2d(3, stride=2), nn.Conv2d(96, 256, 5, padding=2))
+
+
+def see_all(image, num_values):
+    """How many values of a row of conv5_4 have both ends of the image in their field."""
+    windows = [VGG19[name] for name in list(VGG19)[: list(VGG19).index("conv5_4") + 1]]
+    fields = [by_gradient(windows, index) for index in range(num_values)]
+    return sum(first <= 0 and last >= image - 1 for first, last in fields)
+
+
+def spread(num_layers, width):
+    """The standard deviation of the ends of all paths, from the count of each."""
+    ends = torch.tensor([1.0], dtype=torch.double)
+    for _ in range(num_layers):
+        ends = nn.functional.conv1d(
+            ends[None, None], torch.ones(1, 1, width, dtype=torch.double), padding=width - 1
+        )[0, 0]
+    place = torch.arange(len(ends)) - len(ends) // 2
+    return ((ends * place**2).sum() / ends.sum()).sqrt()
+
+
 def by_paths(windows):
     """The field of output 0 of every layer, from the set of the values that it reads."""
     sizes = []
     for depth in range(1, len(windows) + 1):
         read = {0}
-        for kernel, stride in reversed(windows[:depth]):
-            read = {value * stride + tap for value in read for tap in range(kernel)}
+        for kernel, stride, dilation in reversed(windows[:depth]):
+            read = {value * stride + tap * dilation for value in read for tap in range(kernel)}
         sizes.append(max(read) - min(read) + 1)
     return sizes
 
 
 RIGHT = [
-    ("lenet_conv2", 14),
-    ("lenet_dense1", torch.tensor(32)),
-    ("alexnet_conv2", 51.0),
+    ("lenet_conv2", 15),
+    ("lenet_dense1", torch.tensor(of_model(overlapping(), (1, 32, 32)))),
+    ("alexnet_conv2", float(of_model(careful(), (3, 224, 224)))),
     ("stack_depth", 3),
-    ("stack_weights", 1_769_472),
+    ("stack_weights", 3 * nn.Conv2d(128, 128, 5, bias=False).weight.numel()),
     ("field_sizes", lambda windows: torch.tensor(by_paths(windows))),
     ("first_to_see", [" CONV5-4"]),
     ("pixels_seen", lambda windows, index: list(by_gradient(windows, index))),
+    ("whole_width", see_all(224, 14)),
     ("statements", "E, a, c"),
-    ("effective_growth", "root"),
+    ("effective_spread", spread(8, 5)),
 ]
 
 
 def recurrence(step):
     def field_sizes(windows):
         size, jump, found = 1, 1, []
-        for kernel, stride in windows:
-            size, jump = step(size, jump, kernel, stride)
+        for kernel, stride, dilation in windows:
+            size, jump = step(size, jump, (kernel - 1) * dilation + 1, stride)
             found.append(size)
         return found
 
@@ -82,27 +122,29 @@ def recurrence(step):
 
 
 WRONG = [
-    ("lenet_conv2", 1 + 4 + 1 + 4, "strides are forgotten"),
-    ("lenet_conv2", 1 + 4 + 2 + 8, "not for its own"),
-    ("lenet_conv2", 5 + 2 + 5, "Windows overlap"),
-    ("lenet_conv2", 6, "layer below"),
-    ("lenet_conv2", 14**2, "area"),
-    ("lenet_dense1", 15, "strides are forgotten"),
-    ("lenet_dense1", 35, "not for its own"),
+    ("lenet_conv2", 14, "LeNet itself"),
+    ("lenet_conv2", 1 + 4 + 2 + 4, "strides are forgotten"),
+    ("lenet_conv2", 1 + 4 + 4 + 8, "not for its own"),
+    ("lenet_conv2", 5 + 3 + 5, "Windows overlap"),
+    ("lenet_conv2", 7, "layer below"),
+    ("lenet_conv2", 15**2, "area"),
+    ("lenet_dense1", 16, "strides are forgotten"),
+    ("lenet_dense1", 37, "not for its own"),
     ("lenet_dense1", 4, "product of the strides"),
-    ("alexnet_conv2", 27, "not only the last one"),
-    ("alexnet_conv2", 51 + 2 * (2 + 2 * 8), "Padding moves"),
-    ("alexnet_conv2", 11 + 8 + 4 * 5, "not added"),
-    ("stack_depth", 2, "5 pixels"),
+    ("alexnet_conv2", 23, "not only the last one"),
+    ("alexnet_conv2", 51, "AlexNet itself"),
+    ("alexnet_conv2", 11 + 4 + 3 * 4, "not added"),
+    ("stack_depth", 2, "9 pixels"),
     ("stack_depth", 6, "both sides"),
-    ("stack_depth", 7 / 3, "overlap"),
-    ("stack_weights", 3 * (9 * 256 * 256 + 256), "No biases"),
-    ("stack_weights", 27 * 256, "all 256 input channels"),
-    ("stack_weights", 9 * 256 * 256, "one layer"),
-    ("stack_weights", 49 * 256 * 256, "7x7"),
+    ("stack_depth", 13 / 5, "overlap"),
+    ("stack_weights", 3 * (25 * 128 * 128 + 128), "No biases"),
+    ("stack_weights", 75 * 128, "all 128 input channels"),
+    ("stack_weights", 25 * 128 * 128, "one layer"),
+    ("stack_weights", 169 * 128 * 128, "13x13"),
     ("field_sizes", recurrence(lambda r, j, k, s: (r + k - 1, j)), "strides are forgotten"),
     ("field_sizes", recurrence(lambda r, j, k, s: (r + (k - 1) * j * s, j * s)), "its own"),
-    ("field_sizes", recurrence(lambda r, j, k, s: (r + k * j, j * s)), "k - 1 steps"),
+    ("field_sizes", lambda w: by_paths([(k, s, 1) for k, s, _ in w]), "dilation is forgotten"),
+    ("field_sizes", lambda w: by_paths([(k * d, s, 1) for k, s, d in w]), "not k d"),
     ("field_sizes", recurrence(lambda r, j, k, s: (r + (k - 1) * j, s)), "only the last"),
     ("field_sizes", lambda windows: by_paths(windows)[-1], "last field only"),
     ("field_sizes", lambda windows: [1, *by_paths(windows)], "not asked for"),
@@ -117,6 +159,9 @@ WRONG = [
     ("pixels_seen", lambda w, i: by_gradient(w, 0), "index is forgotten"),
     ("pixels_seen", lambda w, i: (max(0, by_gradient(w, i)[0]), by_gradient(w, i)[1]), "cut"),
     ("pixels_seen", lambda w, i: [n + b for b, n in enumerate(by_gradient(w, i))], "too far"),
+    ("whole_width", 8, "both ends"),
+    ("effective_spread", 11.314, "add up"),
+    ("effective_spread", spread(8, 3), "windows of 3"),
     ("statements", {"a", "b", "c", "e"}, "(b)"),
     ("statements", {"a", "c"}, "(e)"),
 ]

@@ -17,6 +17,10 @@ def conv(i, o, s=1):
     return nn.Conv2d(i, o, 3, stride=s, padding=1, bias=False)
 
 
+def unpadded(i, o):
+    return nn.Conv2d(i, o, 3, bias=False)
+
+
 class Plain(nn.Module):
     """The parts of a block with one number of channels, in the usual order."""
 
@@ -60,39 +64,59 @@ class SameNormTwice(Plain):
 
 
 class Shortcut(nn.Module):
-    """A block with projection whose shortcut is built, and computed, before the branch."""
+    """A block with option A whose shortcut is computed before the branch."""
 
     strides = staticmethod(lambda s: (s, 1))
-    needed = staticmethod(lambda i, o, s: s > 1 or i != o)
+    take = staticmethod(lambda x, s: F.max_pool2d(x, 1, s))
 
     def __init__(self, i, o, s):
         super().__init__()
-        self.proj = None
-        if self.needed(i, o, s):
-            self.proj = nn.Sequential(nn.Conv2d(i, o, 1, s, bias=False), nn.BatchNorm2d(o))
+        self.s, self.more = s, o - i
         first, second = self.strides(s)
         self.conv1, self.conv2 = conv(i, o, first), conv(o, o, second)
         self.bn1, self.bn2 = nn.BatchNorm2d(o), nn.BatchNorm2d(o)
 
+    def fill(self, x):
+        batch, _, height, width = x.shape
+        return torch.cat([x, x.new_zeros(batch, self.more, height, width)], dim=1)
+
     def forward(self, x):
-        identity = x if self.proj is None else self.proj(x)
+        identity = self.fill(self.take(x, self.s))
         out = F.relu(self.bn1(self.conv1(x)))
         return F.relu(self.bn2(self.conv2(out)) + identity)
 
 
-def shortcut(**changes):
-    return type("Changed", (Shortcut,), {name: staticmethod(f) for name, f in changes.items()})
+def shortcut(fill=Shortcut.fill, **changes):
+    changes = {name: staticmethod(f) for name, f in changes.items()}
+    return type("Changed", (Shortcut,), {"fill": fill, **changes})
+
+
+def mirrored(**changes):
+    """With the sum the other way round: torch then names the two sizes in the other order."""
+
+    class Mirrored(shortcut(**changes)):
+        def forward(self, x):
+            out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+            return F.relu(self.fill(self.take(x, self.s)) + out)
+
+    return Mirrored
 
 
 late = shortcut(strides=lambda s: (1, s))
 
 
-def zeroing(*places, name="weight"):
-    def start(block):
-        for place in places:
-            nn.init.zeros_(getattr(block.branch[place], name))
+class ShortcutB(Shortcut):
+    """With a projection where the shape changes."""
 
-    return start
+    def __init__(self, i, o, s):
+        super().__init__(i, o, s)
+        needed = s > 1 or i != o
+        self.proj = nn.Sequential(nn.Conv2d(i, o, 1, s, bias=False), nn.BatchNorm2d(o))
+        self.proj = self.proj if needed else nn.Identity()
+
+    def forward(self, x):
+        out = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(out)) + self.proj(x))
 
 
 def count(i, o, s, option):
@@ -117,10 +141,9 @@ RIGHT = [
     ("block", LastFirst),
     ("block", ConvsFirst),
     ("block", joined(lambda first, out, x: F.relu(x + out))),
-    ("projection", Shortcut),
-    ("projection", lambda i, o, s: Residual(i, o, stride=s)),
-    ("identity", zeroing(-1)),
-    ("identity", lambda block: block.branch[4].weight.data.mul_(0)),
+    ("option_a", Shortcut),
+    ("option_a", shortcut(take=lambda x, s: x[..., ::s, ::s])),
+    ("start", ["Conv2", "norm2"]),
     ("negative", 4),
     ("shortcut_params", count),
 ]
@@ -137,21 +160,28 @@ WRONG = [
     ("block", joined(lambda first, out, x: F.relu(first + x)), "in a variable"),
     ("block", joined(lambda first, out, x: F.relu(out + first)), "first half"),
     ("block", joined(lambda first, out, x: F.relu(out + out)), "added to itself"),
-    ("block", full(conv=lambda i, o: nn.Conv2d(i, o, 3, bias=False)), "padding is missing"),
+    ("block", full(conv=unpadded), "padding is missing: the branch shrinks"),
     ("block", full(conv=lambda i, o: nn.Conv2d(i, o, 3, padding=1)), "have biases"),
+    ("block", joined(lambda f, o, x: F.relu(x + o), conv=unpadded), "size of the input"),
     ("block", full(conv=lambda i, o: nn.Conv2d(i, o)), "kernel size"),
     ("block", SameNormTwice, "the values are off"),
-    ("projection", shortcut(needed=lambda i, o, s: True), "identity is free"),
-    ("projection", shortcut(needed=lambda i, o, s: i != o), "forgets the stride"),
-    ("projection", late, "belongs in the first"),
-    ("projection", shortcut(strides=lambda s: (s, s)), "Both convolutions stride"),
-    ("projection", lambda i, o, s: ConvsFirst(i), "shape of the output"),
-    ("identity", lambda block: None, "what it did"),
-    ("identity", zeroing(4, name="bias"), "what it did"),
-    ("identity", zeroing(1), "first normalisation"),
-    ("identity", zeroing(1, 4), "Both gammas"),
-    ("identity", zeroing(3), "still shifts"),
-    ("identity", zeroing(3, 4), "cannot learn"),
+    ("option_a", ShortcutB, "no parameters of its own"),
+    ("option_a", shortcut(take=lambda x, s: x), "takes the stride once"),
+    ("option_a", shortcut(strides=lambda s: (1, 1)), "takes the stride once"),
+    ("option_a", mirrored(take=lambda x, s: x), "takes the stride once"),
+    ("option_a", shortcut(take=lambda x, s: F.avg_pool2d(x, s, ceil_mode=True)), "the mean"),
+    (
+        "option_a",
+        shortcut(fill=lambda self, x: Shortcut.fill(self, x).roll(self.more, 1)),
+        "before",
+    ),
+    ("option_a", shortcut(fill=lambda self, x: x), "new channels"),
+    ("option_a", late, "belongs in the first"),
+    ("option_a", shortcut(strides=lambda s: (s, s)), "Both convolutions stride"),
+    ("option_a", lambda i, o, s: ConvsFirst(i), "shape of the output"),
+    ("start", "norm2", "what it reads"),
+    ("start", "conv1, conv2, norm1, norm2", "back through the ReLU"),
+    ("start", {"conv2", "norm1", "norm2"}, "0 everywhere"),
     ("negative", 1.5, "what enters"),
     ("negative", 6.5, "does not flip"),
     ("shortcut_params", lambda i, o, s, opt: count(i, o, s, "C"), "On random input"),
@@ -189,11 +219,30 @@ def test_the_silent_drafts_run_and_the_others_stop():
     assert check("residual.silent", silent)
 
 
-def test_where_the_projection_is_registered_does_not_matter():
+def test_all_zeros_return_the_input_and_two_of_them_let_every_parameter_learn():
+    """The answer to question 4, found by training."""
+    learns = set()
+    for name, place in {"conv1": 0, "norm1": 1, "conv2": 3, "norm2": 4}.items():
+        torch.manual_seed(0)
+        block = Residual(8, 8)
+        nn.init.zeros_(block.branch[place].weight)
+        maps = torch.rand(2, 8, 5, 5)
+        assert torch.equal(block(maps), maps)
+        before = [parameter.clone() for parameter in block.parameters()]
+        optimizer = torch.optim.SGD(block.parameters(), lr=0.1)
+        for _ in range(10):
+            maps, targets = torch.rand(2, 8, 8, 5, 5)
+            optimizer.zero_grad()
+            F.mse_loss(block(maps), targets).backward()
+            optimizer.step()
+        moved = [not torch.equal(*pair) for pair in zip(block.parameters(), before, strict=True)]
+        assert all(moved) or sum(moved) == 1
+        learns |= {name} if all(moved) else set()
+    assert check("residual.start", learns)
+
+
+def test_where_a_block_strides_is_seen():
     maps = torch.randn(2, 3, 6, 6)
-    seen = [
-        observe_module(block, 3, 3, 2, maps)
-        for block in (Shortcut, lambda i, o, s: Residual(i, o, stride=s))
-    ]
-    assert agrees(*seen)
-    assert not agrees(observe_module(late, 3, 3, 2, maps), seen[0])
+    right = observe_module(lambda i, o, s: Residual(i, o, stride=s, shortcut="pad"), 3, 3, 2, maps)
+    assert agrees(observe_module(Shortcut, 3, 3, 2, maps), right)
+    assert not agrees(observe_module(late, 3, 3, 2, maps), right)

@@ -257,6 +257,8 @@ def test_programs_of_an_exercise_stop_with_the_words_of_torch_and_its_hint(reade
         for title, (text, shape) in exercise.PROGRAMS.items():
             reader.stage.get_by_role("combobox").select_option(title)
             _, sentence = run_torch(text, shape)
+            if sentence is None:  # a program to begin with
+                continue
             assert reader.words().endswith(sentence)
             assert html.escape(sentence) in figure.html
             paragraph = reader.texts("p")[-1]

@@ -1,5 +1,6 @@
 """Exercise 6: the price of an Inception block, the block itself, separable convolutions."""
 
+import math
 from typing import Any
 
 import torch
@@ -12,16 +13,26 @@ from coursekit.checks.engine.questions import NumberQuestion
 from dlvlib.models.blocks import Inception, SeparableConv2d
 from dlvlib.profile import cost
 
-MAPS = (512, 14, 14)  # what the lecture's Inception block reads
+MAPS = (256, 14, 14)  # what the lecture's Inception block reads, at half its width
 
 
 def _conv(channels: int, out_channels: int, window: int) -> cost.LayerCost:
     return cost.conv2d((channels, *MAPS[1:]), out_channels, window, padding=window // 2)
 
 
-_NAIVE = [_conv(512, 128, 1), _conv(512, 256, 3), _conv(512, 64, 5), _conv(512, 64, 1)]
-_REDUCTIONS = [_conv(512, 128, 1), _conv(512, 24, 1)]
-_REDUCED = [_NAIVE[0], *_REDUCTIONS, _conv(128, 256, 3), _conv(24, 64, 5), _NAIVE[3]]
+def _block(scale: int) -> tuple[list[cost.LayerCost], list[cost.LayerCost]]:
+    """The layers of the naive and of the reduced block, with so many times its channels."""
+    inputs, one, three, five, pool = (scale * n for n in (256, 64, 128, 32, 32))
+    reductions = [_conv(inputs, scale * 64, 1), _conv(inputs, scale * 12, 1)]
+    naive = [_conv(inputs, one, 1), _conv(inputs, three, 3), _conv(inputs, five, 5)]
+    large = [_conv(scale * 64, three, 3), _conv(scale * 12, five, 5)]
+    last = _conv(inputs, pool, 1)
+    return [*naive, last], [naive[0], *reductions, *large, last]
+
+
+_NAIVE, _REDUCED = _block(1)
+_REDUCTIONS = _REDUCED[1:3]
+_PRINTED = _block(2)  # the slide's block, which the chapter counts
 
 
 def _params(layers: list[cost.LayerCost]) -> int:
@@ -33,17 +44,14 @@ def _weights(layers: list[cost.LayerCost]) -> int:
     return sum(layer.params - layer.output_shape[0] for layer in layers)
 
 
-def _pair(channels: int, num_kernels: int, height: int, width: int) -> tuple[int, int]:
-    """Weights of a convolution and of its separable form, no biases."""
-    window = height, width
+def _ratio(channels: int, num_kernels: int, height: int, width: int, multiplier: int) -> float:
+    """Weights of the separable form with this depth multiplier, divided by the convolution's."""
+    window, middle = (height, width), multiplier * channels
     maps = (channels, *window)
+    depthwise = cost.conv2d(maps, middle, window, groups=channels, bias=False)
+    pointwise = cost.conv2d((middle, *window), num_kernels, 1, bias=False)
     dense = cost.conv2d(maps, num_kernels, window, bias=False)
-    return dense.params, cost.depthwise_separable(maps, num_kernels, window, bias=False).params
-
-
-def _ratio(channels: int, num_kernels: int, height: int, width: int) -> float:
-    dense, separable = _pair(channels, num_kernels, height, width)
-    return separable / dense
+    return (depthwise.params + pointwise.params) / dense.params
 
 
 def _draw_inception(generator: torch.Generator) -> tuple[Any, ...]:
@@ -61,16 +69,18 @@ def _draw_separable(generator: torch.Generator) -> tuple[Any, ...]:
 
 
 def _draw_ratio(generator: torch.Generator) -> tuple[int, ...]:
-    return tuple(torch.randint(2, 12, (4,), generator=generator).tolist())
+    return tuple(torch.randint(2, 12, (5,), generator=generator).tolist())
 
 
 def _separable(in_channels: int, out_channels: int, kernel_size: int) -> nn.Module:
     return SeparableConv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
 
 
-_GROUPED = cost.conv2d((64, 9, 9), 64, 3, groups=64)
-_ROW = _pair(1024, 1024, 5, 5)
-_SLIDE = _pair(1028, 1028, 5, 5)
+def _grouped(groups: int, *, bias: bool = False) -> int:
+    return cost.conv2d((48, 9, 9), 96, 5, groups=groups, bias=bias).params
+
+
+_BREAK_EVEN = 1 / _ratio(256, 32, 5, 5, 1)
 
 QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     "naive": NumberQuestion(
@@ -78,6 +88,9 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         praise="The 3×3 and the 5×5 branch hold nearly all of them.",
         unit="the number of parameters, biases included",
         hints={
+            _params(_PRINTED[0]): "That is the slide's own block; here every width is half of it.",
+            _params(_PRINTED[0])
+            // 2: "Half the channels on both sides: a weight joins two of them.",
             _weights(_NAIVE): "The biases are missing: one for each output channel.",
             _weights(_NAIVE) + len(_NAIVE): "There is a bias for each output channel, not one for "
             "each layer.",
@@ -85,9 +98,9 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
             _params(_REDUCED): "That is the reduced block; the naive one has no reduction.",
             sum(layer.macs for layer in _NAIVE): "Those are MACs; a weight counts once, however "
             "many pixels use it.",
-            _params([_conv(1, n, k) for n, k in ((128, 1), (256, 3), (64, 5), (64, 1))]): "Each "
-            "kernel reads all 512 channels, not one.",
-            _params([_NAIVE[0], _NAIVE[1], _conv(512, 64, 3), _NAIVE[3]]): "A 5×5 window has "
+            _params([_conv(1, n, k) for n, k in ((64, 1), (128, 3), (32, 5), (32, 1))]): "Each "
+            "kernel reads all 256 channels, not one.",
+            _params([_NAIVE[0], _NAIVE[1], _conv(256, 32, 3), _NAIVE[3]]): "A 5×5 window has "
             "25 places.",
             4 * _params(_NAIVE): "Those are the bytes in float32.",
         },
@@ -97,13 +110,14 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         praise="Two narrow 1×1 convolutions save three quarters of the block.",
         unit="the number of parameters, biases included",
         hints={
+            _params(_PRINTED[1]): "That is the slide's own block; here every width is half of it.",
             _weights(_REDUCED): "The biases are missing: one for each output channel.",
             _weights(_REDUCED) + len(_REDUCED): "There is a bias for each output channel, not one "
             "for each layer.",
             _params(_NAIVE): "That is the naive block: let the large windows read the reduced "
             "channels.",
             _params(_NAIVE) + _params(_REDUCTIONS): "You added the reductions, but the large "
-            "windows still read 512 channels.",
+            "windows still read 256 channels.",
             _params(_REDUCED)
             - _params(_REDUCTIONS): "The two 1×1 reductions have parameters too.",
             _params(_REDUCED[:5]): "The 1×1 convolution after the pooling is missing.",
@@ -123,18 +137,19 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         mistakes=INCEPTION_MISTAKES,
     ),
     "groups": NumberQuestion(
-        expected=_GROUPED.params - 64,
-        praise="One window for each channel.",
+        expected=_grouped(8),
+        praise="A kernel reads the six channels of its group.",
         unit="the number of weights, no biases",
         hints={
-            _conv(64, 64, 3).params - 64: "That is without groups: each kernel would read all 64 "
-            "channels. With 64 groups it reads one.",
-            9: "That is one kernel for all channels; each channel has its own.",
-            64: "Each kernel has a window, not a single place.",
-            64 * 64: "Those are the weights of the 1×1 convolution, the second step.",
-            _GROUPED.params: "The layer has no biases (bias=False).",
-            _conv(64, 64, 3).params - 64 + 64 * 64: "With 64 groups a kernel reads one channel "
-            "only, and the 1×1 step is another layer.",
+            _grouped(1): "That is without groups: each kernel would read all 48 channels.",
+            _grouped(48): "That is with 48 groups, where a kernel reads one channel; how many "
+            "channels has each of 8 groups?",
+            8 * 96 * 25: "A kernel does not read 8 channels: there are 8 groups.",
+            _grouped(8) // 8: "That is one of the eight groups.",
+            6 * 25: "That is one kernel; there are 96.",
+            6 * 96: "Each kernel has a window, not a single place.",
+            6 * 48 * 25: "There are as many kernels as channels that go out, 96.",
+            _grouped(8, bias=True): "The layer has no biases (bias=False).",
         },
     ),
     "separable": FunctionQuestion(
@@ -148,54 +163,57 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         also_right=(PerChannel,),
     ),
     "ratio": FunctionQuestion(
-        signature="ratio(channels, num_kernels, height, width)",
+        signature="ratio(channels, num_kernels, height, width, multiplier)",
         reference=_ratio,
         draw=_draw_ratio,
-        praise="1/n_k + 1/(k_H k_W): the channels that come in cancel.",
+        praise="r (1/n_k + 1/(k_H k_W)): both steps grow with r, and the channels cancel.",
         mistakes={
             "It is upside down: divide the separable count by the other one.": (
-                lambda c, n, h, w: 1 / _ratio(c, n, h, w)
+                lambda c, n, h, w, r: 1 / _ratio(c, n, h, w, r)
             ),
-            "It counts the depthwise step only.": lambda c, n, h, w: 1 / n,
-            "It counts the pointwise step only.": lambda c, n, h, w: 1 / (h * w),
+            "The depth multiplier is forgotten.": lambda c, n, h, w, r: _ratio(c, n, h, w, 1),
+            "The pointwise step reads every map that the depthwise step returns, r for each "
+            "channel.": lambda c, n, h, w, r: r / n + 1 / (h * w),
+            "The depthwise step has r kernels for each channel, not one.": (
+                lambda c, n, h, w, r: 1 / n + r / (h * w)
+            ),
+            "It counts the depthwise step only.": lambda c, n, h, w, r: r / n,
+            "It counts the pointwise step only.": lambda c, n, h, w, r: r / (h * w),
             "It takes the channels that come in where the number of kernels belongs.": (
-                lambda c, n, h, w: 1 / c + 1 / (h * w)
+                lambda c, n, h, w, r: r * (1 / c + 1 / (h * w))
             ),
             "The two steps are done one after the other: their weights add, they do not "
-            "multiply.": lambda c, n, h, w: 1 / n * 1 / (h * w),
+            "multiply.": lambda c, n, h, w, r: r / (n * h * w),
             "It takes the window for a square: a window has height times width places.": (
-                lambda c, n, h, w: 1 / n + 1 / h**2
+                lambda c, n, h, w, r: r * (1 / n + 1 / h**2)
             ),
             "A window has height times width places, not height plus width.": (
-                lambda c, n, h, w: 1 / n + 1 / (h + w)
+                lambda c, n, h, w, r: r * (1 / n + 1 / (h + w))
             ),
             "It divides by the weights of one kernel; the convolution has num_kernels of them.": (
-                lambda c, n, h, w: n * _ratio(c, n, h, w)
+                lambda c, n, h, w, r: n * _ratio(c, n, h, w, r)
             ),
             "It gives the share that is saved; the ratio is what remains.": (
-                lambda c, n, h, w: 1 - _ratio(c, n, h, w)
+                lambda c, n, h, w, r: 1 - _ratio(c, n, h, w, r)
             ),
-            "It gives a percentage; give a fraction.": lambda c, n, h, w: 100 * _ratio(c, n, h, w),
+            "It gives a percentage; give a fraction.": (
+                lambda c, n, h, w, r: 100 * _ratio(c, n, h, w, r)
+            ),
         },
     ),
-    "table": NumberQuestion(
-        expected=_ROW[0],
-        praise="So the millions on the slide belong to another width.",
-        unit="the number of weights, no biases",
+    "break_even": NumberQuestion(
+        expected=math.floor(_BREAK_EVEN) + 1,
+        praise="Long before 25, where nothing would be given up.",
+        unit="the smallest depth multiplier, a whole number",
         hints={
-            _SLIDE[0]: "That is with 1028 channels and kernels, as printed. Which power of two "
-            "is meant?",
-            26.4: "That is the printed number, in millions; compute it again with the right "
-            "width.",
-            round(_ROW[0] / 1e6, 1): "Give the whole number of weights, not the millions.",
-            _ROW[0] / 1e6: "Give the whole number of weights, not the millions.",
-            round(_ROW[0], -5): "That is rounded; give the whole number of weights.",
-            round(_SLIDE[0], -5): "That is the printed number; compute it again with the right "
-            "width.",
-            _ROW[1]: "That is the separable form; the question is about the convolution.",
-            _pair(1024, 1024, 3, 3)[0]: "That is the second row; the third has a 5×5 window.",
-            _ROW[0] + 1024: "The table leaves the biases out.",
-            25 * 1024: "That is one kernel; there are as many kernels as channels.",
+            math.floor(_BREAK_EVEN): "There the separable form is still cheaper, if only just.",
+            _BREAK_EVEN: "There the two would be equal; from which whole number on is it dearer?",
+            round(_BREAK_EVEN, 2): "There the two are equal; from which whole number on is it "
+            "dearer?",
+            25: "There nothing is given up; the separable form is dearer long before.",
+            32: "That is the number of kernels; write down both counts.",
+            math.floor(1 / _ratio(256, 32, 3, 3, 1)) + 1: "That is for a window of 3×3.",
+            1 / _BREAK_EVEN: "That is the ratio for a multiplier of 1.",
         },
     ),
 }

@@ -1,7 +1,7 @@
 """Hints for wrong answers that are computed: where two answers are equal, hints are merged."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import TypeVar
 
@@ -12,6 +12,23 @@ def subsets(words: Sequence[str]) -> list[frozenset[str]]:
     """Return every choice of some of the words, also of none."""
     counts = range(len(words) + 1)
     return [frozenset(chosen) for n in counts for chosen in combinations(words, n)]
+
+
+def judged(
+    statements: Mapping[str, tuple[bool, str]],
+) -> tuple[frozenset[str], dict[frozenset[str], str]]:
+    """Return the set of the true statements, and the hint of every other set.
+
+    Args:
+        statements: name to whether it is true, and the hint for who judges it wrongly; a set with
+            several such names gets the hint of the first in the alphabet.
+
+    >>> judged({"a": (True, "See a."), "b": (False, "See b.")})[1][frozenset("b")]
+    'See a.'
+    """
+    expected = frozenset(name for name, (holds, _) in statements.items() if holds)
+    wrong = [chosen for chosen in subsets(list(statements)) if chosen != expected]
+    return expected, {chosen: statements[min(chosen ^ expected)][1] for chosen in wrong}
 
 
 def distinct(

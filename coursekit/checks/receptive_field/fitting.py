@@ -1,6 +1,5 @@
 """Exercise 5 in the shape simulator: stacks of windows that run out of pixels, and AlexNet."""
 
-from coursekit.checks.receptive_field import mistakes
 from coursekit.checks.receptive_field.networks import ALEXNET
 
 _WIDTHS = {"conv1": 96, "conv2": 256, "conv3": 384, "conv4": 384, "conv5": 256}
@@ -22,11 +21,14 @@ def _alexnet(*, padding: bool) -> str:
 
 
 PROGRAMS = {
+    "AlexNet": (_alexnet(padding=True), [3, 224, 224]),
     "AlexNet without padding": (_alexnet(padding=False), [3, 224, 224]),
     "AlexNet on a small image": (_alexnet(padding=True), [3, 32, 32]),
 }
+SMALLER = "Without padding each convolution shrinks the map, whatever its field."
+USED_UP = "The strides have used up the pixels: each divides height and width."
 HINTS: list[tuple[str, tuple[int, ...] | None, str]] = [
-    ("mat1 and mat2 shapes", None, mistakes.NO_PADDING),
-    ("Kernel size can't be greater", None, mistakes.PRODUCT),
-    ("Output size is too small", None, mistakes.PRODUCT),
+    ("mat1 and mat2 shapes", None, SMALLER),
+    ("Kernel size can't be greater", None, USED_UP),
+    ("Output size is too small", None, USED_UP),
 ]

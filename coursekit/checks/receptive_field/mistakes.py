@@ -5,20 +5,20 @@ from itertools import accumulate
 
 from dlvlib.profile import receptive_field
 
-Windows = Sequence[tuple[int, ...]]  # of each layer: kernel, stride, perhaps padding
+Windows = Sequence[tuple[int, ...]]  # of each layer: kernel, stride, perhaps padding, dilation
 Sizes = Callable[[Windows], list[int]]
 
 PRODUCT = "The jump is the product of all strides so far, not only the last one."
 NO_PADDING = "The padding is forgotten: it moves the field."
 
 
-def _by(step: Callable[[int, int, int, int], tuple[int, int]]) -> Sizes:
-    """The sizes from a recurrence: step(size, jump, kernel, stride) gives (size, jump)."""
+def _by(step: Callable[[int, int, int, int, int], tuple[int, int]]) -> Sizes:
+    """The sizes from a recurrence: step(size, jump, kernel, stride, dilation): (size, jump)."""
 
     def sizes(windows: Windows) -> list[int]:
         size, jump, found = 1, 1, []
-        for kernel, stride, *_ in windows:
-            size, jump = step(size, jump, kernel, stride)
+        for kernel, stride, *more in windows:
+            size, jump = step(size, jump, kernel, stride, more[1] if len(more) > 1 else 1)
             found.append(size)
         return found
 
@@ -27,23 +27,54 @@ def _by(step: Callable[[int, int, int, int], tuple[int, int]]) -> Sizes:
 
 SIZES: dict[str, Sizes] = {  # hint: what the mistake makes of the sizes after each layer
     "The strides are forgotten: above a stride, neighbours lie several pixels apart.": _by(
-        lambda size, jump, kernel, stride: (size + kernel - 1, 1)
+        lambda size, jump, kernel, stride, dilation: (size + (kernel - 1) * dilation, 1)
     ),
     "A stride counts for the layers above it, not for its own: change the jump last.": _by(
-        lambda size, jump, kernel, stride: (size + (kernel - 1) * jump * stride, jump * stride)
+        lambda size, jump, kernel, stride, dilation: (
+            size + (kernel - 1) * dilation * jump * stride,
+            jump * stride,
+        )
     ),
     "From the first to the last of k neighbours there are k - 1 steps, not k.": _by(
-        lambda size, jump, kernel, stride: (size + kernel * jump, jump * stride)
+        lambda size, jump, kernel, stride, dilation: (
+            size + kernel * dilation * jump,
+            jump * stride,
+        )
     ),
-    PRODUCT: _by(lambda size, jump, kernel, stride: (size + (kernel - 1) * jump, stride)),
+    PRODUCT: _by(
+        lambda size, jump, kernel, stride, dilation: (
+            size + (kernel - 1) * dilation * jump,
+            stride,
+        )
+    ),
     "Strides multiply; they are not added.": _by(
-        lambda size, jump, kernel, stride: (size + (kernel - 1) * jump, jump + stride - 1)
+        lambda size, jump, kernel, stride, dilation: (
+            size + (kernel - 1) * dilation * jump,
+            jump + stride - 1,
+        )
     ),
     "Windows overlap: their sizes are not simply added.": lambda windows: list(
         accumulate(kernel for kernel, *_ in windows)
     ),
     "That is the product of the strides, the distance between two neighbours.": lambda windows: (
         list(accumulate((window[1] for window in windows), lambda jump, stride: jump * stride))
+    ),
+}
+DILATED: dict[str, Sizes] = {
+    "The dilation is forgotten: the values that a window reads may lie several apart.": _by(
+        lambda size, jump, kernel, stride, dilation: (size + (kernel - 1) * jump, jump * stride)
+    ),
+    "A dilation spreads the values inside its own window; only a stride changes the jump.": _by(
+        lambda size, jump, kernel, stride, dilation: (
+            size + (kernel - 1) * dilation * jump,
+            jump * stride * dilation,
+        )
+    ),
+    "A window of k values with dilation d spans (k - 1) d + 1 values, not k d.": _by(
+        lambda size, jump, kernel, stride, dilation: (
+            size + (kernel * dilation - 1) * jump,
+            jump * stride,
+        )
     ),
 }
 

@@ -5,21 +5,27 @@ from functools import partial
 import torch
 
 from coursekit.checks.engine.functions import FunctionQuestion, draw_int
-from coursekit.checks.engine.hints import distinct, subsets
+from coursekit.checks.engine.hints import distinct, judged
 from coursekit.checks.engine.questions import ChoiceQuestion, NumberQuestion
 from coursekit.checks.receptive_field import mistakes as field_mistakes
-from coursekit.checks.receptive_field.networks import ALEXNET, LENET, VGG19, Network
+from coursekit.checks.receptive_field.networks import CAREFUL, OVERLAPPING, VGG19, Network
 from dlvlib.profile import cost, receptive_field
 
 IMAGE_SIZE = 224  # of VGG
+STACK, LARGE, CHANNELS = 5, 13, 128  # question 3: windows of 5x5 against one of 13x13
+NUM_LAYERS = 8  # question 8: of 5x5
 
 
-def _size(network: Network, layer: str, praise: str) -> NumberQuestion:
-    """The question: how many pixels wide is the field of this layer?"""
+def _size(network: Network, layer: str, known: tuple[int, str], praise: str) -> NumberQuestion:
+    """The question: how many pixels wide is the field of this layer?
+
+    `known` is the field of the original network, which the chapters print, with the hint.
+    """
     windows = list(network.values())[: list(network).index(layer) + 1]
     expected = receptive_field.grow(windows)[-1].size
     below = receptive_field.grow(windows)[-2].size
-    mistakes = [(sizes(windows)[-1], hint) for hint, sizes in field_mistakes.SIZES.items()]
+    mistakes = [known]
+    mistakes += [(sizes(windows)[-1], hint) for hint, sizes in field_mistakes.SIZES.items()]
     mistakes += [
         (field_mistakes.padded(windows)[-1], "Padding moves a field; it does not enlarge it."),
         (below, "That is the field of the layer below."),
@@ -30,33 +36,36 @@ def _size(network: Network, layer: str, praise: str) -> NumberQuestion:
 
 
 def _stack_depth() -> NumberQuestion:
-    fields = [field.size for field in receptive_field.grow([(3,)] * 9)]
+    fields = [field.size for field in receptive_field.grow([(STACK,)] * LARGE)]
     return NumberQuestion(
-        expected=fields.index(7) + 1,
-        praise="Each further layer adds one pixel on both sides.",
-        unit="the number of 3x3 layers",
+        expected=fields.index(LARGE) + 1,
+        praise="Each further layer adds two pixels on both sides.",
+        unit="the number of 5x5 layers",
         hints={
             2: f"Two layers see {fields[1]} pixels in a row.",
             4: f"Four layers see {fields[3]} pixels in a row.",
-            6: "Each layer adds one pixel on both sides, so two in all.",
-            7 / 3: "Windows overlap: their sizes do not add up.",
-            7: f"Seven layers see {fields[6]} pixels in a row.",
+            6: "So many layers of 3x3 are needed; a 5x5 adds two pixels on both sides.",
+            LARGE / STACK: "Windows overlap: their sizes do not add up.",
+            LARGE: f"That many layers see {fields[LARGE - 1]} pixels in a row.",
         },
     )
 
 
 def _stack_weights() -> NumberQuestion:
-    maps = (256, 56, 56)
-    small = cost.conv2d(maps, 256, 3, padding=1, bias=False)
-    biased = cost.conv2d(maps, 256, 3, padding=1)
+    maps = (CHANNELS, 56, 56)
+    small = cost.conv2d(maps, CHANNELS, STACK, padding=2, bias=False)
+    biased = cost.conv2d(maps, CHANNELS, STACK, padding=2)
+    large = cost.conv2d(maps, CHANNELS, LARGE, padding=6, bias=False)
     mistakes = [
         (small.params, "That is one layer; how many are stacked?"),
         (3 * biased.params, "No biases here."),
-        (3 * small.params // 256, "Each kernel reaches through all 256 input channels."),
-        (3 * small.params // 256**2, "That is for one input and one output channel."),
-        (small.params // 3, "A 3x3 window has nine weights for each pair of channels, not three."),
-        (cost.conv2d(maps, 256, 7, padding=3, bias=False).params, "That is the 7x7 layer."),
-        (3 * small.macs, "Those are MACs; count each weight once."),
+        (3 * small.params // CHANNELS, "Each kernel reaches through all 128 input channels."),
+        (3 * small.params // CHANNELS**2, "That is for one input and one output channel."),
+        (
+            3 * small.params // STACK,
+            "A 5x5 window has 25 weights for each pair of channels, not five.",
+        ),
+        (large.params, "That is the 13x13 layer."),
     ]
     expected = 3 * small.params
     return NumberQuestion(
@@ -78,8 +87,56 @@ def _first_to_see() -> ChoiceQuestion:
     return ChoiceQuestion(
         expected=frozenset({first}),
         options=tuple(names),
-        praise="VGG-19 sees the whole image before its dense layers; VGG-16 does not.",
+        praise="The last convolution of VGG-19 gets there; in VGG-16 none does.",
         hints={frozenset({name}): hint for name, hint in hints.items()},
+    )
+
+
+def _whole_width() -> NumberQuestion:
+    """How many of the 14 values in a row of conv5_4 see all pixels from the first to the last?"""
+    windows = list(VGG19.values())[: list(VGG19).index("conv5_4") + 1]
+    seen = [field_mistakes.seen(windows, index) for index in range(14)]
+    reach = [(first <= 0, last >= IMAGE_SIZE - 1) for first, last in seen]
+    expected = sum(left and right for left, right in reach)
+    mistakes = [
+        (14, "All fields are wide enough, but which of them begin at pixel 0 or before?"),
+        (sum(left for left, _ in reach), "Look at both ends: the last pixel, 223, counts too."),
+        (expected**2, "That is in the whole map; count those in one row."),
+        (0, "Look at the values in the middle of the row."),
+        (1, "There is no single value in the middle of 14."),
+    ]
+    return NumberQuestion(
+        expected=expected,
+        praise="Only the two in the middle; every other field misses one end of the image.",
+        unit="the number of values, of 14 in a row",
+        hints=distinct(expected, mistakes),
+    )
+
+
+def _effective_spread() -> NumberQuestion:
+    """The spread of the paths: the root of the variance of one step, times the layers."""
+    reach = STACK // 2
+    variance = sum(step**2 for step in range(-reach, reach + 1)) / STACK
+    expected = (NUM_LAYERS * variance) ** 0.5
+    mistakes = [
+        ((NUM_LAYERS * 2 / 3) ** 0.5, "That is for windows of 3: here a step goes from -2 to 2."),
+        (NUM_LAYERS * variance, "That is the variance; the standard deviation is its root."),
+        (
+            NUM_LAYERS * variance**0.5,
+            "The variances of independent steps add up, not their roots.",
+        ),
+        (variance**0.5, "That is the spread of one layer; there are eight."),
+        (1 + NUM_LAYERS * (STACK - 1), "That is the theoretical field, in which few paths end."),
+        (
+            (NUM_LAYERS * variance * STACK / (STACK - 1)) ** 0.5,
+            "The five steps are all there are, not a sample: divide by 5, not by 4.",
+        ),
+    ]
+    return NumberQuestion(
+        expected=expected,
+        praise="The field is 33 pixels wide, and most paths end within four of its middle.",
+        unit="the standard deviation, in pixels",
+        hints=distinct(expected, mistakes),
     )
 
 
@@ -100,21 +157,28 @@ STATEMENTS = {  # letter in the notebook: whether it holds, the hint for who got
 
 
 def _statements() -> ChoiceQuestion:
-    """Every wrong choice gets the hint of the first statement that it judges wrongly."""
-    letters = tuple(STATEMENTS)
-    expected = frozenset(letter for letter, (holds, _) in STATEMENTS.items() if holds)
-    wrong = [chosen for chosen in subsets(letters) if chosen != expected]
+    expected, hints = judged(STATEMENTS)
     return ChoiceQuestion(
         expected=expected,
-        options=letters,
+        options=tuple(STATEMENTS),
         praise="The theoretical field can matter, the effective field does.",
-        hints={chosen: STATEMENTS[min(chosen ^ expected)][1] for chosen in wrong},
+        hints=hints,
     )
 
 
-def _draw_windows(generator: torch.Generator) -> tuple[list[tuple[int, int]]]:
-    """A random stack of 2 to 6 layers."""
-    return ([window[:2] for window in _draw_padded(generator)[0]],)
+def _draw_dilated(generator: torch.Generator) -> tuple[list[tuple[int, int, int]]]:
+    """A random stack of 2 to 6 layers, with dilations."""
+    draw = partial(draw_int, generator)
+    return ([(draw(1, 7), draw(1, 3), draw(1, 4)) for _ in range(draw(2, 6))],)
+
+
+def _of_dilated(sizes: field_mistakes.Sizes) -> field_mistakes.Sizes:
+    """The same sizes, for windows of (kernel, stride, dilation)."""
+    return lambda windows: sizes([(kernel, stride, 0, more) for kernel, stride, more in windows])
+
+
+def _sizes(windows: field_mistakes.Windows) -> list[int]:
+    return [field.size for field in receptive_field.grow(windows)]
 
 
 def _draw_padded(generator: torch.Generator) -> tuple[list[tuple[int, int, int]], int]:
@@ -125,23 +189,41 @@ def _draw_padded(generator: torch.Generator) -> tuple[list[tuple[int, int, int]]
 
 
 QUESTIONS: dict[str, NumberQuestion | ChoiceQuestion | FunctionQuestion] = {
-    "lenet_conv2": _size(LENET, "conv2", "Its neighbours lie two pixels apart, so it adds eight."),
-    "lenet_dense1": _size(LENET, "dense1", "That is the whole image of LeNet."),
-    "alexnet_conv2": _size(ALEXNET, "conv2", "Two strides, of 4 and 2, make its steps so wide."),
+    "lenet_conv2": _size(
+        OVERLAPPING,
+        "conv2",
+        (14, "That is LeNet itself; here its poolings are 3x3."),
+        "Only the pooling sees a pixel more; the step of two is as before.",
+    ),
+    "lenet_dense1": _size(
+        OVERLAPPING,
+        "dense1",
+        (32, "That is LeNet itself; here its poolings are 3x3."),
+        "The image has 32: no value sees its last row and column.",
+    ),
+    "alexnet_conv2": _size(
+        CAREFUL,
+        "conv2",
+        (51, "That is AlexNet itself; here its first stride is 2."),
+        "Half the first stride, and the field loses 20 of its 51 pixels.",
+    ),
     "stack_depth": _stack_depth(),
     "stack_weights": _stack_weights(),
     "field_sizes": FunctionQuestion(
         signature="field_sizes(windows)",
-        reference=lambda windows: [field.size for field in receptive_field.grow(windows)],
-        draw=_draw_windows,
+        reference=_of_dilated(_sizes),
+        draw=_draw_dilated,
         praise="It agrees with the reference on 20 random stacks.",
         mistakes={
-            **field_mistakes.SIZES,
+            hint: _of_dilated(sizes)
+            for hint, sizes in (field_mistakes.DILATED | field_mistakes.SIZES).items()
+        }
+        | {
             "It returns the last field only; give one for each layer.": lambda windows: (
-                receptive_field.grow(windows)[-1].size
+                _of_dilated(_sizes)(windows)[-1]
             ),
             "Give the fields of the layers only: that of the image, 1, is not asked for.": (
-                lambda windows: [1, *(field.size for field in receptive_field.grow(windows))]
+                lambda windows: [1, *_of_dilated(_sizes)(windows)]
             ),
         },
     ),
@@ -153,15 +235,7 @@ QUESTIONS: dict[str, NumberQuestion | ChoiceQuestion | FunctionQuestion] = {
         praise="It agrees with the reference on 20 random stacks.",
         mistakes=field_mistakes.SEEN,
     ),
+    "whole_width": _whole_width(),
     "statements": _statements(),
-    "effective_growth": ChoiceQuestion(
-        expected=frozenset({"root"}),
-        options=("constant", "root", "linear", "square"),
-        praise="Four times as many layers spread the influence twice as far.",
-        hints={
-            frozenset({"linear"}): "That is the theoretical field; influence spreads more slowly.",
-            frozenset({"constant"}): "It does grow: each layer adds a small step.",
-            frozenset({"square"}): "Not even the theoretical field grows like this.",
-        },
-    ),
+    "effective_spread": _effective_spread(),
 }

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlvlib.models.blocks import Residual
+from dlvlib.models.blocks import Residual, make_shortcut
 
 
 def conv3(in_channels: int, out_channels: int, stride: int) -> nn.Conv2d:
@@ -14,7 +15,7 @@ def conv3(in_channels: int, out_channels: int, stride: int) -> nn.Conv2d:
 
 
 class WrongResidual(Residual):
-    """A residual block.
+    """A residual block with the shortcut of option A.
 
     Args:
         in_channels, out_channels, stride: as for `Residual`.
@@ -40,7 +41,7 @@ class WrongResidual(Residual):
         left_out: tuple[int, ...] = (),
         shortcut: Callable[[int, int, int], nn.Module | None] | None = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, stride=stride)
+        super().__init__(in_channels, out_channels, stride=stride, shortcut="pad")
         first, second = strides(stride)
         self.branch[0] = conv(in_channels, out_channels, first)
         self.branch[3] = conv(out_channels, out_channels, second)
@@ -55,6 +56,11 @@ class WrongResidual(Residual):
 
 
 Changes = dict[str, dict[str, Any]]  # hint: what is different from the right block
+
+
+def _unpadded(i: int, o: int, s: int) -> nn.Conv2d:
+    return nn.Conv2d(i, o, 3, stride=s, bias=False)
+
 
 _JOINS: Changes = {
     "There is no shortcut: the input is not added.": {"shortcut": lambda i, o, s: None},
@@ -81,6 +87,10 @@ _SHAPE_KEPT: Changes = {  # possible only where the shape stays the same
     "The shortcut leaves after the first half, and the last ReLU comes before the addition.": {
         "join": lambda b, x: b.relu(b.branch(x)) + b.branch[:3](x)
     },
+    "The padding is missing: the branch no longer has the size of the input.": {
+        "conv": _unpadded,
+        "join": lambda b, x: b.relu(b.shortcut(x) + b.branch(x)),  # torch names the sizes in order
+    },
     "The branch is added to itself: keep the input before its name is used again.": {
         "join": lambda b, x: b.relu(2 * b.branch(x))
     },
@@ -89,9 +99,7 @@ _BRANCHES: Changes = {
     "A convolution needs its kernel size: 3.": {
         "conv": lambda i, o, s: nn.Conv2d(i, o)  # type: ignore[call-arg]
     },
-    "The padding is missing: the branch shrinks, and the sum does not fit.": {
-        "conv": lambda i, o, s: nn.Conv2d(i, o, 3, stride=s, bias=False)
-    },
+    "The padding is missing: the branch shrinks, and the sum does not fit.": {"conv": _unpadded},
     "The convolutions have biases, which the normalisation after them takes away again.": {
         "conv": lambda i, o, s: nn.Conv2d(i, o, 3, stride=s, padding=1)
     },
@@ -104,56 +112,65 @@ _BRANCHES: Changes = {
 }
 
 
-def _project(
-    i: int, o: int, s: int, *, kernel: int = 1, bias: bool = False, norm: bool = True
-) -> nn.Module:
-    """The projection, whether needed or not."""
-    conv = nn.Conv2d(i, o, kernel, stride=s, padding=kernel // 2, bias=bias)
-    return nn.Sequential(conv, *([nn.BatchNorm2d(o)] if norm else []))
+def _option_a(
+    take: Callable[[Tensor, int], Tensor] = lambda maps, s: maps[:, :, ::s, ::s],
+    fill: Callable[[Tensor, int], Tensor] = lambda maps, more: F.pad(maps, (0, 0, 0, 0, 0, more)),
+) -> Callable[[int, int, int], nn.Module]:
+    """The shortcut of option A: take some pixels, then add so many channels."""
+
+    class Shortcut(nn.Module):
+        def __init__(self, i: int, o: int, s: int) -> None:
+            super().__init__()
+            self.stride, self.more = s, o - i
+
+        def forward(self, maps: Tensor) -> Tensor:
+            return fill(take(maps, self.stride), self.more)
+
+    return Shortcut
 
 
-def _when(needed: Callable[[int, int, int], bool], **options: Any) -> Callable[..., nn.Module]:
-    """A shortcut that projects where `needed` is true."""
-    return lambda i, o, s: _project(i, o, s, **options) if needed(i, o, s) else nn.Identity()
-
-
-def _changes(i: int, o: int, s: int) -> bool:
-    return s != 1 or i != o
+def _corner(maps: Tensor, stride: int) -> Tensor:
+    height, width = (-(-side // stride) for side in maps.shape[2:])
+    return maps[:, :, :height, :width]
 
 
 _SHORTCUTS: Changes = {
-    "It projects even where the shape stays the same; the identity is free.": {
-        "shortcut": _project
+    "It has a projection; option A has no parameters of its own.": {
+        "shortcut": lambda i, o, s: make_shortcut("projection", i, o, s)
     },
-    "It projects when the channels change, and forgets the stride.": {
-        "shortcut": _when(lambda i, o, s: i != o)
+    "It takes the mean of a window; option A takes every stride-th pixel.": {
+        "shortcut": _option_a(take=lambda maps, s: F.avg_pool2d(maps, s, ceil_mode=True))
     },
-    "It projects when there is a stride, and forgets the channels.": {
-        "shortcut": _when(lambda i, o, s: s != 1)
+    "It takes the largest value of a window; option A takes every stride-th pixel.": {
+        "shortcut": _option_a(take=lambda maps, s: F.max_pool2d(maps, s, ceil_mode=True))
     },
-    "It projects only when channels and stride both change; one is enough.": {
-        "shortcut": _when(lambda i, o, s: i != o and s != 1)
+    "It cuts out a corner; option A takes every stride-th pixel of the whole map.": {
+        "shortcut": _option_a(take=_corner)
     },
-    "It never projects: where the shape changes, the sum does not fit.": {
-        "shortcut": _when(lambda i, o, s: False)
+    "The zeros come before the old channels; append them.": {
+        "shortcut": _option_a(fill=lambda maps, more: F.pad(maps, (0, 0, 0, 0, more, 0)))
     },
-    "The projection has no normalisation after it.": {"shortcut": _when(_changes, norm=False)},
-    "The projection has a bias, which the normalisation after it takes away again.": {
-        "shortcut": _when(_changes, bias=True)
-    },
-    "The projection is 3×3; a 1×1 is enough to change channels and stride.": {
-        "shortcut": _when(_changes, kernel=3)
-    },
-    "The projection has no stride, so its maps are larger than those of the branch.": {
-        "shortcut": lambda i, o, s: _project(i, o, 1) if _changes(i, o, s) else nn.Identity()
-    },
-    "There is a ReLU after the projection; the shortcut has none.": {
-        "shortcut": lambda i, o, s: (
-            nn.Sequential(_project(i, o, s), nn.ReLU()) if _changes(i, o, s) else nn.Identity()
+    "The zeros are on both sides of the old channels; append them.": {
+        "shortcut": _option_a(
+            fill=lambda maps, more: F.pad(maps, (0, 0, 0, 0, more // 2, more - more // 2))
         )
     },
+    "The new channels repeat the old ones; they should be zero.": {
+        "shortcut": _option_a(
+            fill=lambda maps, more: maps.repeat(1, 4, 1, 1)[:, : maps.shape[1] + more]
+        )
+    },
+    "The maps of the shortcut and of the branch differ in size: each takes the stride once.": {
+        "shortcut": _option_a(take=lambda maps, s: maps)
+    },
+    "The shortcut forgets the new channels.": {
+        "shortcut": _option_a(fill=lambda maps, more: maps)
+    },
+    "The shortcut is the bare input: where the shape changes, the sum does not fit.": {
+        "shortcut": lambda i, o, s: nn.Identity()
+    },
     "Where the shape changes there is no shortcut at all.": {
-        "shortcut": lambda i, o, s: None if _changes(i, o, s) else nn.Identity()
+        "shortcut": lambda i, o, s: None if s != 1 or i != o else nn.Identity()
     },
 }
 _STRIDES: Changes = {
@@ -161,7 +178,9 @@ _STRIDES: Changes = {
         "strides": lambda s: (1, s)
     },
     "Both convolutions stride, so the maps become too small.": {"strides": lambda s: (s, s)},
-    "No convolution strides.": {"strides": lambda s: (1, 1)},
+    "The maps of the branch and of the shortcut differ in size: each takes the stride once.": {
+        "strides": lambda s: (1, 1)
+    },
 }
 
 
@@ -171,6 +190,6 @@ def _wrong(change: dict[str, Any]) -> Callable[..., nn.Module]:
 
 
 BLOCK_MISTAKES = {h: _wrong(change) for h, change in (_JOINS | _SHAPE_KEPT | _BRANCHES).items()}
-PROJECTION_MISTAKES = {
+OPTION_A_MISTAKES = {
     h: _wrong(change) for h, change in (_JOINS | _BRANCHES | _SHORTCUTS | _STRIDES).items()
 }

@@ -1,15 +1,16 @@
-"""Exercise 7: the residual block broken, fixed, with projection, and as the identity."""
+"""Exercise 7: the residual block broken, fixed, with option A, and as the identity."""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from coursekit.checks.engine.functions import FunctionQuestion, draw_int
+from coursekit.checks.engine.hints import judged
 from coursekit.checks.engine.modules import observe_module
 from coursekit.checks.engine.questions import ChoiceQuestion, NumberQuestion, Question
-from coursekit.checks.residual.mistakes import BLOCK_MISTAKES, PROJECTION_MISTAKES
+from coursekit.checks.residual.mistakes import BLOCK_MISTAKES, OPTION_A_MISTAKES
 from dlvlib.models.blocks import Residual, make_shortcut
 from dlvlib.profile import cost
 
@@ -21,7 +22,7 @@ def _draw_block(generator: torch.Generator) -> tuple[int, Tensor]:
     return channels, torch.randn(2, channels, 5, 6, generator=generator)
 
 
-def _draw_projection(generator: torch.Generator) -> tuple[int, int, int, Tensor]:
+def _draw_option_a(generator: torch.Generator) -> tuple[int, int, int, Tensor]:
     """Channels equal or not, stride 1 to 3, maps."""
     in_channels, others, stride = torch.randint(1, 4, (3,), generator=generator).tolist()
     in_channels += 1
@@ -30,48 +31,34 @@ def _draw_projection(generator: torch.Generator) -> tuple[int, int, int, Tensor]
     return in_channels, out_channels, stride, maps
 
 
-def _draw_start(generator: torch.Generator) -> tuple[Residual, Tensor]:
-    """A block in the middle of its life, but for the last beta, which is 0; maps from a ReLU."""
-    block = Residual(3, 3).eval()
-    with torch.no_grad():
-        for tensor in block.state_dict().values():
-            if tensor.is_floating_point():
-                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.1)
-        block.branch[4].get_parameter("bias").zero_()
-    return block, torch.rand(2, 3, 5, 5, generator=generator)
+_STARTS = {  # what begins at 0: whether all can learn, the hint for who got it wrong
+    "conv1": (
+        False,
+        "Look at conv1 again: what reaches the second half, and what comes back through the ReLU?",
+    ),
+    "norm1": (
+        False,
+        "Look at norm1 again: the ReLU then gets 0 everywhere. Which gradient does it pass back?",
+    ),
+    "conv2": (
+        True,
+        "Look at conv2 again: its gradient depends on what it reads, not on its own weights.",
+    ),
+    "norm2": (
+        True,
+        "Look at norm2 again: which of the parameters has a gradient at the first step already?",
+    ),
+}
 
 
-def _observe_start(
-    function: Callable[[Residual], object], block: Residual, maps: Tensor
-) -> dict[str, object]:
-    function(block)
-    with torch.no_grad():
-        output = block(maps)
-    return {
-        "output for maps from a ReLU": output,
-        "all weights in one row": torch.cat([p.detach().flatten() for p in block.parameters()]),
-        "parameters that learn": sum(p.numel() for p in block.parameters() if p.requires_grad),
-    }
-
-
-def _zero(*layers: int) -> Callable[[Residual], None]:
-    """Set the weights of these layers of the branch to 0."""
-
-    def zero(block: Residual) -> None:
-        for layer in layers:
-            nn.init.zeros_(block.branch[layer].get_parameter("weight"))
-
-    return zero
-
-
-def _freeze(block: Residual) -> None:
-    _zero(4)(block)
-    block.branch[4].weight.requires_grad_(False)
-
-
-def _zero_all(block: Residual) -> None:
-    for parameter in block.parameters():
-        nn.init.zeros_(parameter)
+def _start() -> ChoiceQuestion:
+    expected, hints = judged(_STARTS)
+    return ChoiceQuestion(
+        expected=expected,
+        options=tuple(_STARTS),
+        praise="The first half still passes something on, so the gradient finds a way in.",
+        hints=hints,
+    )
 
 
 def _projection_params(
@@ -130,39 +117,16 @@ QUESTIONS: dict[str, Question] = {
         praise="Shapes, parameters and outputs agree with dlvlib's block.",
         mistakes=BLOCK_MISTAKES,
     ),
-    "projection": FunctionQuestion(
-        signature="ProjectionBlock(in_channels, out_channels, stride)",
-        reference=lambda i, o, s: Residual(i, o, stride=s),
-        draw=_draw_projection,
+    "option_a": FunctionQuestion(
+        signature="PadBlock(in_channels, out_channels, stride)",
+        reference=lambda i, o, s: Residual(i, o, stride=s, shortcut="pad"),
+        draw=_draw_option_a,
         observe=observe_module,
         rounds=5,
-        praise="It projects where it must, and nowhere else.",
-        mistakes=PROJECTION_MISTAKES,
+        praise="The shortcut has no parameters, whatever the shape does.",
+        mistakes=OPTION_A_MISTAKES,
     ),
-    "identity": FunctionQuestion(
-        signature="start_as_identity(block)",
-        reference=_zero(4),
-        draw=_draw_start,
-        observe=_observe_start,
-        rounds=2,
-        praise="The block returns its input, and every parameter can still learn.",
-        mistakes={
-            "The block still computes what it did. Which numbers scale all that the branch "
-            "has computed?": lambda block: None,
-            "That is the gamma of the first normalisation; the second convolution still adds "
-            "something.": _zero(1),
-            "Both gammas are 0: the second convolution then receives the same value "
-            "everywhere. One of the two is enough.": _zero(1, 4),
-            "The second convolution is 0, but its normalisation comes after it and still "
-            "shifts.": _zero(3),
-            "Both convolutions are 0, and each waits for the other to learn.": _zero(0, 3),
-            "The last gamma is 0, and so is the convolution before it: the gamma then cannot "
-            "learn. Set the gamma alone.": _zero(3, 4),
-            "Everything is 0, so the branch can hardly learn. One number for each channel is "
-            "enough.": _zero_all,
-            "The right parameter is 0, but frozen: it must be able to learn.": _freeze,
-        },
-    ),
+    "start": _start(),
     "negative": NumberQuestion(
         expected=_VALUES.relu().sum().item(),
         praise="The last ReLU removes what was negative: the block returns ReLU(x).",
