@@ -38,8 +38,8 @@ OWN = {  # of the layers drawn from a student number, in one tuple for each laye
     "pool": ("shape", "comparisons"),
 }
 PRAISE = {
-    "perceptron.params": "Three weights and a bias.",
-    "perceptron.flops": "Three MACs and a bias.",
+    "perceptron.params": "Ten weights and a bias.",
+    "perceptron.flops": "Ten MACs and a bias.",
     "dense.params": "Each unit has a weight for every value of the image, and a bias.",
     "dense.flops": "Each weight is used once, in one MAC, and each bias once.",
     "dense.shape": "One value for each unit; rows and columns are gone.",
@@ -94,8 +94,8 @@ def _ask(
 
 
 def _perceptron(quantity: str) -> NumberQuestion | ShapeQuestion:
-    mistakes = layer_mistakes.of_dense((3,), 1)
-    return _ask("perceptron", quantity, cost.linear((3,), 1), mistakes)
+    mistakes = layer_mistakes.of_dense((10,), 1)
+    return _ask("perceptron", quantity, cost.linear((10,), 1), mistakes)
 
 
 def _own(layer: str) -> StudentQuestion:
