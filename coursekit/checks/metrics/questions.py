@@ -93,7 +93,7 @@ _SMALLEST_LOSS = _double_softmax(len(CLASSES))
 QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     "top1": NumberQuestion(
         expected=_top(1),
-        praise="Images 2, 5 and 7 have their largest score at the true class.",
+        praise="Images 2, 5 and 7 are the three.",
         unit="a fraction between 0 and 1",
         hints={
             100 * _top(1): "That is the percentage; give the fraction.",
@@ -105,7 +105,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     ),
     "top3": NumberQuestion(
         expected=_top(3),
-        praise="Only images 4 and 6 have their true class further down.",
+        praise="Only images 4 and 6 miss it.",
         unit="a fraction between 0 and 1",
         hints={
             100 * _top(3): "That is the percentage; give the fraction.",
@@ -120,7 +120,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     ),
     "cross_entropy": NumberQuestion(
         expected=_LOSS,
-        praise="One image, number 4, is responsible for nearly half of it.",
+        praise="Image 4 alone makes up nearly half.",
         unit="the mean over the eight images, in nats",
         tolerance=2e-3,
         hints={
