@@ -9,6 +9,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 
+MARKS = re.compile(r"(?:^\w+ = \.\.\..*\n)*^ *### (?:BEGIN|END) SOLUTION\n?", re.MULTILINE)
 BOXES = {"At a glance": "glance", "Correction": "correction", "Two corrections": "correction"}
 
 
@@ -60,6 +61,18 @@ class JoinHiddenCells(SphinxTransform):
             if mode == "input" and len(cell) == 1 and after and after[0].get("hide_mode") == mode:
                 after[0][0].insert(0, cell[0].children)
                 section.remove(cell)
+
+
+class DropMarks(SphinxTransform):
+    """Show a solution without the marks that tools need, and without the dots it replaces."""
+
+    default_priority = 500
+
+    def apply(self) -> None:
+        if self.env.docname.startswith("solutions/"):
+            for block in self.document.findall(nodes.literal_block):
+                block.rawsource = MARKS.sub("", block.astext())
+                block[:] = [nodes.Text(block.rawsource)]
 
 
 def number_of(env: BuildEnvironment, page: str) -> str:
@@ -137,5 +150,6 @@ def setup(app: Sphinx) -> None:
     app.add_transform(MarkForms)
     app.add_transform(KeepPercentSigns)
     app.add_transform(JoinHiddenCells)
+    app.add_transform(DropMarks)
     app.connect("html-page-context", add_context)
     app.connect("env-check-consistency", number_figures)

@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from coursekit.checks.engine.questions import MAX_WIDTH, Question, StudentQuestion, Verdict
-from coursekit.checks.metrics.questions import LECTURE_CLASSES, LECTURE_SCORES, LECTURE_TARGETS
+from coursekit.checks.metrics.questions import CLASSES, SCORES, TARGETS
 
-__all__ = ["LECTURE_CLASSES", "LECTURE_SCORES", "LECTURE_TARGETS", "QUESTIONS", "TOPICS"]
+__all__ = ["CLASSES", "QUESTIONS", "SCORES", "TARGETS", "TOPICS"]
 __all__ += ["Verdict", "check", "hint", "progress"]
 
 TOPICS = (  # folders, in the order of the notebooks
@@ -99,7 +99,7 @@ def _judge(question: str, answer: object, student: int | None) -> Verdict:
     if not isinstance(question, str) or question not in QUESTIONS:
         return Verdict(False, _unknown(question if isinstance(question, str) else ""))
     if answer is None or answer is Ellipsis:
-        return Verdict(False, "There is no answer yet: replace the three dots with yours.")
+        return Verdict(False, "There is no answer.")
     asked = QUESTIONS[question]
     if isinstance(asked, StudentQuestion):
         return asked.judge(answer, student)

@@ -62,7 +62,7 @@ def exercise(programs: Programs, hints: Hints) -> live.LiveFigure:
         outcome = escape(f"{title}, for an image of {shape}: {_outcome(text, shape)}")
         fallback += f"<pre>{escape(text)}</pre><p>{outcome}</p>"
     words = "".join(f"<li>{escape(hint)}</li>" for hint in dict.fromkeys(h[-1] for h in hints))
-    fallback += f"<p>Hints for what stops:</p><ul>{words}</ul>"
+    fallback += f"<p>Hints for the line at which it stops:</p><ul>{words}</ul>"
     return live.show("shapes", {"programs": _entries(programs), "hints": hints}, fallback)
 
 

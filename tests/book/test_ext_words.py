@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import shorter
@@ -125,3 +126,17 @@ def test_hidden_cells_that_follow_each_other_unfold_together():
     assert section[1:] == [cells[1], solution]
     assert [block.astext() for block in cells[1][0]] == ["a = 1", "a"]
     assert [cell["prompt_show"] for cell in section[1:]] == ["Show the code", "Show the solution"]
+
+
+def test_a_published_solution_shows_neither_marks_nor_dots():
+    code = (
+        "net = ...  # trained\ntop1 = ...\n### BEGIN SOLUTION\ntop1 = 1\n### END SOLUTION\n"
+        "def f():\n    ### BEGIN SOLUTION\n    return ...\n    ### END SOLUTION\n\ncheck(f)"
+    )
+    shown = "top1 = 1\ndef f():\n    return ...\n\ncheck(f)"
+    for page, expected in [("solutions/01_a", shown), ("exercises/01_a", code)]:
+        document = new_document("page")
+        document += nodes.literal_block(code, code)
+        document.settings.env = SimpleNamespace(docname=page)
+        layout.DropMarks(document).apply()
+        assert document[0].rawsource == document.astext() == expected

@@ -19,10 +19,10 @@ import torch
 from coursekit.grade import isolation, worker
 
 QUESTIONS = (
-    *("top1", "top5", "cross_entropy", "top_k_function", "cross_entropy_function"),
+    *("top1", "top3", "cross_entropy", "top_k_function", "cross_entropy_function"),
     *("double_softmax", "epoch_mean"),
 )
-TOP1, TOP5, LOSS, TOP_K = "metrics-06", "metrics-09", "metrics-12", "metrics-16"
+TOP1, TOP3, LOSS, TOP_K = "metrics-06", "metrics-09", "metrics-12", "metrics-16"
 SMALLEST, EPOCH = "metrics-24", "metrics-27"
 
 
@@ -122,8 +122,8 @@ def code_cell(source: str, name: str = "new") -> dict[str, Any]:
 def with_cells_changed() -> dict[str, Any]:
     """Two answers in one new cell, and one cell deleted."""
     notebook = solution()
-    kept = [cell for cell in notebook["cells"] if cell["id"] not in (TOP1, TOP5, EPOCH)]
-    return notebook | {"cells": [*kept, code_cell("top1, top5 = 0.2, 0.8")]}
+    kept = [cell for cell in notebook["cells"] if cell["id"] not in (TOP1, TOP3, EPOCH)]
+    return notebook | {"cells": [*kept, code_cell("top1, top3 = 3 / 8, 6 / 8")]}
 
 
 TAMPERS = """
@@ -142,7 +142,7 @@ FORGES = """
 import json, os
 line = {"right": True, "value": True, "observed": [0.5] * 20, "student": [[]]}
 for number in range(3, 60):
-    for name in ("top1", "top5", "cross_entropy", "top_k_function", "epoch_mean"):
+    for name in ("top1", "top3", "cross_entropy", "top_k_function", "epoch_mean"):
         forged = json.dumps({"question": f"metrics.{name}", **line}) + "\\n[[[\\n\\xff{}\\n"
         try:
             os.write(number, forged.encode("latin1"))
@@ -182,7 +182,7 @@ if os.fork() == 0:
     if os.fork() == 0:
         os.execlp("sleep", "sleep", "31536000.{port}")
     os._exit(0)
-top1 = 0.2
+top1 = 3 / 8
 """
 CONNECTS = """
 # in isolation
@@ -191,7 +191,7 @@ try:
     socket.create_connection(("127.0.0.1", {port}), timeout=60).close()
     top1 = 0.4
 except OSError:
-    top1 = 0.2
+    top1 = 3 / 8
 """
 DIGS = """
 import os
@@ -199,7 +199,7 @@ for _ in range(3000):
     os.mkdir("d")
     os.chdir("d")
 os.symlink("/", "link")
-top1 = 0.2
+top1 = 3 / 8
 """
 ODD = """
 class Odd:
@@ -211,7 +211,7 @@ top1 = Odd()
 THREADS = """
 import threading, time
 threading.Thread(target=time.sleep, args=(31536000,)).start()
-top1 = 0.2
+top1 = 3 / 8
 """
 FILLS = "with open('file', 'wb') as file:\n    file.truncate(10**12)"
 
@@ -222,14 +222,14 @@ def students(port: int) -> dict[str, Student]:
     twice["cells"].append(code_cell("top1 = 0.4", TOP1))
     backwards = solution()
     backwards["cells"].reverse()
-    percent = {TOP1: "top1 = 20", TOP5: "top5 = 80", EPOCH: "epoch_mean = lambda m, s: m.mean()"}
+    percent = {TOP1: "top1 = 37.5", TOP3: "top3 = 75", EPOCH: "epoch_mean = lambda m, s: m.mean()"}
     return {
         "solved.ipynb": Student(solution(), QUESTIONS),
         "not begun.ipynb": Student(read("exercises"), ()),
         "group b/no ids.ipynb": Student(without_ids(), QUESTIONS),
         "from colab.ipynb": Student(from_colab(), QUESTIONS),
-        "percent.ipynb": Student(solution(percent), but("top1", "top5", "epoch_mean")),
-        "percent too.ipynb": Student(solution({TOP1: "top1 = 20"}), but("top1")),
+        "percent.ipynb": Student(solution(percent), but("top1", "top3", "epoch_mean")),
+        "percent too.ipynb": Student(solution({TOP1: "top1 = 37.5"}), but("top1")),
         "cells changed.ipynb": Student(with_cells_changed(), but("epoch_mean")),
         "twice.ipynb": Student(twice, but("top1")),
         "backwards.ipynb": Student(
@@ -244,17 +244,17 @@ def students(port: int) -> dict[str, Student]:
         "prints.ipynb": Student(unsolved("print('metrics: 7 of 7 right.')"), ()),
         "tampers.ipynb": Student(unsolved(TAMPERS), (), "code: it looks into the checker"),
         "changes check.ipynb": Student(
-            solution({TOP1: 'top1 = ...\ncheck("metrics.top1", 0.2)'}), but("top1")
+            solution({TOP1: 'top1 = ...\ncheck("metrics.top1", 3 / 8)'}), but("top1")
         ),
         "forges.ipynb": Student(unsolved(FORGES), (), "the process ended, in cell code"),
         "empties.ipynb": Student(unsolved(EMPTIES), (), "the process ended"),
         "ends itself.ipynb": Student(
-            solution({LOSS: "import os\nos._exit(0)"}), ("top1", "top5"), "in cell metrics-12"
+            solution({LOSS: "import os\nos._exit(0)"}), ("top1", "top3"), "in cell metrics-12"
         ),
-        "kills.ipynb": Student(solution({LOSS: KILLS}), ("top1", "top5"), "in cell metrics-12"),
-        "forks.ipynb": Student(solution({LOSS: FORKS}), ("top1", "top5"), "processes, in cell"),
+        "kills.ipynb": Student(solution({LOSS: KILLS}), ("top1", "top3"), "in cell metrics-12"),
+        "forks.ipynb": Student(solution({LOSS: FORKS}), ("top1", "top3"), "processes, in cell"),
         "prints much.ipynb": Student(
-            solution({TOP1: "for _ in range(100):\n    print('x' * 10**6)\ntop1 = 0.2"}),
+            solution({TOP1: "for _ in range(100):\n    print('x' * 10**6)\ntop1 = 3 / 8"}),
             QUESTIONS,
         ),
         "memory.ipynb": Student(

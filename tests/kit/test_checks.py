@@ -71,7 +71,7 @@ def test_judge_answers_anything_in_one_short_line(topic):
 def test_a_judge_that_raises_does_not_reach_the_student(monkeypatch):
     broken = mock.Mock(judge=mock.Mock(side_effect=RuntimeError))
     monkeypatch.setitem(checks.QUESTIONS, "metrics.top1", broken)
-    assert "could not be checked (RuntimeError)" in check("metrics.top1", 0.2).message
+    assert "could not be checked (RuntimeError)" in check("metrics.top1", 0.375).message
 
 
 def test_what_is_no_question_is_named_with_those_that_are():
@@ -89,8 +89,8 @@ def test_right_answers_are_right_and_mistakes_get_the_hint_that_fits(topic):
 
 
 def test_numbers_of_all_kinds_are_understood():
-    numbers = (torch.tensor(0.2), np.float32(0.2), np.array([0.2]), fractions.Fraction(1, 5))
-    assert not refused("metrics", [("top1", n) for n in (*numbers, decimal.Decimal("0.2"))])
+    numbers = (torch.tensor(0.375), np.float32(0.375), np.array([0.375]), fractions.Fraction(3, 8))
+    assert not refused("metrics", [("top1", n) for n in (*numbers, decimal.Decimal("0.375"))])
 
 
 IN_TEXT = [
@@ -164,10 +164,10 @@ def test_progress_tells_what_is_left_in_this_kernel(monkeypatch):
     assert progress("metrics").startswith("metrics: 0 of 7 right. Still to do: metrics.top1")
     assert progress("metrics").endswith("and 3 more.")
     assert max(map(len, progress("metrics").splitlines())) <= MAX_WIDTH
-    check("metrics.top1", 0.2)
-    check("metrics.top5", 0.2)
-    assert "1 of 7 right. Still to do: metrics.top5" in progress("metrics")
-    check("metrics.top5", 0.8)
+    check("metrics.top1", 3 / 8)
+    check("metrics.top3", 3 / 8)
+    assert "1 of 7 right. Still to do: metrics.top3" in progress("metrics")
+    check("metrics.top3", 6 / 8)
     assert "2 of 7 right" in progress("metrics")
     assert "no topic 'x'" in progress("x")
     assert len(progress("x" * 10**6)) < MAX_MESSAGE and "no topic" in progress(None)
@@ -179,7 +179,7 @@ def with_type(dtype):
 
 TOP_K_MISTAKES = [
     (lambda z, t, k: 0.123, "random input number 1, it gives 0.123"),
-    (lambda z, t, k: None, "it returned nothing"),
+    (lambda z, t, k: None, "returned nothing"),
     (lambda z, t, k: 1 / 0, "raised ZeroDivisionError"),
     (lambda z: 1, "raised TypeError"),
     (3, "should be a function"),

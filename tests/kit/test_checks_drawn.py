@@ -40,13 +40,18 @@ def test_the_answers_for_a_student_are_those_of_torch(student):
         "pool": values["pool"] * (layers.pool_size**2 - 1),
     }
     for name, (params, shape, num_bytes) in found.items():
-        answers = {"params": params, "shape": shape, "bytes": num_bytes}
-        answers["comparisons" if name == "pool" else "flops"] = operations[name]
-        for quantity in OWN[name]:
-            assert check(f"layers.own.{name}.{quantity}", answers[quantity], student=student)
+        right = {"params": params, "shape": shape, "bytes": num_bytes}
+        right["comparisons" if name == "pool" else "flops"] = operations[name]
+        answers = tuple(right[quantity] for quantity in OWN[name])
+        assert check(f"layers.own.{name}", answers, student=student)
+    params, shape, num_bytes = found["conv"]
     no_channels = values["conv"] * (2 * layers.kernel_size**2 + 1)
-    verdict = check("layers.own.conv.flops", no_channels, student=student)
-    assert "all input channels" in verdict.message
+    answers = shape, params, no_channels, num_bytes
+    verdict = check("layers.own.conv", answers, student=student)
+    assert verdict.message.startswith("flops: The channels are missing")
+    for answer, got in [(answers[:3], "3 values"), (params, str(params))]:
+        form = f"a tuple (shape, params, flops, bytes), got {got}."
+        assert form in check("layers.own.conv", answer, student=student).message
 
 
 def test_a_student_number_gives_the_same_layers_for_ever():

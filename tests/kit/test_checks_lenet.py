@@ -16,11 +16,12 @@ class Own(nn.Module):
     def __init__(self, num_classes, mistakes):
         super().__init__()
         self.mistakes = mistakes
-        padding = 2 if "padding" in mistakes else 0
-        self.out = nn.Linear(84, num_classes)
-        self.hidden = nn.ModuleList([nn.Linear(1024 if padding else 400, 120), nn.Linear(120, 84)])
-        channels = ((1, 6), (6, 16))
-        self.convs = nn.ModuleList(nn.Conv2d(i, o, 5, padding=padding) for i, o in channels)
+        padding = "same" if "padding" in mistakes else "valid"
+        inputs = 24 * 7 * 7 if "padding" in mistakes else 24 * 3 * 3
+        self.out = nn.Linear(60, num_classes)
+        self.hidden = nn.ModuleList([nn.Linear(inputs, 100), nn.Linear(100, 60)])
+        sizes = ((1, 8, 7), (8, 24, 5))
+        self.convs = nn.ModuleList(nn.Conv2d(*size, padding=padding) for size in sizes)
 
     def forward(self, images):
         bend = (lambda x: x) if "linear" in self.mistakes else torch.tanh
@@ -43,20 +44,20 @@ def own(*mistakes):
 
 
 def with_c5(num_classes):
-    """The paper's network: C5 is a convolution on maps of 5 x 5."""
-    maps = (nn.Conv2d(1, 6, 5), nn.Tanh(), nn.MaxPool2d(2))
-    maps += (nn.Conv2d(6, 16, 5), nn.Tanh(), nn.MaxPool2d(2), nn.Conv2d(16, 120, 5), nn.Tanh())
-    head = (nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, num_classes))
+    """As in the paper: the first dense layer is a convolution on whole maps."""
+    maps = (nn.Conv2d(1, 8, 7), nn.Tanh(), nn.MaxPool2d(2))
+    maps += (nn.Conv2d(8, 24, 5), nn.Tanh(), nn.MaxPool2d(2), nn.Conv2d(24, 100, 3), nn.Tanh())
+    head = (nn.Linear(100, 60), nn.Tanh(), nn.Linear(60, num_classes))
     return nn.Sequential(*maps, nn.Flatten(), *head)
 
 
 RIGHT = [
     ("network", own()),  # pools before tanh, which is the same since tanh rises
     ("network", with_c5),
-    ("s4_shape", torch.Size([16, 5, 5])),
-    ("c3_params", sum(p.numel() for p in nn.Conv2d(6, 16, 5).parameters())),
-    ("start_loss", F.cross_entropy(torch.zeros(3, 10), torch.tensor([1, 2, 3]))),
-    ("start_loss", 2.3),
+    ("s4_shape", torch.Size([24, 3, 3])),
+    ("c3_params", sum(p.numel() for p in nn.Conv2d(8, 24, 5).parameters())),
+    ("start_loss", F.cross_entropy(torch.zeros(3, 36), torch.tensor([1, 2, 3]))),
+    ("start_loss", 3.58),
     ("output_size", lambda n, k, p, s: len(range(0, n + 2 * p - k + 1, s))),
     ("test_accuracy", 0.9722),
     ("test_accuracy", 359 / 360),
@@ -75,24 +76,29 @@ WRONG = [
     ("network", own("batch"), "flattens the batch"),
     ("network", lambda num_classes: None, "should give an nn.Module"),
     ("network", lambda num_classes: nn.Flatten(), "shape of the output"),
+    ("network", LeNet5, "LeNet-5 itself"),
     ("network", LeNet5(), "give the class or function itself"),
-    ("network", lambda num_classes: LeNet5(10), "ignores num_classes"),
-    ("network", lambda n: nn.Sequential(nn.Flatten(), nn.Linear(1024, n)), "number"),
-    ("s4_shape", (5, 5, 16), "channels first"),
-    ("s4_shape", 400, "three axes"),
-    ("s4_shape", (16, 10, 10), "before the pooling"),
-    ("s4_shape", (16, 8, 8), "needs padding"),
-    ("s4_shape", (16, 4, 4), "28 pixels"),
-    ("c3_params", 16 * 6 * 25, "biases are missing"),
-    ("c3_params", 16 * 26, "all the maps"),
-    ("c3_params", 16 * 6 * 26, "one bias"),
+    ("network", lambda num_classes: own()(10), "ignores num_classes"),
+    ("network", lambda n: nn.Sequential(nn.Flatten(), nn.Linear(784, n)), "number"),
+    ("s4_shape", (3, 3, 24), "channels first"),
+    ("s4_shape", 216, "three axes"),
+    ("s4_shape", (24, 7, 7), "before the pooling"),
+    ("s4_shape", (24, 6, 6), "needs padding"),
+    ("s4_shape", (24, 4, 4), "32 pixels"),
+    ("s4_shape", (16, 3, 3), "LeNet-5 has 16"),
+    ("c3_params", 24 * 8 * 25, "biases are missing"),
+    ("c3_params", 24 * 26, "all the maps"),
+    ("c3_params", 24 * 8 * 26, "one bias"),
     ("c3_params", 1516, "paper"),
-    ("c3_params", 6 * 25 + 1, "one kernel"),
-    ("c3_params", 6 * (25 + 1), "That is C1"),
-    ("start_loss", math.log(1 / 10), "minus"),
-    ("start_loss", math.log10(10), "base 10"),
-    ("start_loss", 0.1, "probability of the true class"),
-    ("start_loss", 1 / math.log10(2), "bits"),
+    ("c3_params", 2416, "C3 of LeNet-5"),
+    ("c3_params", 24 * (8 * 49 + 1), "7 x 7"),
+    ("c3_params", 8 * 25 + 1, "one kernel"),
+    ("c3_params", 8 * (49 + 1), "That is C1"),
+    ("start_loss", math.log(1 / 36), "minus"),
+    ("start_loss", math.log10(36), "base 10"),
+    ("start_loss", 1 / 36, "probability of the true class"),
+    ("start_loss", math.log2(36), "bits"),
+    ("start_loss", math.log(10), "ten classes"),
     ("output_size", lambda n, k, p, s: (n - k + 2 * p) // s, "One place is missing"),
     ("output_size", lambda n, k, p, s: (n - k + p) // s + 1, "one side"),
     ("output_size", lambda n, k, p, s: -(-(n - k + 2 * p) // s) + 1, "rounds up"),

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from coursekit.checks import LECTURE_SCORES, LECTURE_TARGETS
+from coursekit.checks import SCORES, TARGETS
 from dlvlib import metrics
 
-LOSS = metrics.cross_entropy(LECTURE_SCORES, LECTURE_TARGETS)
+LOSS = metrics.cross_entropy(SCORES, TARGETS)
 
 
 def by_exponentials(logits, targets):
@@ -31,13 +31,13 @@ def by_loop(means, sizes):
 
 
 RIGHT = [
-    ("top1", torch.tensor([0.2])),
-    ("top5", 4 / 5),
-    ("cross_entropy", 4.0237),
+    ("top1", torch.tensor([0.375])),
+    ("top3", 6 / 8),
+    ("cross_entropy", 2.7747),
     ("cross_entropy", torch.tensor([LOSS], requires_grad=True)),
     ("cross_entropy_function", lambda z, t: F.nll_loss(z.double().log_softmax(1), t).item()),
-    ("double_softmax", -math.log(math.e / (math.e + 6))),
-    ("double_softmax", 1.165),
+    ("double_softmax", -math.log(math.e / (math.e + 5))),
+    ("double_softmax", 1.044),
     ("epoch_mean", lambda means, sizes: means @ sizes.float() / sizes.sum()),
 ]
 
@@ -47,20 +47,23 @@ def accuracy(change):
 
 
 WRONG = [
-    ("top1", 20, "percentage"),
-    ("top1", 1, "divide by the number"),
-    ("top1", 0.8, "error"),
-    ("top1", 0, "sample 4"),
-    ("top1", 0.4, "largest score of its row"),
+    ("top1", 37.5, "percentage"),
+    ("top1", 3, "divide by the number"),
+    ("top1", 0.625, "error"),
+    ("top1", 4 / 8, "largest score of its row"),
+    ("top1", 6 / 8, "second and third places"),
     ("top1", 0.35, "0.35 is not it"),
-    ("top5", 80, "percentage"),
-    ("top5", 4, "divide by the number"),
-    ("top5", 0.2, "five largest"),
-    ("top5", 1.0, "sample 3"),
-    ("cross_entropy", 5 * LOSS, "the sum"),
+    ("top3", 75, "percentage"),
+    ("top3", 6, "divide by the number"),
+    ("top3", 0.25, "error"),
+    ("top3", 3 / 8, "three largest"),
+    ("top3", 4 / 8, "Third places"),
+    ("top3", 7 / 8, "image 6"),
+    ("top3", 1.0, "image 4"),
+    ("cross_entropy", 8 * LOSS, "the sum"),
     ("cross_entropy", -LOSS, "minus"),
     ("cross_entropy", LOSS / math.log(2), "bits"),
-    ("cross_entropy", nll(LECTURE_SCORES.softmax(1), LECTURE_TARGETS), "softmax of a softmax"),
+    ("cross_entropy", nll(SCORES.softmax(1), TARGETS), "softmax of a softmax"),
     ("top_k_function", lambda z, t, k: metrics.top_k_accuracy(z, t), "ignores k"),
     ("top_k_function", lambda z, t, k: metrics.top_k_accuracy(-z, t, k), "smallest"),
     ("top_k_function", accuracy(lambda a, n, k: 1 - a), "error"),
@@ -72,11 +75,11 @@ WRONG = [
     ("cross_entropy_function", by_exponentials, "overflows"),
     ("cross_entropy_function", by_sum, "The sum overflows"),
     ("cross_entropy_function", lambda z, t: by_sum(z - z.max(), t), "of each row"),
-    ("cross_entropy", 4.02, "rounded"),
-    ("cross_entropy", 3.044, "not down a column"),
-    ("cross_entropy", 1.620, "The mean comes last"),
-    ("cross_entropy", 1.7475, "base 10"),
-    ("double_softmax", 1.17, "rounded"),
+    ("cross_entropy", 2.77, "rounded"),
+    ("cross_entropy", 3.2848, "not down a column"),
+    ("cross_entropy", 1.0098, "The mean comes last"),
+    ("cross_entropy", 1.2050, "base 10"),
+    ("double_softmax", 1.04, "rounded"),
     ("cross_entropy_function", lambda z, t: F.nll_loss(z.softmax(1).log(), t), "became 0"),
     ("cross_entropy_function", lambda z, t: nll(z.softmax(1), t), "softmax before"),
     ("cross_entropy_function", lambda z, t: nll(z, t, reduction="sum"), "the sum"),
@@ -84,13 +87,13 @@ WRONG = [
     ("cross_entropy_function", lambda z, t: nll(z, t) / math.log(2), "bits"),
     ("cross_entropy_function", lambda z, t: z, "it returned a Tensor"),
     ("double_softmax", 0, "limit for scores"),
-    ("double_softmax", math.log(7), "knows nothing"),
-    ("double_softmax", math.e / (math.e + 6), "largest probability"),
-    ("double_softmax", -1.165, "minus"),
-    ("double_softmax", 1.6814, "bits"),
+    ("double_softmax", math.log(6), "knows nothing"),
+    ("double_softmax", math.e / (math.e + 5), "largest probability"),
+    ("double_softmax", -1.0436, "minus"),
+    ("double_softmax", 1.5056, "bits"),
     ("double_softmax", math.log(1 + 9 / math.e), "ten classes"),
-    ("double_softmax", math.log(1 + 7 / math.e), "six more"),
-    ("double_softmax", math.log(math.e + 6), "numerator"),
+    ("double_softmax", math.log(1 + 6 / math.e), "five more"),
+    ("double_softmax", math.log(math.e + 5), "numerator"),
     ("epoch_mean", lambda means, sizes: sum(means) / len(means), "mean of the batch means"),
     ("epoch_mean", lambda means, sizes: sum(means * sizes), "sum over all images"),
     ("epoch_mean", lambda means, sizes: sum(means * sizes) / len(sizes), "not of batches"),

@@ -68,8 +68,8 @@ def test_a_class_of_thirty_earns_what_it_solved(tmp_path, capsys):
 def test_the_number_of_a_student_is_the_one_in_the_list(tmp_path, capsys, monkeypatch):
     """Without a process: the replies are those that a worker would send."""
     monkeypatch.chdir(tmp_path)
-    question = "layers.own.dense.params"
-    right = checks.QUESTIONS[question].make(7).expected
+    question = "layers.own.dense"
+    right = encode(checks.QUESTIONS[question].make(7).expected)
     line = json.dumps({"question": question, "student": 7, "value": right})
     content = f'{{"cell": "a"}}\n{line}\n{{"done": true}}\n'.encode()
     monkeypatch.setattr(isolation, "run", lambda *_: (content, ""))
@@ -102,7 +102,7 @@ def test_the_number_of_a_student_is_the_one_in_the_list(tmp_path, capsys, monkey
     ],
 )
 def test_a_reply_of_any_form_is_wrong_and_harms_nothing(reply):
-    for name in ("layers.own.dense.params", "layers.conv_cost", "layers.dense.shape"):
+    for name in ("layers.own.dense", "layers.conv_cost", "layers.dense.shape"):
         found = verdict(name, reply, None)
         assert not found.right and found.message, name
 

@@ -114,6 +114,8 @@ class FunctionQuestion:
                 return Verdict(False, hint)
         number = next(number for number in numbers if not agrees(found[number], expected[number]))
         wrong = found[number]
+        if wrong is None:
+            return Verdict(False, "Your function returned nothing (None).")
         if isinstance(wrong, Raised):
             is_excluded = wrong.kind == Excluded.__name__
             return Verdict(False, wrong.text if is_excluded else f"Your function raised {wrong}")

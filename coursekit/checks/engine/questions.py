@@ -18,6 +18,7 @@ from coursekit.checks.engine.values import (
     format_number,
     name_of,
     number_in_text,
+    to_list,
 )
 from dlvlib._common import check_int
 
@@ -143,6 +144,41 @@ class ShapeQuestion:
         order = "" if len(shape) == 1 else " The order is channels, height, width."
         sizes = ", ".join(format_number(float(size)).replace(",", "") for size in shape)
         return Verdict(False, f"({sizes}{',' * (len(shape) == 1)}) is not it.{order}")
+
+
+@dataclass(frozen=True)
+class TupleQuestion:
+    """A question whose answer is a tuple; `parts` has a question for each value, by its name."""
+
+    parts: Mapping[str, NumberQuestion | ShapeQuestion]
+    praise: str
+
+    @property
+    def expected(self) -> tuple[Any, ...]:
+        """The right answer."""
+        return tuple(part.expected for part in self.parts.values())
+
+    @property
+    def hints(self) -> dict[tuple[Any, ...], str]:
+        """The usual mistakes, one at a time, each with its hint."""
+        right = self.expected
+        return {
+            (*right[:place], wrong, *right[place + 1 :]): f"{name}: {hint}"
+            for place, (name, part) in enumerate(self.parts.items())
+            for wrong, hint in part.hints.items()
+        }
+
+    def judge(self, answer: object) -> Verdict:
+        values = to_list(sandbox.plain(answer))
+        if not isinstance(values, (tuple, list)) or len(values) != len(self.parts):
+            form = ", ".join(self.parts)
+            got = f"{len(values)} values" if isinstance(values, (tuple, list)) else name_of(values)
+            return Verdict(False, f"The answer should be a tuple ({form}), got {got}.")
+        for (name, part), value in zip(self.parts.items(), values, strict=True):
+            verdict = part.judge(value)
+            if not verdict:
+                return Verdict(False, f"{name}: {verdict.message}")
+        return Verdict(True, self.praise)
 
 
 @dataclass(frozen=True)

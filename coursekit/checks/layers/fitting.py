@@ -15,7 +15,7 @@ PROGRAMS = {
     ),
 }
 HINTS: list[tuple[str, tuple[int, ...] | None, str]] = [
-    ("mat1 and mat2 shapes", (1, 28, 28), mistakes.ONE_ROW),
-    ("mat1 and mat2 shapes", None, mistakes.INDEPENDENT),
+    ("mat1 and mat2 shapes", (1, 28, 28), "One row of the image has 28 values only."),
+    ("mat1 and mat2 shapes", None, "It reads what the layer before has written, not the image."),
     ("channels instead", None, mistakes.NO_CHANNELS),
 ]

@@ -8,7 +8,12 @@ import torch
 
 from coursekit.checks.engine.functions import FunctionQuestion, draw_int
 from coursekit.checks.engine.hints import distinct
-from coursekit.checks.engine.questions import NumberQuestion, ShapeQuestion, StudentQuestion
+from coursekit.checks.engine.questions import (
+    NumberQuestion,
+    ShapeQuestion,
+    StudentQuestion,
+    TupleQuestion,
+)
 from coursekit.checks.layers import mistakes as layer_mistakes
 from coursekit.checks.layers.mistakes import Mistakes
 from coursekit.checks.layers.variants import LECTURE_LAYERS, Layers, drawn_layers
@@ -23,23 +28,21 @@ UNITS = {
     "megabytes": "the memory of the output, in MB (1 MB = 10^6 bytes)",
 }
 ASKED = {  # of the lecture's layers
-    "dense": ("params", "flops", "shape", "bytes"),
+    "dense": ("params", "flops", "shape"),
     "conv": ("shape", "params", "flops", "bytes", "megabytes"),
-    "pool": ("shape", "params", "flops", "comparisons", "bytes"),
+    "pool": ("shape", "params", "flops", "comparisons"),
 }
-OWN = {  # of the layers drawn from a student number; what never changes is not asked again
-    "dense": ("params", "flops", "bytes"),
+OWN = {  # of the layers drawn from a student number, in one tuple for each layer
+    "dense": ("params", "flops"),
     "conv": ("shape", "params", "flops", "bytes"),
-    "pool": ("shape", "comparisons", "bytes"),
+    "pool": ("shape", "comparisons"),
 }
 PRAISE = {
-    "perceptron.params": "Three weights and a bias.",
-    "perceptron.flops": "Three MACs and a bias.",
-    "perceptron.bytes": "One output, one float.",
+    "perceptron.params": "Ten weights and a bias.",
+    "perceptron.flops": "Ten MACs and a bias.",
     "dense.params": "Each unit has a weight for every value of the image, and a bias.",
     "dense.flops": "Each weight is used once, in one MAC, and each bias once.",
     "dense.shape": "One value for each unit; rows and columns are gone.",
-    "dense.bytes": "Four bytes for each unit.",
     "conv.shape": "One map for each kernel.",
     "conv.params": "The size of the image plays no part.",
     "conv.flops": "Each weight is used at every place of the map, and so is each bias.",
@@ -49,7 +52,6 @@ PRAISE = {
     "pool.params": "There is nothing to learn in a maximum.",
     "pool.flops": "No product and no sum: only comparisons.",
     "pool.comparisons": "The largest of n values takes n - 1 comparisons.",
-    "pool.bytes": "Four bytes for each output.",
 }
 
 
@@ -92,12 +94,17 @@ def _ask(
 
 
 def _perceptron(quantity: str) -> NumberQuestion | ShapeQuestion:
-    mistakes = layer_mistakes.of_dense((3,), 1)
-    return _ask("perceptron", quantity, cost.linear((3,), 1), mistakes)
+    mistakes = layer_mistakes.of_dense((10,), 1)
+    return _ask("perceptron", quantity, cost.linear((10,), 1), mistakes)
 
 
-def _own(layer: str, quantity: str) -> StudentQuestion:
-    return StudentQuestion(lambda student: question(drawn_layers(student), layer, quantity))
+def _own(layer: str) -> StudentQuestion:
+    def make(student: int) -> TupleQuestion:
+        layers = drawn_layers(student)
+        parts = {quantity: question(layers, layer, quantity) for quantity in OWN[layer]}
+        return TupleQuestion(parts, "All of it, for a layer of your own.")
+
+    return StudentQuestion(make)
 
 
 def _conv_cost(
@@ -128,7 +135,7 @@ def _draw_conv(generator: torch.Generator) -> tuple[Shape, int, int, int, int]:
 
 
 QUESTIONS: dict[str, NumberQuestion | ShapeQuestion | FunctionQuestion | StudentQuestion] = {
-    **{f"perceptron.{q}": _perceptron(q) for q in ("params", "flops", "bytes")},
+    **{f"perceptron.{q}": _perceptron(q) for q in ("params", "flops")},
     **{
         f"{layer}.{q}": question(LECTURE_LAYERS, layer, q) for layer in ASKED for q in ASKED[layer]
     },
@@ -161,5 +168,5 @@ QUESTIONS: dict[str, NumberQuestion | ShapeQuestion | FunctionQuestion | Student
             ),
         },
     ),
-    **{f"own.{layer}.{q}": _own(layer, q) for layer in OWN for q in OWN[layer]},
+    **{f"own.{layer}": _own(layer) for layer in OWN},
 }

@@ -1,30 +1,31 @@
-"""Exercise 3 in the shape simulator: LeNet-5 with the usual mistakes, and the hint for each."""
+"""Exercise 3 in the shape simulator: its network with mistakes, and the hint for each."""
 
 from coursekit.checks.engine.questions import ShapeQuestion
 from coursekit.checks.lenet.questions import QUESTIONS, UNFLATTENED
 
 RIGHT = """nn.Sequential(
-    nn.Conv2d(1, 6, 5),
+    nn.Conv2d(1, 8, 7),
     nn.Tanh(),
     nn.MaxPool2d(2),
-    nn.Conv2d(6, 16, 5),
+    nn.Conv2d(8, 24, 5),
     nn.Tanh(),
     nn.MaxPool2d(2),
     nn.Flatten(),
-    nn.Linear(400, 120),
+    nn.Linear(216, 100),
     nn.Tanh(),
-    nn.Linear(120, 84),
+    nn.Linear(100, 60),
     nn.Tanh(),
-    nn.Linear(84, 10),
+    nn.Linear(60, 10),
 )"""
+IMAGE = [1, 28, 28]
 _SECOND_POOL = "nn.MaxPool2d(2),\n    nn.Flatten"
 
 PROGRAMS = {
-    "no Flatten": (RIGHT.replace("    nn.Flatten(),\n", ""), [1, 32, 32]),
-    "28 pixels": (RIGHT, [1, 28, 28]),
-    "padding": (RIGHT.replace("5),", "5, padding=2),"), [1, 32, 32]),
-    "one pooling": (RIGHT.replace(_SECOND_POOL, "nn.Flatten"), [1, 32, 32]),
-    "six kernels": (RIGHT.replace("6, 16, 5", "6, 6, 5"), [1, 32, 32]),
+    "no Flatten": (RIGHT.replace("    nn.Flatten(),\n", ""), IMAGE),
+    "32 pixels": (RIGHT, [1, 32, 32]),
+    "padding": (RIGHT.replace("7),", "7, padding=2),").replace("5),", "5, padding=2),"), IMAGE),
+    "one pooling": (RIGHT.replace(_SECOND_POOL, "nn.Flatten"), IMAGE),
+    "eight kernels": (RIGHT.replace("8, 24, 5", "8, 8, 5"), IMAGE),
 }
 
 

@@ -1,4 +1,4 @@
-"""Exercise 3: sizes and parameters of LeNet-5, the network itself, and a training run."""
+"""Exercise 3: a relative of LeNet-5: sizes, parameters, the network itself, a training run."""
 
 import math
 from functools import partial
@@ -29,11 +29,11 @@ def _draw_layer(generator: torch.Generator) -> tuple[int, int, int, int]:
     return draw(8, 47), draw(1, 8), draw(0, 3), draw(1, 4)
 
 
-def _features(size: int, padding: int = 0) -> list[tuple[int, ...]]:
-    """Shapes after C1, S2, C3 and S4 for an image of size x size."""
-    c1 = cost.conv2d((1, size, size), 6, 5, padding=padding).output_shape
+def _features(size: int = 28, padding: int = 0, kernel_size: int = 7) -> list[tuple[int, ...]]:
+    """Shapes after C1, S2, C3 and S4 for an image of size x size; the padding is that of both."""
+    c1 = cost.conv2d((1, size, size), 8, kernel_size, padding=padding).output_shape
     s2 = cost.max_pool2d(c1, 2).output_shape
-    c3 = cost.conv2d(s2, 16, 5, padding=padding).output_shape
+    c3 = cost.conv2d(s2, 24, 5, padding=padding).output_shape
     return [c1, s2, c3, cost.max_pool2d(c3, 2).output_shape]
 
 
@@ -45,29 +45,31 @@ def _lenet(
     bend_in_convs: bool = True,
     pool: type[nn.Module] = nn.MaxPool2d,
     padding: tuple[int, int] = (0, 0),
-    inputs: int = 400,
+    inputs: int = 216,
     flatten: nn.Module | None = None,
     last: nn.Module | None = None,
 ) -> nn.Module:
-    """LeNet-5 with something changed."""
+    """The network that is asked for, or with something changed."""
     head_bend = bend if bend_in_head else nn.Identity
     bend = bend if bend_in_convs else nn.Identity
     return nn.Sequential(
-        *(nn.Conv2d(1, 6, 5, padding=padding[0]), bend(), pool(2)),
-        *(nn.Conv2d(6, 16, 5, padding=padding[1]), bend(), pool(2)),
+        *(nn.Conv2d(1, 8, 7, padding=padding[0]), bend(), pool(2)),
+        *(nn.Conv2d(8, 24, 5, padding=padding[1]), bend(), pool(2)),
         nn.Flatten() if flatten is None else flatten,
-        *(nn.Linear(inputs, 120), head_bend(), nn.Linear(120, 84), head_bend()),
-        *(nn.Linear(84, num_classes), nn.Identity() if last is None else last),
+        *(nn.Linear(inputs, 100), head_bend(), nn.Linear(100, 60), head_bend()),
+        *(nn.Linear(60, num_classes), nn.Identity() if last is None else last),
     )
 
 
 def _draw_images(generator: torch.Generator) -> tuple[int, Tensor]:
-    """Random (num_classes, images of shape (3, 1, 32, 32))."""
-    return draw_int(generator, 2, 9), torch.randn(3, 1, 32, 32, generator=generator)
+    """Random (num_classes, images of shape (3, 1, 28, 28))."""
+    return draw_int(generator, 2, 9), torch.randn(3, 1, 28, 28, generator=generator)
 
 
-_C1, _S2, _C3, _S4 = _features(32)
-_C3_COST = cost.conv2d(_S2, 16, 5)
+_C1, _S2, _C3, _S4 = _features()
+_C3_COST = cost.conv2d(_S2, 24, 5)
+NUM_CLASSES = 36  # ten digits and 26 letters
+_FIRST_LOSS = math.log(NUM_CLASSES)
 
 QUESTIONS: dict[str, Question] = {
     "output_size": FunctionQuestion(
@@ -100,12 +102,14 @@ QUESTIONS: dict[str, Question] = {
         praise="These values, flattened, are what the first dense layer reads.",
         hints={
             _S4[::-1]: "The numbers are right; the order is channels first.",
-            _C3: "That is C3, before the pooling.",
+            _C3: "That is C3, before the pooling. Or you padded; here nothing is padded.",
             _S2: "That is S2, after the first pooling.",
-            (6, *_S4[1:]): "Look at the channels: C3 has more kernels than C1.",
-            _features(32, padding=2)[3]: "That needs padding. LeNet-5 has none here, so each "
-            "convolution loses four pixels.",
-            _features(28)[3]: "That starts from 28 pixels; these images have 32.",
+            (8, *_S4[1:]): "Look at the channels: C3 has more kernels than C1.",
+            (16, *_S4[1:]): "LeNet-5 has 16 kernels in C3; this network has another number.",
+            _features(padding=2)[3]: "That needs padding. Here is none, so each convolution "
+            "loses pixels.",
+            _features(kernel_size=5)[3]: "That comes from images of 32 pixels, or from windows of "
+            "5 x 5 in C1, or from rounding up; these images have 28.",
             (math.prod(_S4),): "That is the number of values. Give the three axes.",
         },
     ),
@@ -114,25 +118,28 @@ QUESTIONS: dict[str, Question] = {
         praise="The size of the image is not in it.",
         unit="a whole number of parameters",
         hints={
-            cost.conv2d(_S2, 16, 5, bias=False).params: "The biases are missing, one per kernel.",
-            cost.conv2d((1, 14, 14), 16, 5).params: "A kernel of C3 reads all the maps of S2, "
+            cost.conv2d(_S2, 24, 5, bias=False).params: "The biases are missing, one per kernel.",
+            cost.conv2d((1, *_S2[1:]), 24, 5).params: "A kernel of C3 reads all the maps of S2, "
             "not one.",
-            96 * cost.conv2d((1, 14, 14), 1, 5).params: "A kernel has one bias, however many maps "
-            "it reads.",
-            cost.conv2d((16, 14, 14), 6, 5).params: "Input and output channels are swapped: the "
+            8 * 24 * cost.conv2d((1, *_S2[1:]), 1, 5).params: "A kernel has one bias, however "
+            "many maps it reads.",
+            cost.conv2d((24, *_S2[1:]), 8, 5).params: "Input and output channels are swapped: the "
             "biases belong to the outputs.",
-            _C3_COST.params // 16: "Those are the parameters of one kernel.",
-            cost.conv2d((1, 32, 32), 6, 5).params: "That is C1.",
+            _C3_COST.params // 24: "Those are the parameters of one kernel.",
+            cost.conv2d((1, 28, 28), 8, 7).params: "That is C1.",
             _C3_COST.macs: "Those are the multiplications. A kernel keeps its weights wherever it "
             "slides.",
-            cost.conv2d(_S2, 16, 3).params: "That is for kernels of 3 x 3; these are 5 x 5.",
+            cost.conv2d(_S2, 24, 3).params: "That is for kernels of 3 x 3; these are 5 x 5.",
+            cost.conv2d(_S2, 24, 7).params: "That is for kernels of 7 x 7, the size of C1.",
+            cost.conv2d((6, 14, 14), 16, 5).params: "That is the C3 of LeNet-5. This one reads 8 "
+            "maps with 24 kernels.",
             60 * 25 + 16: "That is the paper's C3, where most kernels read some of the maps. Here "
             "each reads all.",  # LeCun et al. (1998), table I: 60 connections
         },
     ),
     "network": FunctionQuestion(
         signature="LeNet(num_classes)",
-        reference=LeNet5,
+        reference=_lenet,
         draw=_draw_images,
         observe=observe_module,
         rounds=2,
@@ -147,8 +154,8 @@ QUESTIONS: dict[str, Question] = {
             "The convolutions have no activation after them.": partial(
                 _lenet, bend_in_convs=False
             ),
-            "This is ReLU; LeNet-5 uses tanh.": partial(_lenet, bend=nn.ReLU),
-            "This is a sigmoid; LeNet-5 uses tanh.": partial(_lenet, bend=nn.Sigmoid),
+            "This is ReLU; tanh is asked for.": partial(_lenet, bend=nn.ReLU),
+            "This is a sigmoid; tanh is asked for.": partial(_lenet, bend=nn.Sigmoid),
             "It pools with the mean; here the largest value is kept.": partial(
                 _lenet, pool=nn.AvgPool2d
             ),
@@ -161,12 +168,13 @@ QUESTIONS: dict[str, Question] = {
             "There is an activation after the last layer; logits may take any value.": partial(
                 _lenet, last=nn.Tanh()
             ),
-            "C1 is padded, which is for images of 28 pixels; these have 32.": partial(
-                _lenet, padding=(2, 0), inputs=576
+            "C1 is padded by 2, as LeNet-5 on 28 pixels is; here nothing is padded.": partial(
+                _lenet, padding=(2, 0), inputs=384
             ),
-            "The convolutions are padded; those of LeNet-5 are not.": partial(
-                _lenet, padding=(2, 2), inputs=1024
+            "The convolutions are padded; here nothing is.": partial(
+                _lenet, padding=(3, 2), inputs=1176
             ),
+            "This is LeNet-5 itself: here C1 has 8 kernels of 7 x 7, and more differs.": LeNet5,
             UNFLATTENED: partial(_lenet, flatten=nn.Identity()),
             "It flattens the batch as well; keep the first axis, the images.": partial(
                 _lenet, flatten=nn.Flatten(0)
@@ -175,19 +183,22 @@ QUESTIONS: dict[str, Question] = {
         },
     ),
     "start_loss": NumberQuestion(
-        expected=math.log(10),
-        praise="Remember it: a first loss far from it suggests a bug.",
+        expected=_FIRST_LOSS,
+        praise="A first loss far from it suggests a bug.",
         unit="in nats",
         tolerance=5e-3,
         hints={
-            -math.log(10): "That is the logarithm of the probability; the loss has a minus.",
-            1 / 10: "That is the probability of the true class; the loss is minus its logarithm.",
-            9 / 10: "That is the error of guessing; the loss is minus the logarithm of a "
-            "probability.",
-            1.0: "That is a logarithm to base 10; use the natural one.",
-            math.log2(10): "That is in bits; use the natural logarithm.",
+            -_FIRST_LOSS: "That is the logarithm of the probability; the loss has a minus.",
+            1 / NUM_CLASSES: "That is the probability of the true class; the loss is minus its "
+            "logarithm.",
+            1 - 1 / NUM_CLASSES: "That is the error of guessing; the loss is minus the logarithm "
+            "of a probability.",
+            _FIRST_LOSS / math.log(10): "That is a logarithm to base 10; use the natural one.",
+            _FIRST_LOSS / math.log(2): "That is in bits; use the natural logarithm.",
             0.0: "A loss of zero needs a network that is sure and right.",
-            10 * math.log(10): "The loss looks at the true class only, not at all ten.",
+            NUM_CLASSES * _FIRST_LOSS: "The loss looks at the true class only, not at all 36.",
+            math.log(10): "That is for ten classes; here are ten digits and 26 letters.",
+            math.log(26): "That is for the letters alone; the digits are classes too.",
         },
     ),
     "test_accuracy": MeasuredQuestion(

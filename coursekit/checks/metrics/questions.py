@@ -1,4 +1,4 @@
-"""Exercise 1: the lecture's table, top-k, cross-entropy, the double softmax, the mean of means."""
+"""Exercise 1: a table of scores, top-k, cross-entropy, the double softmax, the mean of means."""
 
 import math
 from collections.abc import Callable
@@ -12,18 +12,21 @@ from coursekit.checks.engine.questions import NumberQuestion
 from coursekit.checks.engine.values import as_number
 from dlvlib import metrics
 
-LECTURE_CLASSES = ("Apple", "Bike", "Car", "Cat", "Dog", "Pear", "Plane")
-LECTURE_SCORES = torch.tensor(
+CLASSES = ("Boat", "Bus", "Cow", "Fox", "Hen", "Tram")
+SCORES = torch.tensor(
     [
-        [15, 10, 2, 5, 20, 8, 1],
-        [2, 5, 10, 8, 4, 12, 3],
-        [12, 2, 1, 6, 4, 5, 9],
-        [1, 2, 3, 4, 5, 6, 7],
-        [7, 6, 5, 4, 3, 2, 1],
+        [1, 3, 0, 4, -2, 5],
+        [0, 1, 2, -1, 6, 3],
+        [4, 2, 0, 1, -3, 5],
+        [3, 9, -2, 1, 0, 2],
+        [-1, 0, 3, 4, 2, 1],
+        [5, 0, 4, 3, 1, 2],
+        [2, 7, 1, 0, -1, 4],
+        [1, 0, 6, -2, 3, 5],
     ],
     dtype=torch.float,
-)  # (5, 7), the table of the lecture's page "Metric computations"
-LECTURE_TARGETS = torch.tensor([0, 2, 2, 6, 1])  # Apple, Car, Car, Plane, Bike
+)  # (8, 6), a table like that of the lecture's page "Metric computations"
+TARGETS = torch.tensor([1, 4, 0, 2, 3, 5, 1, 4])
 
 
 def _draw_scores(generator: torch.Generator) -> tuple[Tensor, Tensor, int]:
@@ -74,8 +77,9 @@ def _sum_overflows(logits: Tensor, targets: Tensor, shift: float = 0.0) -> float
     return (shifted.exp().sum(dim=1).log() - shifted[range(len(targets)), targets]).mean().item()
 
 
-def _lecture_top_k(k: int) -> float:
-    return metrics.top_k_accuracy(LECTURE_SCORES, LECTURE_TARGETS, k)
+def _top(k: int) -> float:
+    """Top-k accuracy of the table."""
+    return metrics.top_k_accuracy(SCORES, TARGETS, k)
 
 
 def _double_softmax(num_classes: int) -> float:
@@ -83,53 +87,56 @@ def _double_softmax(num_classes: int) -> float:
     return metrics.cross_entropy(torch.eye(num_classes)[:1], torch.tensor([0]))
 
 
-_LECTURE_LOSS = metrics.cross_entropy(LECTURE_SCORES, LECTURE_TARGETS)
-_SMALLEST_LOSS = _double_softmax(len(LECTURE_CLASSES))
+_LOSS = metrics.cross_entropy(SCORES, TARGETS)
+_SMALLEST_LOSS = _double_softmax(len(CLASSES))
 
 QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     "top1": NumberQuestion(
-        expected=_lecture_top_k(1),
-        praise="Only the plane of sample 4 has the largest score.",
+        expected=_top(1),
+        praise="Images 2, 5 and 7 are the three.",
         unit="a fraction between 0 and 1",
         hints={
-            100 * _lecture_top_k(1): "That is the percentage; give the fraction.",
-            5 * _lecture_top_k(1): "That is how many are right; divide by the number of samples.",
-            1 - _lecture_top_k(1): "That is the error; accuracy is what remains.",
-            0.0: "Look at sample 4 again: where is its largest score?",
-            2 / 5: "Count a sample only when its true class has the largest score of its row.",
+            100 * _top(1): "That is the percentage; give the fraction.",
+            8 * _top(1): "That is how many are right; divide by the number of images.",
+            1 - _top(1): "That is the error; accuracy is what remains.",
+            _top(2): "Count an image only when its true class has the largest score of its row.",
+            _top(3): "That counts the second and third places too.",
         },
     ),
-    "top5": NumberQuestion(
-        expected=_lecture_top_k(5),
-        praise="Every sample but number 3 has its true class among the top five.",
+    "top3": NumberQuestion(
+        expected=_top(3),
+        praise="Only images 4 and 6 miss it.",
         unit="a fraction between 0 and 1",
         hints={
-            100 * _lecture_top_k(5): "That is the percentage; give the fraction.",
-            5 * _lecture_top_k(5): "That is how many are right; divide by the number of samples.",
-            1 - _lecture_top_k(5): "That is either top-1 accuracy or the top-5 error. Ask of each "
-            "sample: is its true class among the five largest scores?",
-            1.0: "Look at sample 3: its true class has the smallest score of the seven.",
+            100 * _top(3): "That is the percentage; give the fraction.",
+            8 * _top(3): "That is how many are right; divide by the number of images.",
+            1 - _top(3): "That is the error; accuracy is what remains.",
+            _top(1): "That is top-1 accuracy. Ask of each image: is its true class among the "
+            "three largest scores?",
+            _top(2): "Third places count as well.",
+            _top(4): "Look at image 6: three scores are larger than that of its true class.",
+            1.0: "Look at image 4: its true class has the smallest score of the six.",
         },
     ),
     "cross_entropy": NumberQuestion(
-        expected=_LECTURE_LOSS,
-        praise="One sample, number 3, is responsible for more than half of it.",
-        unit="the mean over the five samples, in nats",
+        expected=_LOSS,
+        praise="Image 4 alone makes up nearly half.",
+        unit="the mean over the eight images, in nats",
         tolerance=2e-3,
         hints={
-            5 * _LECTURE_LOSS: "That is the sum; the loss is the mean over the samples.",
-            -_LECTURE_LOSS: "The logarithm of a probability is negative: the loss has a minus.",
-            _LECTURE_LOSS / math.log(2): "That is in bits; use the natural logarithm.",
-            _LECTURE_LOSS / math.log(10): "That is a logarithm to base 10; use the natural one.",
+            8 * _LOSS: "That is the sum; the loss is the mean over the images.",
+            -_LOSS: "The logarithm of a probability is negative: the loss has a minus.",
+            _LOSS / math.log(2): "That is in bits; use the natural logarithm.",
+            _LOSS / math.log(10): "That is a logarithm to base 10; use the natural one.",
             metrics.cross_entropy(
-                LECTURE_SCORES.softmax(1), LECTURE_TARGETS
+                SCORES.softmax(1), TARGETS
             ): "That is a softmax of a softmax: cross-entropy takes the scores themselves.",
             _mean_log(
-                LECTURE_SCORES.softmax(0), LECTURE_TARGETS
+                SCORES.softmax(0), TARGETS
             ): "The sum of the exponentials runs along a row, not down a column.",
             -math.log(
-                LECTURE_SCORES.softmax(1)[range(5), LECTURE_TARGETS].mean()
-            ): "The mean comes last: average the five losses, not the five probabilities.",
+                SCORES.softmax(1)[range(8), TARGETS].mean()
+            ): "The mean comes last: average the eight losses, not the eight probabilities.",
         },
     ),
     "top_k_function": FunctionQuestion(
@@ -187,16 +194,16 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     ),
     "double_softmax": NumberQuestion(
         expected=_SMALLEST_LOSS,
-        praise="So a loss that sticks there is a symptom, with seven classes.",
-        unit="the smallest loss with seven classes, in nats",
+        praise="So a loss that sticks there is a symptom, with six classes.",
+        unit="the smallest loss with six classes, in nats",
         hints={
             0.0: "That is the limit for scores. Here the second softmax gets nothing above 1.",
-            math.log(len(LECTURE_CLASSES)): "That is the loss of a network that knows nothing.",
+            math.log(len(CLASSES)): "That is the loss of a network that knows nothing.",
             math.exp(-_SMALLEST_LOSS): "That is the largest probability; what is its loss?",
             -_SMALLEST_LOSS: "The logarithm of a probability is negative: the loss has a minus.",
             _SMALLEST_LOSS / math.log(2): "That is in bits; use the natural logarithm.",
-            _double_softmax(10): "That is for ten classes; the table has seven.",
-            _double_softmax(len(LECTURE_CLASSES) + 1): "There are six more besides the true one.",
+            _double_softmax(10): "That is for ten classes; the table has six.",
+            _double_softmax(len(CLASSES) + 1): "There are five more besides the true one.",
             _SMALLEST_LOSS + 1: "The numerator is an exponential too, that of 1.",
         },
     ),
