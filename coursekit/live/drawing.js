@@ -24,7 +24,6 @@ export function bitmap(width, words = "") {
 }
 
 const STRENGTHS = [1, 0.5]; // of the upper and the lower bars
-const KEY = "display: inline-block; width: 0.7em; height: 0.7em; margin-right: 0.35em; background: currentColor;";
 
 // A table of ten pairs of bars and their values; titles: of the upper and the lower ones.
 // pictureOf(digit), if given, is shown beside the digit. draw(probs, others) shows probabilities.
@@ -33,8 +32,8 @@ export function digitBars(titles, pictureOf) {
   node.style.fontSize = "0.9em"; // five columns on a phone
   const heads = [...node.tHead.rows[0].cells].filter((cell) => titles.includes(cell.textContent));
   const keys = titles.map((title, i) => {
-    const [key, name] = [element("span", "", KEY + `opacity: ${STRENGTHS[i]};`), element("span", title)];
-    heads[i].replaceChildren(key, name);
+    const name = element("span", title);
+    heads[i].replaceChildren(`${["upper", "lower"][i]} bar:`, element("br"), name);
     heads[i].style.whiteSpace = "nowrap";
     heads[i].style.textAlign = ["right", "left"][i];
     return name;

@@ -51,7 +51,7 @@ function diagram() {
   }
   node.append(rule(atX(0), atY(0), atX(1), atY(1), 0.7));
   node.append(write("confidence", atX(0.5), TOP + SIDE + 32, "middle"), write("accuracy", 2, 12, "start"));
-  node.append(write("too timid", atX(0.03), atY(0.92), "start"), write("too sure", atX(0.97), atY(0.05), "end"));
+  node.append(write("underconfident", atX(0.03), atY(0.92), "start"), write("overconfident", atX(0.97), atY(0.05), "end"));
   const layer = svg("g");
   node.append(layer);
   const draw = (bins, total) => layer.replaceChildren(...bins.flatMap(({ count, confidence, accuracy }) => {
@@ -87,7 +87,7 @@ export function mount(stage, data) {
     draw(now.bins, logits.length);
     cells.forEach((cell, i) => { cell.textContent = now[keys[i]].toFixed(3); });
     const gap = now.confidence - now.accuracy;
-    const verdict = Math.abs(gap) < 0.02 ? "close to honest" : gap > 0 ? "too sure" : "too timid";
+    const verdict = Math.abs(gap) < 0.02 ? "close to honest" : gap > 0 ? "overconfident" : "underconfident";
     const short = tau.toPrecision(3);
     words.textContent = `At τ = ${short} the network is ${verdict}: it is right on ${(100 * now.accuracy).toFixed(1)}\u00a0% `
       + `of ${logits.length} test images, and its confidence is ${(100 * now.confidence).toFixed(1)}\u00a0% on average.`;

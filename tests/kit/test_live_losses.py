@@ -211,14 +211,14 @@ def test_calibration_is_that_of_metrics(page):
 def test_a_reader_moves_the_reliability_diagram(reader):
     reader.open(live.show("reliability", TRAINED, FALLBACK))
     spoken = reader.slide("temperature", "Home")
-    assert reader.words().startswith("At τ = 0.100 the network is too sure")
+    assert reader.words().startswith("At τ = 0.100 the network is overconfident")
     now, plain = error_at(0.1), error_at(1)
     assert spoken == f"temperature 0.100, ECE {now:.3f}"
     assert reader.texts("tr:has-text('ECE') td") == [f"{now:.3f}", f"{plain:.3f}"]
     dots = reader.stage.locator("[role=img] circle").count()
     assert reader.picture().count("images of confidence") == dots > 0
     reader.slide("temperature", "End")
-    assert "too timid" in reader.words()
+    assert "underconfident" in reader.words()
     reader.press("the fitted τ = 1.25")
     assert "temperature 1.25" in reader.slide("temperature")
 

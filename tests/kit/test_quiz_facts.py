@@ -42,6 +42,14 @@ def layers_block():
     return nn.Sequential(*layers, nn.Dropout(), nn.MaxPool2d(2))
 
 
+def first_gradient(*, softmax=False):
+    """Length of the gradient of ten equal logits; `softmax`: with one before the loss."""
+    logits = torch.zeros(1, 10, requires_grad=True)
+    scores = logits.softmax(dim=1) if softmax else logits
+    nn.functional.cross_entropy(scores, torch.tensor([0])).backward()
+    return logits.grad.norm().item()
+
+
 WRAPPED = {"padding": 1, "padding_mode": "circular", "dtype": torch.double}
 
 
@@ -223,6 +231,8 @@ NAMED = {
     "lenet.kernel-weights": [f"{LeNet5().features[3].weight.numel():,}"],
     "lenet.initial-loss": ["one part in eight thousand"] * (round(math.exp(9), -3) == 8000),
     "metrics.double-softmax": [f"{metrics.cross_entropy(PERFECT, torch.tensor([0])):.2f}"],
+    "training.stuck-loss": ["ten times smaller"]
+    * (round(first_gradient() / first_gradient(softmax=True), 3) == 10),
     "training.last-batch": [
         f"{1000 // 64} batches take {1000 - 1000 % 64} scans",
         f"the last holds {1000 % 64}",
