@@ -17,6 +17,7 @@ PARTS = [
     "offline",
     "portable",
     "site",
+    "sources",
     "tables",
 ]
 
