@@ -19,6 +19,7 @@ PARTS = [
     "offline",
     "portable",
     "site",
+    "sources",
     "tables",
 ]
 # What each citation asks pybtex for, which would search every installed package each time.

@@ -17,8 +17,8 @@ from sphinx.environment import BuildEnvironment
 GLOSSARY = "chapters/glossary"
 FRENCH = "language-fr"  # docutils writes this class as lang="fr", for screen readers
 # Words that mean something else too often.
-NOT_LINKED = {"block", "branch", "channel", "class", "confidence", "depth", "ensemble", "head"}
-NOT_LINKED |= {"jump", "label", "layer", "nat", "protocol", "seed", "stage", "stem"}
+NOT_LINKED = {"block", "branch", "channel", "class", "confidence", "cost", "depth", "ensemble"}
+NOT_LINKED |= {"head", "jump", "label", "layer", "nat", "protocol", "seed", "stage", "stem"}
 CLOSED = (  # where no link may be, or none is wanted
     nodes.reference,
     nodes.literal,

@@ -143,9 +143,9 @@ class ClaimsDirective(LedgerDirective):
 
 
 class CorrectionsDirective(LedgerDirective):
-    """Each claim that is corrected: what the lecture has, what is right, why, and where.
+    """Each claim that is corrected: what the slide has, what it should be, and why.
 
-    Those marked `minor` are on no page, and share one table.
+    Those marked `minor` are on no page, and share one section.
     """
 
     def run(self) -> list[nodes.Node]:
@@ -154,37 +154,29 @@ class CorrectionsDirective(LedgerDirective):
         ]
         result: list[nodes.Node] = []
         for section, _, of_page in self.by_page([c for c in claims if not c.get("minor")]):
-            entries = map(self.entry, of_page)
-            section += nodes.definition_list("", *entries, classes=["corrections"])
+            section += self.entries(of_page)
             result.append(section)
         minor = [claim for claim in claims if claim.get("minor")]
         if minor:
             section = nodes.section("", nodes.title("", "Smaller ones"), ids=["smaller-ones"])
-            header = ["What it is about", "The lecture has", "Right is, and why"]
-            ordered = [claim for _, _, of_page in self.by_page(minor) for claim in of_page]
-            section += self.parse_text_to_nodes(list_table(header, map(self.row, ordered)))
-            (body,) = section.findall(nodes.tbody)
-            for row, claim in zip(body.findall(nodes.row), ordered, strict=True):
-                add_anchor(self.env, row, anchor_of(claim["id"], "correction"))
+            section += self.entries([c for _, _, of_page in self.by_page(minor) for c in of_page])
             result.append(section)
         return result
 
-    def row(self, claim: Claim) -> list[str]:
-        """Return the cells of one correction of the table."""
-        right = f"{format_claim(claim, 'correct')}. {claim['why']}"
-        slide = f"{claim['statement']}\n\nSlide: {plain(claim['lecture'])}"
-        return [slide, f"{{claim}}`{claim['id']}`", right]
+    def entries(self, claims: list[Claim]) -> nodes.definition_list:
+        """Return the corrections as a list."""
+        return nodes.definition_list("", *map(self.entry, claims), classes=["corrections"])
 
     def entry(self, claim: Claim) -> nodes.definition_list_item:
-        """Return one correction."""
+        """Return one correction; the value of the slide links to its place in the book."""
         (statement,) = self.parse_text_to_nodes(claim["statement"])
         term = nodes.term("", "", *statement.children)
         add_anchor(self.env, term, anchor_of(claim["id"], "correction"))
+        role = "claim" if claim.get("minor") else "shown"
         lines = [
-            f"**The lecture has:** {{claim}}`{claim['id']}` (slide *{plain(claim['lecture'])}*)",
-            f"**Right is:** {format_claim(claim, 'correct')}",
+            f"**The slide has:** {{{role}}}`{claim['id']}` (*{plain(claim['lecture'])}*)",
+            f"**Should be:** {format_claim(claim, 'correct')}",
             f"**Why:** {claim['why']}",
-            f"{{shown}}`In the book <{claim['id']}>`",
         ]
         body = nodes.definition("", *self.parse_text_to_nodes("\n\n".join(lines)))
         return nodes.definition_list_item("", term, body)

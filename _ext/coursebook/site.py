@@ -15,6 +15,16 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
+NOT_FOUND = """\
+<h1>Page not found</h1>
+<p>No page has this address. Some pages got new numbers, so an old link may lead here.</p>
+<ul>
+<li><a href="{0}index.html">The start of the book</a>, with a list of its pages</li>
+<li><a href="{0}search.html">Search</a></li>
+<li><a href="{0}chapters/glossary.html">The glossary</a>, which names the page of each term</li>
+</ul>
+"""
+
 
 def site_address(repository: str) -> str:
     """Return where GitHub Pages publishes a repository.
@@ -40,6 +50,8 @@ def configure(app: Sphinx, config: Config) -> None:
     config.html_baseurl = site_address(config.html_theme_options["repository_url"])
     config.ogp_site_url = config.html_baseurl
     config.notfound_urls_prefix = urlsplit(config.html_baseurl).path
+    body = NOT_FOUND.format(config.notfound_urls_prefix)
+    config.notfound_context = {"title": "Page not found", "body": body}
     # myst-parser looks for footnotes too early: sphinxcontrib-bibtex writes them later.
     config.suppress_warnings = [*config.suppress_warnings, "myst.footnote"]
 

@@ -192,7 +192,7 @@ def read_map(path: Path) -> list[dict[str, Any]]:
 
 
 class LectureMapDirective(SphinxDirective):
-    """Two tables: slide to pages, and page to slides."""
+    """Two tables: slide to pages, and, folded, page to slides."""
 
     def run(self) -> list[nodes.Node]:
         path = Path(self.env.srcdir) / MAP
@@ -208,7 +208,8 @@ class LectureMapDirective(SphinxDirective):
         back = [[f"{{doc}}`/{page}`", "; ".join(slides[page])] for page in order]
         there = list_table(["Slide of the lecture", "Pages of the book"], forward)
         and_back = list_table(["Page of the book", "Slides of the lecture"], back)
-        return self.parse_text_to_nodes(f"{there}\n\n{and_back}")
+        folded = f"::::::{{dropdown}} From a page back to the slides\n{and_back}\n::::::"
+        return self.parse_text_to_nodes(f"{there}\n\n{folded}")
 
 
 def setup(app: Sphinx) -> None:

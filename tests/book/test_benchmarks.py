@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 import bench_networks
@@ -256,6 +257,24 @@ def test_every_network_and_layer_is_timed_at_today_s_cost(tmp_path, monkeypatch,
         assert row["fewer_macs"] == pytest.approx(1 / (1 / 8 + 1 / case.kernel_size**2))
         assert row["macs"]["separable"] == row["macs"]["depthwise"] + row["macs"]["pointwise"]
         assert min(row["ms_per_batch"].values()) > 0
+
+
+def test_the_last_page_reads_its_table_rightly():
+    rows = {row["network"]: row for row in recorded("networks")["rows"]}
+    for cost in ("params", "macs"):
+        assert max(rows, key=lambda name: rows[name][cost]) == "VGG-16"
+    claims = yaml.safe_load((ROOT / "claims.yml").read_text(encoding="utf8"))
+    top1 = {claim["id"]: claim["value"] for claim in claims}
+    past = {"ResNet-50": "torchvision.resnet50_v1", "ResNet-152": "torchvision.resnet152_v1"}
+    past |= {"Xception": "xception.top1", "EfficientNet-Lite0": "efficientnet.top1"}
+    assert all(top1[claim] > 75 for claim in past.values()) and top1["torchvision.vgg16"] < 75
+    assert min(past, key=lambda name: rows[name]["macs"]) == "EfficientNet-Lite0"
+    vgg, xception = rows["VGG-16"], rows["Xception"]
+    assert xception["ms_per_image"] > vgg["ms_per_image"]
+    assert 0.45 < xception["macs"] / vgg["macs"] < 0.6
+    alexnet, resnet = rows["AlexNet, 2012"], rows["ResNet-50"]
+    assert alexnet["params"] > 2 * resnet["params"]
+    assert 0.25 < alexnet["ms_per_image"] / resnet["ms_per_image"] < 0.4
 
 
 def test_the_timed_layers_have_the_macs_that_are_counted():

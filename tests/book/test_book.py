@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 import built
 import notebooks
 import pytest
+import shorter
 from bs4 import BeautifulSoup
 from built import HTML, ROOT, parse
 from page_checks import (
@@ -73,6 +74,19 @@ def test_every_term_of_the_glossary_occurs_on_the_page_that_it_names(book):
             if stem not in parse(path).find("article").get_text().lower():
                 missing.append(f"{term}: {path.name}")
     assert not missing
+
+
+@pytest.mark.skipif(bool(shorter.REMOVED), reason="a removed page may be the one that cites")
+def test_every_source_names_a_page_that_cites_it(book):
+    page = HTML / "references.html"
+    sources = parse(page).select("article li")
+    assert len(sources) > 50
+    for source in sources:
+        _, _, cited = source.get_text().partition(" Cited in ")
+        link = source.find("a", string=cited.rstrip(".").split(", ")[0])
+        family = source.get_text().split(",")[0].split(".")[0].split()[-1]
+        article = parse(page.parent / link["href"]).find("article").get_text()
+        assert family in article, source
 
 
 # Each check finds what is broken, and accepts what is not

@@ -3,6 +3,7 @@ import operator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from coursekit.checks import check
@@ -37,6 +38,13 @@ def counts_bad_epochs(val_losses, patience, *, is_better=operator.lt):
     return kept
 
 
+def effects(case, remedy):
+    """Another right way, with arrays."""
+    case, remedy = np.array(case), np.array(remedy)
+    low = remedy.min(axis=1).mean() - case.min(axis=1).mean()
+    return np.array([low, remedy[:, -1].mean() - case[:, -1].mean() - low])
+
+
 RIGHT = [
     ("phenomenon", " Overfitting"),
     ("best_epoch", kept_by_the_library),
@@ -45,6 +53,7 @@ RIGHT = [
         "gap",
         lambda train, val: min(zip(val, train, strict=True))[0] - train[val.index(min(val))],
     ),
+    ("effects", effects),
     ("lower", ["dropout", "weight decay", "augmentation", "more data"]),
     ("flatter", {"dropout", "weight decay", "augmentation", "smaller network"}),
     ("validation", {"epoch", "learning rate", "network", "remedy"}),
@@ -74,6 +83,16 @@ WRONG = [
     ("gap", lambda train, val: min(val) - min(train), "own minimum"),
     ("gap", lambda train, val: train[val.index(min(val))] - min(val), "sign"),
     ("gap", lambda train, val: sum(val) / len(val) - sum(train) / len(train), "random input"),
+    ("effects", lambda case, remedy: -effects(case, remedy), "sign"),
+    ("effects", lambda case, remedy: effects(case, remedy)[::-1], "then rise"),
+    (
+        "effects",
+        lambda *sets: effects(*(np.mean(curves, axis=0, keepdims=True) for curves in sets)),
+        "averages the curves first",
+    ),
+    ("effects", lambda case, remedy: effects(case[:1], remedy[:1]), "first seed only"),
+    ("effects", lambda case, remedy: effects(case, remedy).cumsum(), "compares the last"),
+    ("effects", lambda case, remedy: effects(np.zeros((1, 2)), remedy), "those of the case"),
     ("lower", {"more data", "early stopping"}, "moves no point"),
     ("lower", {"more data", "augmentation"}, "There are more"),
     ("test", set(), "One thing is left"),

@@ -27,10 +27,10 @@ def rerun(record, train, test, *, seed=None, late=False, config=None, measured=N
     return [found.top1, found.loss]
 
 
-def interval(first, second, *, z=1.96, ddof=1, root=True):
+def interval(first, second, factor, *, ddof=1, root=True):
     a, b = np.array(first), np.array(second)
     errors = [a.var(ddof=ddof) / len(a), b.var(ddof=ddof) / len(b)]
-    half = z * (math.sqrt(sum(errors)) if root else sum(map(math.sqrt, errors)))
+    half = factor * (math.sqrt(sum(errors)) if root else sum(map(math.sqrt, errors)))
     return b.mean() - a.mean() - half, b.mean() - a.mean() + half
 
 
@@ -45,7 +45,7 @@ RIGHT = [
     ("differing", differing),
     ("rerun", rerun),
     ("spread", lambda v: np.array([np.mean(v), np.std(v, ddof=1)])),
-    ("interval", lambda a, b: torch.tensor(interval(a, b))),
+    ("interval", lambda *inputs: torch.tensor(interval(*inputs))),
     ("last_digits", ("threads", "processor", "torch version")),
     ("missing", first_missing),
 ]
@@ -71,11 +71,12 @@ WRONG = [
     ("spread", lambda v: (np.mean(v), np.var(v, ddof=1)), "variance"),
     ("spread", lambda v: np.std(v, ddof=1), "where 2 values are right"),
     ("spread", lambda v: (np.mean(v), np.std(v, ddof=1) / len(v) ** 0.5), "standard error"),
-    ("interval", lambda a, b: interval(b, a), "sign"),
-    ("interval", lambda a, b: interval(a, b)[::-1], "lower end comes first"),
-    ("interval", lambda a, b: interval(a, b, z=1), "1.96"),
-    ("interval", lambda a, b: interval(a, b, ddof=0), "n − 1"),
-    ("interval", lambda a, b: interval(a, b, root=False), "add their squares"),
+    ("interval", lambda a, b, t: interval(b, a, t), "sign"),
+    ("interval", lambda *inputs: interval(*inputs)[::-1], "lower end comes first"),
+    ("interval", lambda a, b, t: interval(a, b, 1), "multiply by the factor"),
+    ("interval", lambda *inputs: interval(*inputs, ddof=0), "n − 1"),
+    ("interval", lambda *inputs: interval(*inputs, root=False), "add their squares"),
+    ("interval", lambda a, b, t: interval(a, b, 1.96), "always takes 1.96"),
     ("last_digits", {"threads"}, "2 missing"),
     ("missing", lambda r, q: next((n for n in q if n not in r), None), "its type"),
     ("missing", lambda r, q: first_missing({n: r[n] for n in r if r[n]}, q), "the seed 0"),

@@ -7,6 +7,7 @@ import string
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from coursekit.exam import problems as computed
 from coursekit.exam import questions
 from coursekit.exam.texts import LANGUAGES
 
+ROOT = Path(__file__).parents[2]
 SEEDS = range(50)
 TEXTS = LANGUAGES["en"]
 SEVERAL = " (more than one may be right)"
@@ -123,6 +125,18 @@ def test_every_sheet_has_the_same_points_and_nothing_is_zero(variants):
                     assert half.value is None or abs(half.value - part.value) > part.tolerance
     once = [count for (topic, *_), count in answers.items() if topic == "layers"]
     assert max(once) < len(SEEDS) / 2
+
+
+def test_the_sample_on_the_page_for_teachers_is_variant_1(variants):
+    page = (ROOT / "teaching" / "exam.md").read_text(encoding="utf8")
+    parts = {part.question: part for part in variants[1][0].parts}
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.count(" | ") == 3]
+    rows = [row for row in rows if row[0] in parts]
+    assert len(rows) == 5 and "14 channels of 30 × 18 values" in variants[1][0].text
+    for question, points, answer, half in rows:
+        part = parts[question]
+        assert (float(points), answer) == (part.points, part.answer)
+        assert half.partition(":")[0] in [partial.answer for partial in part.partial]
 
 
 def test_the_questions_come_from_different_quizzes_with_their_right_letters(variants):

@@ -112,27 +112,64 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
             ),
         },
     ),
+    "effects": FunctionQuestion(
+        signature="effects(case, remedy)",
+        reference=curves.effects,
+        draw=curves.draw_effects,
+        praise="It agrees with the reference on 20 random pairs of experiments.",
+        mistakes={
+            "The sign is flipped: it is remedy minus case.": lambda case, remedy: curves.effects(
+                remedy, case
+            ),
+            "The order is lowest point, then rise.": lambda case, remedy: curves.effects(
+                case, remedy
+            )[::-1],
+            "It averages the curves first. The seeds are lowest at different epochs: "
+            "take the lowest of each seed, then the mean.": lambda case, remedy: curves.effects(
+                curves.mean_curve(case), curves.mean_curve(remedy)
+            ),
+            "It takes the first seed only; take the mean over the seeds.": lambda case, remedy: (
+                curves.effects(case[:1], remedy[:1])
+            ),
+            "It compares the last losses. The rise is the last loss minus the lowest.": (
+                lambda case, remedy: (
+                    curves.effects(case, remedy)[0],
+                    sum(curves.effects(case, remedy)),
+                )
+            ),
+            "It measures the rise from the first epoch; measure it from the lowest point.": (
+                lambda case, remedy: (
+                    curves.effects(case, remedy)[0],
+                    curves.low_and_rise(remedy, origin=0)[1]
+                    - curves.low_and_rise(case, origin=0)[1],
+                )
+            ),
+            "Those are the two numbers of the remedy; subtract those of the case.": (
+                lambda case, remedy: curves.low_and_rise(remedy)
+            ),
+        },
+    ),
     "lower": _choose(
         {"more data", "augmentation", "weight decay", "dropout"},
         REMEDIES,
         "These four change what is learned, and the best epoch improves.",
-        "There are more: compare each row of the table with the case.",
+        "There are more: look for the minus signs in your table.",
         {
             "more epochs": "The curve has turned already; more epochs show more of its rise.",
             "early stopping": "Early stopping picks a point of the curve; it moves no point.",
-            "smaller network": "Compare the lowest loss of the smaller network with the case.",
+            "smaller network": "Look at the sign of its lowest loss in your table.",
         },
     ),
     "flatter": _choose(
         {"augmentation", "smaller network", "weight decay", "dropout"},
         REMEDIES,
         "The two lists differ: fitting better and rising less are two things.",
-        "There are more: compare each row of the table with the case.",
+        "There are more: look for the minus signs in your table.",
         {
             "more epochs": "More epochs show more of the rise.",
             "early stopping": "Early stopping picks an epoch before the rise; the whole curve "
             "stays as it was.",
-            "more data": "More data lowers the curve. Compare its rise with that of the case.",
+            "more data": "More data lowers the curve. Look at the sign of its rise in your table.",
         },
     ),
     "validation": _choose(

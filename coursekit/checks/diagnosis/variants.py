@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from statistics import mean
 
 import torch
 
@@ -103,3 +104,31 @@ def draw_pair(generator: torch.Generator) -> tuple[list[float], list[float]]:
     count = draw_int(generator, 3, 19)
     train = torch.rand(count, generator=generator) + 0.5
     return train.tolist(), (torch.rand(count, generator=generator) + 1).tolist()
+
+
+Curves = Sequence[Sequence[float]]  # one curve for each seed
+
+
+def low_and_rise(curves: Curves, *, origin: int | None = None) -> tuple[float, float]:
+    """Mean of the lowest losses, and mean rise from there (or from epoch `origin`) to the end."""
+    rises = [curve[-1] - (min(curve) if origin is None else curve[origin]) for curve in curves]
+    return mean(map(min, curves)), mean(rises)
+
+
+def effects(case: Curves, remedy: Curves) -> tuple[float, float]:
+    """How a remedy changes the lowest point and the rise after it: remedy minus case."""
+    before, after = low_and_rise(case), low_and_rise(remedy)
+    return after[0] - before[0], after[1] - before[1]
+
+
+def mean_curve(curves: Curves) -> list[list[float]]:
+    """The mean over the seeds, as the curve of one seed."""
+    return [[mean(losses) for losses in zip(*curves, strict=True)]]
+
+
+def draw_effects(generator: torch.Generator) -> tuple[list[list[float]], list[list[float]]]:
+    """Random validation losses: 2 to 4 seeds of the case and of a remedy."""
+    seeds, epochs = draw_int(generator, 2, 4), draw_int(generator, 4, 9)
+    losses = torch.rand((2, seeds, epochs), generator=generator) + 1
+    case, remedy = losses.tolist()
+    return case, remedy

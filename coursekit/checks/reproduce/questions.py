@@ -14,7 +14,7 @@ from dlvlib.results import REQUIRED
 
 Record = Mapping[str, Any]
 INPUTS = ("config", "dataset", "model", "seed")  # what goes into a run, besides the code
-Z_95 = 1.96  # 95 % of a normal distribution lie within so many standard deviations
+Z_95 = 1.96  # 95 % of a normal distribution lie within this many standard deviations
 
 
 def _differing(recorded: Record, mine: Record, fields: Sequence[str] = INPUTS) -> list[str]:
@@ -40,6 +40,11 @@ def _draw_records(generator: torch.Generator) -> tuple[dict[str, Any], dict[str,
     return one(first.tolist()), one(changed.tolist())
 
 
+def _draw_interval(generator: torch.Generator) -> tuple[list[float], list[float], float]:
+    """Accuracies of two methods, and a factor."""
+    return *_draw_seeds(generator), 2.1 + 2 * torch.rand((), generator=generator).item()
+
+
 def _draw_seeds(generator: torch.Generator) -> tuple[list[float], list[float]]:
     """Accuracies in per cent of two methods, 3 to 9 seeds each."""
     counts = torch.randint(3, 10, (2,), generator=generator).tolist()
@@ -54,19 +59,21 @@ def _spread(values: Sequence[float]) -> tuple[float, float]:
 def _interval(
     first: Sequence[float],
     second: Sequence[float],
+    factor: float,
     *,
     variance: Callable[[Sequence[float]], float] = lambda v: statistics.variance(v) / len(v),
-    z: float = Z_95,
 ) -> tuple[float, float]:
     gap = statistics.mean(second) - statistics.mean(first)
-    half = z * math.sqrt(variance(first) + variance(second))
+    half = factor * math.sqrt(variance(first) + variance(second))
     return gap - half, gap + half
 
 
-def _sum_of_errors(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+def _sum_of_errors(
+    first: Sequence[float], second: Sequence[float], factor: float
+) -> tuple[float, float]:
     gap = statistics.mean(second) - statistics.mean(first)
     errors = (statistics.stdev(values) / math.sqrt(len(values)) for values in (first, second))
-    half = Z_95 * sum(errors)
+    half = factor * sum(errors)
     return gap - half, gap + half
 
 
@@ -185,35 +192,37 @@ QUESTIONS: dict[str, Question] = {
         },
     ),
     "interval": FunctionQuestion(
-        signature="difference_interval(first, second)",
+        signature="difference_interval(first, second, factor)",
         reference=_interval,
-        draw=_draw_seeds,
-        praise="If it holds zero, the seeds show no difference between the methods.",
+        draw=_draw_interval,
+        praise="If it holds zero, the seeds do not show a difference between the methods.",
         mistakes={
-            "The sign is flipped: take the second mean minus the first.": lambda a, b: _interval(
-                b, a
+            "The sign is flipped: take the second mean minus the first.": lambda a, b, t: (
+                _interval(b, a, t)
             ),
-            "The lower end comes first.": lambda a, b: _interval(a, b)[::-1],
+            "The lower end comes first.": lambda a, b, t: _interval(a, b, t)[::-1],
             "It uses the spread of single seeds; that of a mean is smaller: divide each variance "
-            "by its number of seeds.": lambda a, b: _interval(a, b, variance=statistics.variance),
-            "The variances divide by n; use n − 1 within each method.": lambda a, b: _interval(
-                a, b, variance=lambda v: statistics.pvariance(v) / len(v)
+            "by its number of seeds.": lambda a, b, t: _interval(
+                a, b, t, variance=statistics.variance
+            ),
+            "The variances divide by n; use n − 1 within each method.": lambda a, b, t: _interval(
+                a, b, t, variance=lambda v: statistics.pvariance(v) / len(v)
             ),
             "It adds the two standard errors; add their squares, then take the root.": (
                 _sum_of_errors
             ),
-            "It reaches one standard error to each side; 95 % need 1.96.": lambda a, b: _interval(
-                a, b, z=1
+            "It reaches one standard error to each side; multiply by the factor.": (
+                lambda a, b, t: _interval(a, b, 1)
             ),
-            "It reaches two standard errors to each side; take 1.96.": lambda a, b: _interval(
-                a, b, z=2
+            "It always takes 1.96; take the factor that is given.": lambda a, b, t: _interval(
+                a, b, Z_95
             ),
-            "It gives the difference and the half-width; give both ends.": lambda a, b: (
-                sum(_interval(a, b)) / 2,
-                (_interval(a, b)[1] - _interval(a, b)[0]) / 2,
+            "It gives the difference and the half-width; give both ends.": lambda a, b, t: (
+                sum(_interval(a, b, t)) / 2,
+                (_interval(a, b, t)[1] - _interval(a, b, t)[0]) / 2,
             ),
-            "The 1.96 is inside the root; it belongs before it.": lambda a, b: _interval(
-                a, b, z=math.sqrt(Z_95)
+            "The factor is inside the root; it belongs before it.": lambda a, b, t: _interval(
+                a, b, math.sqrt(t)
             ),
         },
     ),
@@ -238,7 +247,7 @@ QUESTIONS: dict[str, Question] = {
         reference=_first_missing,
         draw=_draw_required,
         rounds=40,
-        praise="A record that passes can be repeated.",
+        praise="A record that passes has no gap.",
         mistakes={
             "It checks only whether the field is there; its type matters too.": lambda r, q: next(
                 (name for name in q if name not in r), None
