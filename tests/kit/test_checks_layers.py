@@ -64,7 +64,7 @@ WRONG = [
     ("conv_cost", lambda image, *a: right((1, *image[1:]), *a), "forgets the input channels"),
     ("conv_cost", lambda image, *a: right((*image[:2], image[1]), *a), "not square"),
     ("conv_cost", returned(lambda p, f, s, b: (p, f - b // 4 + s[0], s, b)), "at every place"),
-    ("conv_cost", returned(lambda *answers: answers[:3]), "4 values are right"),
+    ("conv_cost", returned(lambda *answers: answers[:3]), "4 values are expected"),
     ("conv_cost", returned(lambda p, f, s, b: (p, f, (1, 1, 1), b)), "value 3 of 4: got (1, 1"),
     ("perceptron.params", 10, "biases are missing"),
     ("perceptron.flops", 10, "MACs"),

@@ -69,7 +69,7 @@ WRONG = [
     ("rerun", lambda r, a, b: rerun(r, a, b)[::-1], "accuracy, then loss"),
     ("spread", lambda v: (np.mean(v), np.std(v)), "n − 1"),
     ("spread", lambda v: (np.mean(v), np.var(v, ddof=1)), "variance"),
-    ("spread", lambda v: np.std(v, ddof=1), "where 2 values are right"),
+    ("spread", lambda v: np.std(v, ddof=1), "where 2 values are expected"),
     ("spread", lambda v: (np.mean(v), np.std(v, ddof=1) / len(v) ** 0.5), "standard error"),
     ("interval", lambda a, b, t: interval(b, a, t), "sign"),
     ("interval", lambda *inputs: interval(*inputs)[::-1], "lower end comes first"),

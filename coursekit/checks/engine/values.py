@@ -186,31 +186,31 @@ def difference(found: Any, expected: Any) -> str:
         return f"{key}: {difference(found[key], expected[key])}"
     if isinstance(expected, Tensor):
         if not isinstance(found, Tensor):
-            return f"it returned {name_of(found)} where a tensor is right"
+            return f"it returned {name_of(found)} where a tensor is expected"
         if found.shape != expected.shape:
-            return f"got shape {tuple(found.shape)} where {tuple(expected.shape)} is right"
+            return f"got shape {tuple(found.shape)} where {tuple(expected.shape)} is expected"
         far = (found.double() - expected.double()).abs().max().item()
         return f"the shape is right, the values are off by up to {far:.2g}{_if_half(found)}"
     if isinstance(expected, (tuple, list)):
         return _difference_of_lists(to_list(found), expected, _if_half(found))
     number = as_number(found)
     if isinstance(expected, (bool, str)) or expected is None:
-        return f"it returned {name_of(found)} where {expected!r} is right"
+        return f"it returned {name_of(found)} where {expected!r} is expected"
     right = float(expected)
     if number is None:
-        return f"it returned {name_of(found)} where {format_number(right, 4)} is right"
+        return f"it returned {name_of(found)} where {format_number(right, 4)} is expected"
     digits = next((n for n in (4, 8) if format_number(number, n) != format_number(right, n)), 16)
     texts = format_number(number, digits), format_number(right, digits)
-    return f"it gives {texts[0]} where {texts[1]} is right{_if_half(found)}"
+    return f"it gives {texts[0]} where {texts[1]} is expected{_if_half(found)}"
 
 
 def _difference_of_lists(found: Any, expected: tuple[Any, ...] | list[Any], note: str) -> str:
     is_list = isinstance(found, (tuple, list))
     if is_list and _is_short(found) and _is_short(expected):
-        return f"got {tuple(found)} where {tuple(expected)} is right"
+        return f"got {tuple(found)} where {tuple(expected)} is expected"
     if not is_list or len(found) != len(expected):
         returned = f"{len(found)} values" if is_list and len(found) > 1 else name_of(found)
-        return f"it returned {returned} where {len(expected)} values are right"
+        return f"it returned {returned} where {len(expected)} values are expected"
     pairs = enumerate(zip(found, expected, strict=True), start=1)
     number, pair = next((i, pair) for i, pair in pairs if not agrees(*pair))
     return f"value {number} of {len(expected)}: {difference(*pair)}{note}"
