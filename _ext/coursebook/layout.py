@@ -97,6 +97,22 @@ def number_figures(_: Sphinx | None, env: BuildEnvironment) -> None:
                 numbers.update({name: (place,) for place, name in enumerate(ordered, 1)})
 
 
+def shorten_references(_: Sphinx | None, env: BuildEnvironment) -> None:
+    """Let a reference to a page show its title up to the colon, so that it fits a sentence.
+
+    >>> from types import SimpleNamespace
+    >>> standard = SimpleNamespace(labels={"x": ("a", "x", "Nets: how?"), "y": ("a", "y", "1: 2")})
+    >>> titles = {"a": nodes.title("", "Nets: how?")}
+    >>> shorten_references(None, SimpleNamespace(titles=titles, get_domain=lambda _: standard))
+    >>> standard.labels
+    {'x': ('a', 'x', 'Nets'), 'y': ('a', 'y', '1: 2')}
+    """
+    labels = env.get_domain("std").labels  # type: ignore[attr-defined]
+    for label, (page, anchor, text) in labels.items():
+        if page in env.titles and text == env.titles[page].astext():
+            labels[label] = (page, anchor, text.partition(":")[0])
+
+
 def short_title(title: str) -> str:
     """Return what the side bar shows of a title.
 
@@ -153,3 +169,4 @@ def setup(app: Sphinx) -> None:
     app.add_transform(DropMarks)
     app.connect("html-page-context", add_context)
     app.connect("env-check-consistency", number_figures)
+    app.connect("env-check-consistency", shorten_references)
