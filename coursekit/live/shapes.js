@@ -47,7 +47,7 @@ export function mount(stage, data) {
   describe(holder, "Table of the layers");
 
   const shown = ({ name, shape, params, macs, bytes, field }) => [name, shape.join(" × "),
-    number(params), number(macs), size(bytes), field ? field.join(" × ") : "–"];
+    field ? field.join(" × ") : "–", number(params), number(macs), size(bytes)];
   const draw = oncePerFrame(() => {
     const shape = sides.map(({ input }) => Number(input.value));
     const isShape = shape.every((side) => Number.isInteger(side) && side >= 1 && side <= 4096);
@@ -59,7 +59,7 @@ export function mount(stage, data) {
     }
     const known = programs[Number(choice.input.value)].layers;
     const { layers, error } = known ? { layers: known, error: null } : traceProgram(area.value, shape);
-    const rows = table(["layer", "output", "parameters", "MACs", "float32", "sees"]);
+    const rows = table(["layer", "output", "sees", "parameters", "MACs", "float32"]);
     rows.style.cssText += "font-size: 0.9em; white-space: nowrap;";
     layers.forEach((layer, i) => {
       const [name, ...cells] = shown(layer);

@@ -161,7 +161,7 @@ def _statements() -> ChoiceQuestion:
     return ChoiceQuestion(
         expected=expected,
         options=tuple(STATEMENTS),
-        praise="The theoretical field can matter, the effective field does.",
+        praise="What is in the theoretical field can matter; what is in the effective field does.",
         hints=hints,
     )
 
