@@ -78,11 +78,16 @@ def entries(env: BuildEnvironment) -> dict[str, tuple[str, str] | None]:
 def used_names(code: str) -> set[str]:
     """Return the dotted names in code, and what it imports from a module.
 
+    A name that is all of a string is the name of something else.
+
     >>> sorted(used_names("from dlvlib.models.lenet import LeNet5\\nnet = data.load(LeNet5())"))
     ['data.load', 'dlvlib.models.lenet', 'dlvlib.models.lenet.LeNet5']
     >>> sorted(used_names("from torch import (\\n    nn,\\n)"))
     ['torch.nn']
+    >>> used_names('print(hint("metrics.cross_entropy"))')
+    set()
     """
+    code = re.sub(r'"[\w.]+"', '""', code)
     names = set(re.findall(r"\b[A-Za-z]\w*(?:\.\w+)+", code))
     imports = re.findall(r"^from (\S+) import (\([^)]*\)|.+)$", code, re.MULTILINE)
     for module, imported in imports:

@@ -142,10 +142,16 @@ class ClaimsDirective(LedgerDirective):
         return text if low <= value <= high else f"{text} **Not reproduced.**"
 
 
+def group_of(claim: Claim) -> str:
+    """Return the title under which a correction is listed, empty for that of its page."""
+    return str(claim.get("group", "Smaller ones" if claim.get("minor") else ""))
+
+
 class CorrectionsDirective(LedgerDirective):
     """Each claim that is corrected: what the slide has, what it should be, and why.
 
-    Those marked `minor` are on no page, and share one section.
+    Those with a `group` share the section of that title, and so do those marked `minor`, which
+    are on no page.
     """
 
     def run(self) -> list[nodes.Node]:
@@ -153,13 +159,13 @@ class CorrectionsDirective(LedgerDirective):
             claim for claim in read_claims(self.env).values() if claim["kind"] == "corrected"
         ]
         result: list[nodes.Node] = []
-        for section, _, of_page in self.by_page([c for c in claims if not c.get("minor")]):
+        for section, _, of_page in self.by_page([c for c in claims if not group_of(c)]):
             section += self.entries(of_page)
             result.append(section)
-        minor = [claim for claim in claims if claim.get("minor")]
-        if minor:
-            section = nodes.section("", nodes.title("", "Smaller ones"), ids=["smaller-ones"])
-            section += self.entries([c for _, _, of_page in self.by_page(minor) for c in of_page])
+        for title in sorted({group_of(claim) for claim in claims} - {""}):
+            group = [claim for claim in claims if group_of(claim) == title]
+            section = nodes.section("", nodes.title("", title), ids=[nodes.make_id(title)])
+            section += self.entries([c for _, _, of_page in self.by_page(group) for c in of_page])
             result.append(section)
         return result
 
