@@ -110,7 +110,8 @@ def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         place = known.get(literal.astext().removesuffix("()"))
         if place and place[0] != docname and not isinstance(literal.parent, nodes.reference):
             literal.parent.replace(literal, link_to(place, literal.deepcopy()))
-    code = "\n".join(block.astext() for block in doctree.findall(nodes.literal_block))
+    blocks = doctree.findall(nodes.literal_block)
+    code = "\n".join(b.astext() for b in blocks if "python" in b.get("language", ""))
     used = {name: place for name in sorted(used_names(code)) if (place := known.get(name))}
     short = {place: name for name, place in used.items() if place[0] != docname}
     if short and (section := next(doctree.findall(nodes.section), None)) is not None:
