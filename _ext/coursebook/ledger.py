@@ -55,10 +55,10 @@ class ShownRole(ReferenceRole):
         content = nodes.Text(self.title) if self.has_explicit_title else value_node(claim)
         link = addnodes.pending_xref(
             "",
-            nodes.inline("", "", content),
+            content if isinstance(content, nodes.literal) else nodes.inline("", "", content),
             refdoc=self.env.docname,
-            refdomain="std",
-            reftype="ref",
+            refdomain="",  # so that link_to_page resolves it, and keeps code as code
+            reftype="shown",
             reftarget=anchor_of(self.target),
             refexplicit=True,
             refwarn=True,
@@ -70,10 +70,14 @@ class ShownRole(ReferenceRole):
 def link_to_page(
     app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: nodes.TextElement
 ) -> nodes.reference | None:
-    """Link to the top of a page that does not show a claim by its role."""
+    """Link to where a page shows a claim, or to the top of one that does not by its role."""
     if node.get("page") not in env.found_docs:
         return None
     uri = app.builder.get_relative_uri(node["refdoc"], node["page"])
+    _, anchor = env.get_domain("std").anonlabels.get(  # type: ignore[attr-defined]
+        node["reftarget"], ("", "")
+    )
+    uri += f"#{anchor}" if anchor else ""
     return nodes.reference("", "", content, internal=True, refuri=uri)
 
 
