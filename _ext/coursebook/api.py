@@ -78,11 +78,16 @@ def entries(env: BuildEnvironment) -> dict[str, tuple[str, str] | None]:
 def used_names(code: str) -> set[str]:
     """Return the dotted names in code, and what it imports from a module.
 
+    A name that is all of a string is the name of something else.
+
     >>> sorted(used_names("from dlvlib.models.lenet import LeNet5\\nnet = data.load(LeNet5())"))
     ['data.load', 'dlvlib.models.lenet', 'dlvlib.models.lenet.LeNet5']
     >>> sorted(used_names("from torch import (\\n    nn,\\n)"))
     ['torch.nn']
+    >>> used_names('print(hint("metrics.cross_entropy"))')
+    set()
     """
+    code = re.sub(r'"[\w.]+"', '""', code)
     names = set(re.findall(r"\b[A-Za-z]\w*(?:\.\w+)+", code))
     imports = re.findall(r"^from (\S+) import (\([^)]*\)|.+)$", code, re.MULTILINE)
     for module, imported in imports:
@@ -105,7 +110,8 @@ def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         place = known.get(literal.astext().removesuffix("()"))
         if place and place[0] != docname and not isinstance(literal.parent, nodes.reference):
             literal.parent.replace(literal, link_to(place, literal.deepcopy()))
-    code = "\n".join(block.astext() for block in doctree.findall(nodes.literal_block))
+    blocks = doctree.findall(nodes.literal_block)
+    code = "\n".join(b.astext() for b in blocks if "python" in b.get("language", ""))
     used = {name: place for name in sorted(used_names(code)) if (place := known.get(name))}
     short = {place: name for name, place in used.items() if place[0] != docname}
     if short and (section := next(doctree.findall(nodes.section), None)) is not None:

@@ -55,10 +55,10 @@ class ShownRole(ReferenceRole):
         content = nodes.Text(self.title) if self.has_explicit_title else value_node(claim)
         link = addnodes.pending_xref(
             "",
-            nodes.inline("", "", content),
+            content if isinstance(content, nodes.literal) else nodes.inline("", "", content),
             refdoc=self.env.docname,
-            refdomain="std",
-            reftype="ref",
+            refdomain="",  # so that link_to_page resolves it, and keeps code as code
+            reftype="shown",
             reftarget=anchor_of(self.target),
             refexplicit=True,
             refwarn=True,
@@ -70,10 +70,14 @@ class ShownRole(ReferenceRole):
 def link_to_page(
     app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: nodes.TextElement
 ) -> nodes.reference | None:
-    """Link to the top of a page that does not show a claim by its role."""
+    """Link to where a page shows a claim, or to the top of one that does not by its role."""
     if node.get("page") not in env.found_docs:
         return None
     uri = app.builder.get_relative_uri(node["refdoc"], node["page"])
+    _, anchor = env.get_domain("std").anonlabels.get(  # type: ignore[attr-defined]
+        node["reftarget"], ("", "")
+    )
+    uri += f"#{anchor}" if anchor else ""
     return nodes.reference("", "", content, internal=True, refuri=uri)
 
 
@@ -142,10 +146,16 @@ class ClaimsDirective(LedgerDirective):
         return text if low <= value <= high else f"{text} **Not reproduced.**"
 
 
+def group_of(claim: Claim) -> str:
+    """Return the title under which a correction is listed, empty for that of its page."""
+    return str(claim.get("group", "Smaller ones" if claim.get("minor") else ""))
+
+
 class CorrectionsDirective(LedgerDirective):
     """Each claim that is corrected: what the slide has, what it should be, and why.
 
-    Those marked `minor` are on no page, and share one section.
+    Those with a `group` share the section of that title, and so do those marked `minor`, which
+    are on no page.
     """
 
     def run(self) -> list[nodes.Node]:
@@ -153,13 +163,13 @@ class CorrectionsDirective(LedgerDirective):
             claim for claim in read_claims(self.env).values() if claim["kind"] == "corrected"
         ]
         result: list[nodes.Node] = []
-        for section, _, of_page in self.by_page([c for c in claims if not c.get("minor")]):
+        for section, _, of_page in self.by_page([c for c in claims if not group_of(c)]):
             section += self.entries(of_page)
             result.append(section)
-        minor = [claim for claim in claims if claim.get("minor")]
-        if minor:
-            section = nodes.section("", nodes.title("", "Smaller ones"), ids=["smaller-ones"])
-            section += self.entries([c for _, _, of_page in self.by_page(minor) for c in of_page])
+        for title in sorted({group_of(claim) for claim in claims} - {""}):
+            group = [claim for claim in claims if group_of(claim) == title]
+            section = nodes.section("", nodes.title("", title), ids=[nodes.make_id(title)])
+            section += self.entries([c for _, _, of_page in self.by_page(group) for c in of_page])
             result.append(section)
         return result
 

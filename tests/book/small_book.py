@@ -21,7 +21,7 @@ CLAIMS = yaml.safe_load("""
    measure: "record['metrics']['top1']"}
 - {id: goal.word, value: min, kind: corrected, correct: max, why: So $x$.}
 - {id: code.call, value: eval, code: true, kind: corrected, correct: "`evaluate`",
-   why: It hides `eval`.}
+   why: It hides `eval`., group: Names}
 - {id: code.style, value: old, kind: corrected, correct: new, why: It reads well, minor: true}
 - {id: net.hidden, value: 7, kind: computed, expression: "7"}
 """)

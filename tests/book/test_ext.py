@@ -87,6 +87,8 @@ def test_each_correction_is_listed_once_with_its_reason_and_its_place(first):
     places = [a["href"] for a in page("a") if a.get_text() in ("eval", "min")]
     names = ("code-call", "goal-word")
     assert sorted(places) == [f"01_net.html#claim-{name}" for name in names]
+    assert page.select("a code")[0].get_text() == "eval"
+    assert "About code.call" in page.find(id="names").get_text()
     minor = " ".join(page.find(id="smaller-ones").get_text(" ").split())
     assert "The slide has: old ( Slide *3* ) Should be: new Why: It reads well" in minor
     why = [a["href"] for a in first("claims")("a") if a.get_text() == "(why)"]

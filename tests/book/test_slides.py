@@ -1,4 +1,4 @@
-"""Decks of slides, from a small page and from a chapter of the built book; and the lessons."""
+"""Decks of slides, from a small page and a chapter of the built book; lessons; the map."""
 
 import io
 import re
@@ -9,6 +9,7 @@ import notebooks
 import pytest
 import slides
 from bs4 import BeautifulSoup
+from coursebook import tables
 from pypdf import PdfReader
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +96,23 @@ def test_every_chapter_has_its_lesson():
     assert [title for title in lessons if title in titles] == titles
     for lesson in lessons.values():
         assert re.findall(r"^- \*\*\d+–\d+, (\w+):\*\*", lesson, re.MULTILINE) == STEPS
+
+
+@pytest.mark.book
+def test_the_map_has_each_slide_that_a_page_names():
+    pages: dict[str, set[str]] = {}  # by the name of a slide, or by what is before its colon
+    for entry in tables.read_map(ROOT / tables.MAP):
+        for name in {entry["slide"].rstrip("."), entry["slide"].partition(":")[0]}:
+            pages.setdefault(name, set()).update(entry["pages"])
+    for page in notebooks.reading_order():
+        source = notebooks.source(notebooks.source_file(ROOT, page))
+        mapped = page.replace("solutions/", "exercises/")
+        for line in re.findall(r"^\*\*Lecture:\*\*([^{\n]+)", source, re.MULTILINE):
+            for name in sorted(pages, key=len, reverse=True):
+                flags = re.IGNORECASE if " " in name else 0
+                line, count = re.subn(rf"\b{re.escape(name)}(?!\w)", "", line, flags=flags)
+                assert not count or mapped in pages[name], (page, name)
+            assert not re.search(r"\b[A-Z]", line), f"{page}: no slide of the map is {line}"
 
 
 @pytest.mark.browser

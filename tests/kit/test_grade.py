@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import re
 import socket
 import sys
 import threading
@@ -17,7 +18,7 @@ import torch
 from coursekit import checks
 from coursekit.__main__ import main
 from coursekit.checks.engine.values import Other, Raised
-from coursekit.grade import Row, isolation, verdict
+from coursekit.grade import NO_ANSWER, Row, isolation, verdict
 from coursekit.grade.released import asks, read_folder, topic_of
 from coursekit.grade.report import summary, to_csv
 from coursekit.grade.wire import decode, encode
@@ -192,6 +193,24 @@ def test_scores_are_safe_to_open_and_the_summary_to_print():
     text = summary(rows)
     assert "0 right,   0 without an answer, 1 x A hint." in text and "\x1b" not in text
     assert len(text) < 300 and len(to_csv(rows)) < 500
+
+
+def test_the_sample_on_the_page_for_teachers_is_what_comes_out():
+    page = (shorter.ROOT / "teaching" / "grading.md").read_text(encoding="utf8")
+    names = [f"metrics.{name}" for name in classroom.QUESTIONS]
+    solved = dict.fromkeys(names, checks.Verdict(True, ""))
+    wrong = {name: checks.check(name, 3 / n) for name, n in zip(names, (1, 8), strict=False)}
+    rows = [
+        Row("ada.ipynb", None, solved, (), 2.0),
+        Row("alan.ipynb", None, solved | wrong, (), 2.1),
+        Row("grace.ipynb", None, dict.fromkeys(names, NO_ANSWER), (), 1.3),
+    ]
+    lines = f"metrics: {summary(rows)}\n{to_csv(rows)}".splitlines()
+    blocks = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    shown = "".join(blocks).splitlines()
+    assert len(blocks) == 2 and len(shown) == 11
+    for begin, _, end in (line.partition("...") for line in shown):
+        assert any(line.startswith(begin) and line.endswith(end) for line in lines), begin
 
 
 ENDLESS = """
