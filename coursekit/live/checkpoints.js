@@ -113,7 +113,7 @@ export function mount(stage, data) {
     const [over, under] = [cost - Math.min(...run.val_loss), Math.max(...run.val_top1) - top1];
     epoch.say(`${kept} of ${run.val_loss.length}`, `epoch ${kept} of ${run.val_loss.length}`);
     patience.say(`${patience.value}`, `patience ${patience.value}`);
-    words.textContent = `Epoch ${kept}, after ${trained} epochs of training: training cost `
+    words.textContent = `Keeps epoch ${kept}; ${trained} epochs were trained. Training cost `
       + `${train.toFixed(2)}; validation cost ${cost.toFixed(2)}, ${over.toFixed(2)} above the `
       + `lowest; validation accuracy ${percent(top1)}, ${(100 * under).toFixed(1)} points below `
       + "the highest.";

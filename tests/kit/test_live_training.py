@@ -254,7 +254,7 @@ def test_a_reader_chooses_a_checkpoint_and_asks_the_test_images(reader):
     epoch = reader.stage.get_by_role("slider", name="epoch", exact=True)
     epoch.press("End")
     last = len(run["val_loss"])
-    assert reader.words().startswith(f"Epoch {last}, after {last} epochs")
+    assert reader.words().startswith(f"Keeps epoch {last}; {last} epochs")
     assert f"validation cost {run['val_loss'][-1]:.2f}" in reader.words()
     reader.choose("keep the weights of", "lowest validation cost")
     kept, _ = expected_choice(run, "loss", 0)
@@ -264,7 +264,7 @@ def test_a_reader_chooses_a_checkpoint_and_asks_the_test_images(reader):
     reader.choose("keep the weights of", "early stopping")
     reader.slide("patience", "Home")
     kept, trained = expected_choice(run, "patience", 1)
-    assert reader.words().startswith(f"Epoch {kept}, after {trained} epochs")
+    assert reader.words().startswith(f"Keeps epoch {kept}; {trained} epochs")
     epoch.press("ArrowRight")  # whoever moves the slider decides alone
     assert reader.find("combobox", "keep the weights of").input_value() == "own"
     assert not reader.find("slider", "patience").is_visible()

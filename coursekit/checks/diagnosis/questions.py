@@ -163,7 +163,7 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
     "flatter": _choose(
         {"augmentation", "smaller network", "weight decay", "dropout"},
         REMEDIES,
-        "The two lists differ: fitting better and rising less are two things.",
+        "The two lists differ: a lower lowest point and a smaller rise are two things.",
         "There are more: look for the minus signs in your table.",
         {
             "more epochs": "More epochs show more of the rise.",
