@@ -83,6 +83,8 @@ def show_images(
 def show_confusion(ax: Axes, counts: ArrayLike, class_names: Sequence[str]) -> None:
     """Draw a confusion matrix: shade = share of the row, number = count, row = truth.
 
+    The diagonal, the right answers, stays blank.
+
     Raises:
         ValueError: if `counts` is not (K, K) for the K names.
     """
@@ -97,7 +99,8 @@ def show_confusion(ax: Axes, counts: ArrayLike, class_names: Sequence[str]) -> N
     off_diagonal = np.where(np.eye(num_classes, dtype=bool), 0, shares)
     ax.imshow(off_diagonal, cmap="Blues", vmin=0, vmax=max(off_diagonal.max() * 1.6, 1e-9))
     for row, column in np.argwhere(counts > 0):
-        ax.text(column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=7)
+        if row != column:
+            ax.text(column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=7)
     ax.set_xticks(range(num_classes), class_names)
     ax.set_yticks(range(num_classes), class_names)
     ax.set(xlabel="predicted class", ylabel="true class")

@@ -57,6 +57,6 @@ def _fallback(confusion: torch.Tensor, network: str) -> str:
     caption = (
         "A reader that knows ten average pictures, one for each digit, and takes the nearest. "
         f"It reads {correct} of {total} test scans right. LeNet-5, a network of this course, "
-        f"reads {network} test scans of another set, MNIST."
+        f"reads {network} test scans of another set, MNIST, so the two scores cannot be compared."
     )
     return live.table(caption, ["digit", "read right", "commonest mistake"], rows)
