@@ -22,7 +22,7 @@ REQUIRED_OF = {
     "corrected": {"correct", "why"},
     "recorded": {"results", "measure", "band"},
 }
-OPTIONAL = {"format", "unit", "expression", "code", "minor", "group"}
+OPTIONAL = {"format", "unit", "expression", "code", "minor", "group", "protocol"}
 USE = re.compile(r"\{claim\}`([^`]+)`|\bclaim\(\"(.+?)\"\)")
 Claim = dict[str, Any]
 Owned = tuple[str, str, str | None]  # how a number is written, its owner, its only page

@@ -41,12 +41,13 @@ def read_claims(env: BuildEnvironment) -> dict[str, Claim]:
 
 
 def format_claim(claim: Claim, field: str = "value") -> str:
-    """Return a field in the claim's format, and its unit after a no-break space."""
+    """Return a field in the claim's format, its unit, and of what is right how it was measured."""
     value = claim[field]
     if isinstance(value, str) and field != "value":  # a correction may be words
         return value
     text = format(value, claim.get("format", ""))
-    return f"{text}\N{NO-BREAK SPACE}{claim['unit']}" if claim.get("unit") else text
+    text += f"\N{NO-BREAK SPACE}{claim['unit']}" if claim.get("unit") else ""
+    return f"{text} ({claim['protocol']})" if field == "correct" and "protocol" in claim else text
 
 
 def value_node(claim: Claim) -> nodes.Node:
