@@ -21,6 +21,7 @@ PARTS = [
     "site",
     "sources",
     "tables",
+    "term",
 ]
 # What each citation asks pybtex for, which would search every installed package each time.
 STYLES = {

@@ -1,4 +1,4 @@
-"""The links to the glossary, and the map from the lecture's slides to pages."""
+"""The links to the glossary, the map from slides to pages, and the plan of a term."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import shorter
-from coursebook import glossary, layout, tables
+from coursebook import glossary, layout, tables, term
 from docutils import nodes
 from docutils.utils import new_document
 from sphinx.errors import ExtensionError
@@ -90,6 +90,47 @@ def test_a_map_with_a_mistake_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ExtensionError, match="must"):
         tables.read_map(path)
+
+
+def test_a_plan_adds_the_times_of_the_pages_that_are_there(tmp_path):
+    pages = {
+        "chapters/01_net": "# Net: how?\n**Time:** 40 minutes to read, 25 for it; 9 s.\n## Why?",
+        "chapters/training/03_run": "# Experiment 3: run\n**Time:** 15 minutes to read; an hour.",
+        "exercises/02_net": "# Exercise 2: net\n**Time:** about an hour.",
+    }
+    for page, text in pages.items():
+        path = tmp_path / f"{page}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    whole = " ".join(pages)
+    rows = term.term_rows(tmp_path, ["chapters/09_gone | Gone", f"{whole} | Why?"])
+    assert rows == [
+        [
+            "1",
+            "{doc}`1 Net </chapters/01_net>`",
+            "{doc}`2 </exercises/02_net>`",
+            "{doc}`3 </chapters/training/03_run>`",
+            "65 + 75",
+            "*Why?*",
+        ]
+    ]
+    with pytest.raises(ExtensionError, match="must be a section of .*, got 'Wh'"):
+        term.term_rows(tmp_path, [f"{whole} | Wh"])
+
+
+def test_the_plan_of_a_term_has_every_page_experiment_and_exercise_once():
+    plan = (ROOT / "teaching/plan.md").read_text(encoding="utf8").partition("{term-plan}")[2]
+    named = re.findall(r"(?:chapters|exercises)/\S+", plan)
+    planned = [page for page in named if page not in shorter.REMOVED]
+    mapped = {page for entry in ENTRIES for page in entry["pages"]} - {"references"}
+    assert sorted(planned) == sorted(mapped - {"chapters/run_it_yourself"})
+
+
+@pytest.mark.skipif(bool(shorter.REMOVED), reason="the sum is that of the whole book")
+def test_the_first_page_gives_the_time_of_all_pages():
+    pages = sorted((ROOT / "chapters").glob("[0-9][0-9]_*"))
+    total = sum(term.minutes_in(page.read_text(encoding="utf8")) for page in pages)
+    assert f"about {total / 60:.0f} hours" in (ROOT / "index.md").read_text(encoding="utf8")
 
 
 COSTS = {"A": {"params": 61706, "macs": 416520, "receptive_field": 16, "ms_per_image": 12.3}}
