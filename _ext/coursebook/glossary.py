@@ -18,8 +18,8 @@ GLOSSARY = "chapters/glossary"
 FRENCH = "language-fr"  # docutils writes this class as lang="fr", for screen readers
 # Words that mean something else too often.
 NOT_LINKED = {"block", "branch", "channel", "class", "confidence", "cost", "depth", "ensemble"}
-NOT_LINKED |= {"head", "jump", "label", "layer", "nat", "protocol", "seed", "stage"}
-NOT_LINKED |= {"stem", "width"}
+NOT_LINKED |= {"head", "jump", "label", "layer", "nat", "power", "protocol", "seed", "stage"}
+NOT_LINKED |= {"stem", "step", "width"}
 CLOSED = (  # where no link may be, or none is wanted
     nodes.reference,
     nodes.literal,
