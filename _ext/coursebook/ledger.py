@@ -23,6 +23,7 @@ KINDS = {
     "recorded": "The value is the lecture's. What our recorded runs gave is beside it.",
     "corrected": "The lecture has one thing, and another is right.",
 }
+STYLE = "Style, not mistakes"  # the title under which nothing is wrong
 
 
 def title_of(source: Path, page: str) -> str:
@@ -183,9 +184,10 @@ class CorrectionsDirective(LedgerDirective):
         term = nodes.term("", "", *statement.children)
         add_anchor(self.env, term, anchor_of(claim["id"], "correction"))
         role = "claim" if claim.get("minor") else "shown"
+        label = "Better" if group_of(claim) == STYLE else "Should be"
         lines = [
             f"**The slide has:** {{{role}}}`{claim['id']}` (*{plain(claim['lecture'])}*)",
-            f"**Should be:** {format_claim(claim, 'correct')}",
+            f"**{label}:** {format_claim(claim, 'correct')}",
             f"**Why:** {claim['why']}",
         ]
         body = nodes.definition("", *self.parse_text_to_nodes("\n\n".join(lines)))

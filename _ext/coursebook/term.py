@@ -13,7 +13,7 @@ from .layout import short_title
 from .ledger import title_of
 from .tables import list_table
 
-HEADER = ["Week", "Pages", "Exercise", "Experiment", "Minutes", "May be left out"]
+HEADER = ["Week", "Pages", "Minutes", "Exercise", "Experiment", "May be left out"]
 
 
 def source_of(root: Path, page: str) -> Path | None:
@@ -41,7 +41,7 @@ def link(root: Path, page: str, with_title: bool) -> str:
     """Return a link to a page: its number, if it has one, and its title."""
     title = short_title(title_of(root, page))
     number = re.match(r"0*(\d*)", Path(page).name)[1]  # type: ignore[index]
-    text = f"{number} {title}".strip() if with_title or not number else number
+    text = f"{number}\N{NO-BREAK SPACE}{title}" if with_title else number or title
     return f"{{doc}}`{text} </{page}>`"
 
 
@@ -72,9 +72,9 @@ def term_rows(root: Path, lines: Iterable[str]) -> list[list[str]]:
                 [
                     str(len(rows) + 1),
                     ", ".join(link(root, page, with_title=True) for page in chapters),
+                    f"{reading} + {more}" if more else str(reading),
                     ", ".join(link(root, page, with_title=False) for page in others) or "–",
                     ", ".join(link(root, page, with_title=False) for page in experiments) or "–",
-                    f"{reading} + {more}" if more else str(reading),
                     f"*{section.partition(':')[0]}*" if known else "–",
                 ]
             )
@@ -82,7 +82,7 @@ def term_rows(root: Path, lines: Iterable[str]) -> list[list[str]]:
 
 
 class TermPlanDirective(SphinxDirective):
-    """One row for each week: pages, exercise, experiment, minutes, what may be left out."""
+    """One row for each week: pages, minutes, exercise, experiment, what may be left out."""
 
     has_content = True
 

@@ -22,7 +22,8 @@ CLAIMS = yaml.safe_load("""
 - {id: goal.word, value: min, kind: corrected, correct: max, why: So $x$.}
 - {id: code.call, value: eval, code: true, kind: corrected, correct: "`evaluate`",
    why: It hides `eval`., group: Names}
-- {id: code.style, value: old, kind: corrected, correct: new, why: It reads well, minor: true}
+- {id: code.style, value: old, kind: corrected, correct: new, why: It reads well, minor: true,
+   group: "Style, not mistakes"}
 - {id: net.hidden, value: 7, kind: computed, expression: "7"}
 """)
 GLOSSARY = """# Words

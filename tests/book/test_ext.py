@@ -89,8 +89,8 @@ def test_each_correction_is_listed_once_with_its_reason_and_its_place(first):
     assert sorted(places) == [f"01_net.html#claim-{name}" for name in names]
     assert page.select("a code")[0].get_text() == "eval"
     assert "About code.call" in page.find(id="names").get_text()
-    minor = " ".join(page.find(id="smaller-ones").get_text(" ").split())
-    assert "The slide has: old ( Slide *3* ) Should be: new Why: It reads well" in minor
+    minor = " ".join(page.find(id="style-not-mistakes").get_text(" ").split())
+    assert "The slide has: old ( Slide *3* ) Better: new Why: It reads well" in minor
     why = [a["href"] for a in first("claims")("a") if a.get_text() == "(why)"]
     names = ("code-call", "code-style", "goal-word")
     assert sorted(why) == [f"corrections.html#correction-{name}" for name in names]
@@ -195,8 +195,8 @@ def test_the_digest_of_the_inputs_knows_names_and_contents_and_leaves_quizzes_ou
 
 
 def test_the_examples_in_the_docstrings_hold():
-    parts = [f"coursebook.{part}" for part in ("api", "claims", "figures", "layout", "tables")]
-    for name in (*parts, "coursebook.site", "lint_claims", "release"):
+    parts = ("api", "claims", "figures", "layout", "site", "tables", "term")
+    for name in (*(f"coursebook.{part}" for part in parts), "lint_claims", "release"):
         tested = doctest.testmod(importlib.import_module(name))
         assert tested.attempted and not tested.failed, name
 

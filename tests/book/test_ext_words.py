@@ -107,10 +107,10 @@ def test_a_plan_adds_the_times_of_the_pages_that_are_there(tmp_path):
     assert rows == [
         [
             "1",
-            "{doc}`1 Net </chapters/01_net>`",
+            "{doc}`1\N{NO-BREAK SPACE}Net </chapters/01_net>`",
+            "65 + 75",
             "{doc}`2 </exercises/02_net>`",
             "{doc}`3 </chapters/training/03_run>`",
-            "65 + 75",
             "*Why?*",
         ]
     ]
