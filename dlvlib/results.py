@@ -235,7 +235,7 @@ def provenance(records: Sequence[Mapping[str, Any]]) -> str:
     epochs = [len(record["history"]) for record in records]
     fewest, most = min(epochs), max(epochs)
     if most:  # a record of maps has no history
-        length = f"{most}" if fewest == most else f"{fewest} to {most}"
+        length = f"{most}" if fewest == most else f"{fewest or 'up'} to {most}"
         runs += f" of {length} epoch{'s' if most > 1 else ''}"
     torch = records[0]["machine"]["torch"].partition("+")[0]
     return (

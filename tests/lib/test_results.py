@@ -175,6 +175,7 @@ def test_records_print_what_they_are_and_what_is_missing(tmp_path):
         ("wall_seconds", [59.6], ", median 60 s each"),
         ("history", [["an epoch"]], ": 1 run of 1 epoch on the digits"),
         ("history", [n * ["an epoch"] for n in (4, 40, 10)], ": 3 runs of 4 to 40 epochs on"),
+        ("history", [[], 4 * ["an epoch"]], ": 2 runs of up to 4 epochs on"),
         ("history", [[]], ": 1 run on"),
         ("recorded_at", ["2026-01-03T", "2026-01-01T", "2026-01-02T"], "26-01-01 to 2026-01-03."),
         ("recorded_at", ["2026-01-03T00:00:00Z"], ", 2026-01-03."),
