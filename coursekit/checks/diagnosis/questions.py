@@ -15,10 +15,6 @@ DIAGNOSES = {  # the word: its signs, which do not give the answer away
     "healthy": "In a healthy run both losses are low and level at the end, and validation never "
     "turns: it shakes by a few hundredths at most.",
 }
-REMEDIES = (
-    *("more data", "augmentation", "smaller network", "weight decay", "dropout"),
-    *("early stopping", "more epochs"),
-)
 DECISIONS = ("weights", "epoch", "learning rate", "network", "remedy", "reported accuracy")
 
 
@@ -41,6 +37,40 @@ def _choose(
         if chosen != right:
             hints[chosen] = (*wrong, too_few)[0]
     return ChoiceQuestion(frozenset(right), options, praise, hints)
+
+
+def _ask_lower(student: int) -> ChoiceQuestion:
+    """Which treatments lower the lowest point of the student's patient?"""
+    letter = {change: letter for letter, change in curves.treatments(student).items()}
+    return _choose(
+        {letter["both"], letter["lower"]},
+        curves.TREATMENTS,
+        "With these two the best epoch improves.",
+        "One is missing: look for the minus signs in your table.",
+        {
+            letter["longer"]: "A change of 0.00 is not lower. Print the curves of "
+            f"{letter['longer']} beside those without treatment.",
+            letter["flatter"]: f"Look at the sign of the lowest loss of {letter['flatter']} in "
+            "your table.",
+        },
+    )
+
+
+def _ask_flatter(student: int) -> ChoiceQuestion:
+    """With which treatments does the curve of the student's patient rise less?"""
+    letter = {change: letter for letter, change in curves.treatments(student).items()}
+    return _choose(
+        {letter["both"], letter["flatter"]},
+        curves.TREATMENTS,
+        "The two lists differ: a lower lowest point and a smaller rise are two things.",
+        "One is missing: look for the minus signs in your table.",
+        {
+            letter["longer"]: f"{letter['longer']} goes on after the last epoch of the others, "
+            "and so it shows more of the rise.",
+            letter["lower"]: f"{letter['lower']} begins lower. Look at the sign of its rise in "
+            "your table.",
+        },
+    )
 
 
 QUESTIONS: dict[str, Question | StudentQuestion] = {
@@ -149,29 +179,8 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
             ),
         },
     ),
-    "lower": _choose(
-        {"more data", "augmentation", "weight decay", "dropout"},
-        REMEDIES,
-        "These four change what is learned, and the best epoch improves.",
-        "There are more: look for the minus signs in your table.",
-        {
-            "more epochs": "The curve has turned already; more epochs show more of its rise.",
-            "early stopping": "Early stopping picks a point of the curve; it moves no point.",
-            "smaller network": "Look at the sign of its lowest loss in your table.",
-        },
-    ),
-    "flatter": _choose(
-        {"augmentation", "smaller network", "weight decay", "dropout"},
-        REMEDIES,
-        "The two lists differ: a lower lowest point and a smaller rise are two things.",
-        "There are more: look for the minus signs in your table.",
-        {
-            "more epochs": "More epochs show more of the rise.",
-            "early stopping": "Early stopping picks an epoch before the rise; the whole curve "
-            "stays as it was.",
-            "more data": "More data lowers the curve. Look at the sign of its rise in your table.",
-        },
-    ),
+    "lower": StudentQuestion(_ask_lower),
+    "flatter": StudentQuestion(_ask_flatter),
     "validation": _choose(
         {"epoch", "learning rate", "network", "remedy"},
         DECISIONS,

@@ -45,6 +45,42 @@ def diagnosis(student: int) -> str:
     return KINDS[draw_int(_generator(student), 0, len(KINDS) - 1)]
 
 
+TREATMENTS = ("A", "B", "C", "D")
+CHANGES = {  # what a treatment does: (added to the whole curve, factor of the climb, epochs)
+    "both": (-0.2, 0.4, 16),
+    "lower": (-0.25, 1.2, 16),
+    "flatter": (0.25, 0.3, 16),
+    "longer": (0.0, 1.0, 24),
+}
+
+
+def treatments(student: int) -> dict[str, str]:
+    """Which of `CHANGES` each letter of `TREATMENTS` hides from a student."""
+    order = torch.randperm(len(CHANGES), generator=_generator(student)).tolist()
+    names = list(CHANGES)
+    return {letter: names[i] for letter, i in zip(TREATMENTS, order, strict=True)}
+
+
+def treated_curves(student: int) -> dict[str, list[list[float]]]:
+    """Return the validation losses of three seeds, with each treatment and with none.
+
+    They come from a formula. "none" overfits. A seed shakes in the same way under each treatment,
+    so what only goes on for longer begins with the very curve of "none".
+    """
+    generator = _generator(student)
+    level, climb = torch.rand(2, generator=generator).tolist()
+    shakes = 0.04 * torch.rand((3, 24), generator=generator) - 0.02
+    found = {}
+    for name, change in {"none": "none", **treatments(student)}.items():
+        shift, factor, count = CHANGES.get(change, (0.0, 1.0, 16))
+        epochs = torch.arange(count)
+        rise = factor * 0.005 * (1 + climb) * epochs**2
+        smooth = 1.2 + 0.3 * level + shift + 0.9 * torch.exp(-epochs / 2) + rise
+        losses = (smooth + shakes[:, :count]).double()
+        found[name] = losses.round(decimals=2).tolist()
+    return found
+
+
 def _generator(student: int) -> torch.Generator:
     return torch.Generator().manual_seed(student % 2**64)  # what torch takes
 
