@@ -55,7 +55,7 @@ class Preprocessing:
 
     Shape:
         image: (3, H, W) or (1, H, W), uint8, or float in [0, 1], of any size
-        result: (3, 224, 224) float; of `crop` in [0, 1]
+        result: (3, 224, 224) float32; of `crop` in [0, 1]
 
     Raises:
         TypeError, ValueError: if the image is not of that kind.
@@ -77,7 +77,7 @@ class Preprocessing:
         side = min(image.shape[1:])
         top, left = ((size - side) // 2 for size in image.shape[1:])
         square = image[:, top : top + side, left : left + side]  # first: an image may be oblong
-        pixels = scale_pixels(square).expand(3, -1, -1)
+        pixels = scale_pixels(square).float().expand(3, -1, -1)
         pixels = F.interpolate(pixels[None], 256, mode=self.interpolation, antialias=True)[0]
         return pixels[:, 16:-16, 16:-16].clamp(0, 1)  # bicubic overshoots at edges
 

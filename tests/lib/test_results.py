@@ -1,4 +1,7 @@
+import errno
 import json
+import os
+import stat
 import subprocess
 import sys
 
@@ -6,6 +9,7 @@ import pytest
 import torch
 
 from dlvlib import _records, results
+from dlvlib._common import write_atomically
 
 FIELDS = {
     "experiment": "demo",
@@ -114,7 +118,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 def test_writers_of_one_record_never_tear_it(tmp_path):
     path = results.write_record(tmp_path / "run.json", **FIELDS)
     code = (
-        "import json, sys; from dlvlib import results; fields = json.loads(sys.argv[2])\n"
+        "import json, os, sys; from dlvlib import results; fields = json.loads(sys.argv[2])\n"
+        "os.getpid = lambda: 7\n"  # as in two containers that share a folder
         "for _ in range(100): results.write_record(sys.argv[1], git_commit='0', **fields)"
     )
     command = [sys.executable, "-c", code, str(path), json.dumps(FIELDS)]
@@ -125,6 +130,28 @@ def test_writers_of_one_record_never_tear_it(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_is_replaced_and_nothing_else(tmp_path, monkeypatch):
+    fsync, pipe = os.fsync, tmp_path / "pipe"
+    os.mkfifo(pipe)  # stands for /dev/null, which root could replace
+    for path in (tmp_path, pipe):
+        with pytest.raises(OSError, match="must be a regular file"):
+            write_atomically(path, b"")
+    assert pipe.is_fifo()
+    monkeypatch.setattr(os, "access", lambda folder, mode: False)
+    with pytest.raises(OSError, match="folder must be writable"):
+        write_atomically(tmp_path / "file", b"")
+    monkeypatch.undo()
+
+    def fsync_files(number):
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "a network disk")
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", fsync_files)
+    write_atomically(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
 def test_an_experiment_is_read_by_budget_and_in_the_order_of_its_seeds(tmp_path):
     write(tmp_path, "net-full-seed10", "net-full-seed9", "b-full-seed9", "net-smoke-seed0")
     records = results.load("demo", "full", folder=tmp_path)
@@ -133,6 +160,10 @@ def test_an_experiment_is_read_by_budget_and_in_the_order_of_its_seeds(tmp_path)
     assert len(results.load("demo", None, folder=tmp_path)) == 4
     with pytest.raises(results.RecordError, match="no laptop record in .*demo; `make train`"):
         results.load("demo", "laptop", folder=tmp_path)
+    with pytest.raises(results.RecordError, match="no record in .*nothing; `make train`"):
+        results.load("nothing", folder=tmp_path)
+    with pytest.raises(ValueError, match="'best' or None, got 'Full'"):
+        results.load("demo", "Full", folder=tmp_path)
     (tmp_path / "demo" / "net-full-seed9.json").rename(tmp_path / "demo" / "net-full-seed1.json")
     with pytest.raises(results.RecordError, match="seed1.json: is the record of 'net-full-seed9'"):
         results.load("demo", folder=tmp_path)
@@ -150,6 +181,8 @@ def test_the_best_budget_is_the_longest_in_which_every_variant_has_a_run(tmp_pat
     assert best(variants=("a", "b")) == "full"
     assert best("c-full-seed0") == "full"
     assert results.choose_budget([]) == "laptop"
+    with pytest.raises(ValueError, match="must be several names, got 'resnet20'"):
+        results.choose_budget([], "resnet20")
 
 
 def test_records_print_what_they_are_and_what_is_missing(tmp_path):
@@ -194,10 +227,17 @@ def test_a_record_names_the_commit_of_the_code(tmp_path, monkeypatch):
         path = results.write_record(tmp_path / "run.json", **FIELDS)
         return results.read_record(path)["git_commit"]
 
-    assert commit() == "unknown"
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "code"]):
-        subprocess.run([*git, *command], check=True)
+
+    def commit_files():
+        for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "code"]):
+            subprocess.run([*git, *command], check=True)
+
+    assert commit() == "unknown"
+    commit_files()
+    assert commit() == "unknown"  # of another project, in which this code is not
+    (tmp_path / "code.py").touch()
+    commit_files()
     committed = commit()
     assert len(committed) == 40
     assert commit() == f"{committed}+changes"
@@ -249,6 +289,14 @@ def test_weights_that_the_record_does_not_name_are_refused(tmp_path):
         rule = "is missing" if weights is outside else "names no weights"
         with pytest.raises(results.RecordError, match=rule):
             results.read_weights(path)
+
+
+def test_weights_that_share_their_memory_are_written(tmp_path):
+    half = torch.ones(2, 3).half()
+    weights = {"one": half, "two": half, "turned": half.T}
+    about = results.write_weights(tmp_path / "run.safetensors", weights)
+    path = results.write_record(tmp_path / "run.json", **FIELDS, weights=about)
+    assert results.read_weights(path)["turned"].tolist() == half.T.tolist()
 
 
 def test_weights_that_half_precision_cannot_hold_are_not_written(tmp_path):
