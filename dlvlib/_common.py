@@ -3,7 +3,7 @@
 import errno
 import operator
 import os
-import socket
+import socket  # noqa: TID251 - for a time limit
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -95,7 +95,7 @@ def downloading() -> Iterator[None]:
     Raises:
         ConnectionError: if anything prevents it; the message is one line.
     """
-    from http.client import HTTPException  # slow to import
+    from http.client import HTTPException  # noqa: TID251 - the error alone; slow to import
 
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT_SECONDS)

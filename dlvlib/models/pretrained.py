@@ -188,13 +188,14 @@ def _read_torchvision(name: str) -> dict[str, Tensor]:
     from torchvision.models import get_model_weights
 
     url = get_model_weights(name)["IMAGENET1K_V1"].url
-    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    hub = torch.hub  # noqa: TID251 - the download and each later reading compare a SHA-256
+    path = Path(hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     digest = re.sub(r".*-(\w+)\.pth", r"\1", path.name)  # the first 8 digits of its SHA-256
     if not path.exists():
         try:
             with downloading():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                torch.hub.download_url_to_file(url, str(path), digest, progress=False)
+                hub.download_url_to_file(url, str(path), digest, progress=False)
         except ConnectionError as error:
             raise WeightsError(
                 f"the weights of {name} are not on this disk and could not be downloaded "

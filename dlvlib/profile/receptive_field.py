@@ -210,8 +210,8 @@ def effective_receptive_field(model: nn.Module, images: Tensor) -> Tensor:
     with mode(model, training=False), torch.enable_grad():
         output = model(images.clone())  # a model may work in place
         if output.ndim not in (2, 4):
-            got = tuple(output.shape)
-            raise ValueError(f"the output must be (B, C', H', W') or (B, K), got {got}")
+            shape = tuple(output.shape)
+            raise ValueError(f"the output must be (B, C', H', W') or (B, K), got {shape}")
         if output.ndim == 4:
             output = output[:, :, output.shape[2] // 2, output.shape[3] // 2]  # (B, C')
         total = output.sum() + 0 * images.sum()  # 0, and no error, for a constant output

@@ -1,7 +1,4 @@
-import errno
 import json
-import os
-import stat
 import subprocess
 import sys
 
@@ -9,7 +6,6 @@ import pytest
 import torch
 
 from dlvlib import _records, results
-from dlvlib._common import write_atomically
 
 FIELDS = {
     "experiment": "demo",
@@ -128,28 +124,6 @@ def test_writers_of_one_record_never_tear_it(tmp_path):
         assert results.read_record(path)["seed"] == 0
     assert [writer.returncode for writer in writers] == [0, 0]
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_file_is_replaced_and_nothing_else(tmp_path, monkeypatch):
-    fsync, pipe = os.fsync, tmp_path / "pipe"
-    os.mkfifo(pipe)  # stands for /dev/null, which root could replace
-    for path in (tmp_path, pipe):
-        with pytest.raises(OSError, match="must be a regular file"):
-            write_atomically(path, b"")
-    assert pipe.is_fifo()
-    monkeypatch.setattr(os, "access", lambda folder, mode: False)
-    with pytest.raises(OSError, match="folder must be writable"):
-        write_atomically(tmp_path / "file", b"")
-    monkeypatch.undo()
-
-    def fsync_files(number):
-        if stat.S_ISDIR(os.fstat(number).st_mode):
-            raise OSError(errno.EINVAL, "a network disk")
-        fsync(number)
-
-    monkeypatch.setattr(os, "fsync", fsync_files)
-    write_atomically(tmp_path / "file", b"new")
-    assert (tmp_path / "file").read_bytes() == b"new"
 
 
 def test_an_experiment_is_read_by_budget_and_in_the_order_of_its_seeds(tmp_path):
