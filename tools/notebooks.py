@@ -179,7 +179,7 @@ def main() -> int:
         for path in arguments.notebooks or book_notebooks():
             refresh(path)
             print(f"refreshed {path}")
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
