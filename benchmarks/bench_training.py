@@ -11,6 +11,7 @@ import argparse
 import sys
 import time
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from dlvlib.runtime import describe_machine
@@ -31,17 +32,6 @@ from workloads import WORKLOADS, Workload, make_data
 PACKAGES = ("torchvision", "lightning", "fastai", "skorch")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of the packages beside torch, of those that are installed."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def measure(workload: Workload, steps: int, rounds: int) -> dict:
     """Time all variants of a workload; return everything that belongs into the JSON."""
     start = time.perf_counter()
@@ -51,6 +41,7 @@ def measure(workload: Workload, steps: int, rounds: int) -> dict:
     timings = time_in_turns(workload.build, variants, steps, rounds)
     rows = summarise(timings, missing)
     floor = timings[FLOOR].ms_per_step
+    versions = {name: metadata.version(name) for name in PACKAGES if find_spec(name)}
     return {
         "model": workload.title,
         "data": data.name,
@@ -63,7 +54,7 @@ def measure(workload: Workload, steps: int, rounds: int) -> dict:
         "promises": judge(rows, floor, workload.min_speedup),
         "ms_per_step_of_each_round": {name: t.ms_per_step for name, t in timings.items()},
         "seconds_to_prepare_the_tensors": preparing,
-        "machine": describe_machine() | versions(),
+        "machine": describe_machine() | versions,
     }
 
 

@@ -27,27 +27,14 @@ def train_floor(model: nn.Module, workload: Workload, data: SimpleNamespace) -> 
         _step(model, optimizer, *data.batch)
 
 
-def train_lecture(model: nn.Module, workload: Workload, data: SimpleNamespace) -> None:
-    """Read and transform the images one by one."""
-    _train_with_loader(model, workload, data.lecture_loader)
-
-
-def train_tensors(model: nn.Module, workload: Workload, data: SimpleNamespace) -> None:
-    """Run the lecture's loop on images that were prepared beforehand."""
-    _train_with_loader(model, workload, data.tensor_loader)
-
-
-def train_fit(model: nn.Module, workload: Workload, data: SimpleNamespace) -> None:
-    """Use the trainer of the course, on uint8 pixels."""
-    fit(model, data.pixels, None, workload.config())
-
-
-def _train_with_loader(model: nn.Module, workload: Workload, loader: DataLoader) -> None:
+def _train_with_loader(
+    model: nn.Module, workload: Workload, data: SimpleNamespace, loader: str
+) -> None:
     """Train as the lecture does: a loader, and two numbers fetched at each step."""
     optimizer = workload.optimizer(model)
     losses, accuracies = [], []
     model.train()
-    for images, targets in loader:
+    for images, targets in getattr(data, loader):
         loss, logits = _step(model, optimizer, images, targets)
         losses.append(loss.item())
         accuracies.append((logits.argmax(dim=1) == targets).float().mean().item())
@@ -129,9 +116,9 @@ def train_skorch(model: nn.Module, workload: Workload, data: SimpleNamespace) ->
 
 OURS = {
     FLOOR: train_floor,
-    FIT: train_fit,
-    "loop on a TensorDataset": train_tensors,
-    LECTURE: train_lecture,
+    FIT: lambda model, workload, data: fit(model, data.pixels, None, workload.config()),
+    "loop on a TensorDataset": lambda *given: _train_with_loader(*given, "tensor_loader"),
+    LECTURE: lambda *given: _train_with_loader(*given, "lecture_loader"),  # images one by one
 }
 FRAMEWORKS = {"Lightning": train_lightning, "fastai": train_fastai, "skorch": train_skorch}
 

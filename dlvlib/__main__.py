@@ -25,8 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return train(argv[1:])  # it prints its errors itself
         options = _parser().parse_args(argv or ["--help"])
         record, text = options.run(options)
-        print(json.dumps(record, indent=2) if options.json else text)
-        sys.stdout.flush()
+        print(json.dumps(record, indent=2) if options.json else text, flush=True)
         return int(options.status)
     except BrokenPipeError:  # the reader has seen enough: ``| head``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,15 +1,15 @@
 """What several modules need, without torch: an integer check, a table, files, a download."""
 
-import itertools
+import errno
 import operator
 import os
-import socket
+import socket  # noqa: TID251 - for a time limit
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 TIMEOUT_SECONDS = 30  # without an answer; a dead connection would otherwise hang forever
-_counter = itertools.count()
 
 
 def check_int(name: str, value: object, least: int = 0, most: int | None = None) -> int:
@@ -46,19 +46,33 @@ def table(rows: Sequence[Sequence[str]], num_left: int) -> list[str]:
     return lines
 
 
+def writable(path: str | Path) -> Path:
+    """Return the file that `path` leads to, through links; missing folders are created.
+
+    Raises:
+        OSError: if there is something other than a file, or its folder cannot be written.
+    """
+    path = Path(path).resolve()
+    if path.exists() and not path.is_file():  # a folder; a device, which root would replace
+        raise OSError(errno.EEXIST, "must be a regular file, got something else", str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+        raise OSError(errno.EACCES, "its folder must be writable", str(path))
+    return path
+
+
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Write a file atomically: at every moment the old or the new one is there, whole.
 
-    The bytes go into a temporary file of this process beside it, reach the disk, and then take
-    the name. A link is followed; missing folders are created.
+    The bytes go into a temporary file of their own beside it, reach the disk, and then take the
+    name. A link is followed; missing folders are created.
 
     Raises:
         OSError: if the disk is full or the folder cannot be written; the old file is untouched
             and nothing is left over.
     """
-    path = Path(path).resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_counter)}.tmp")
+    path = writable(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
             file.write(content)
@@ -69,10 +83,9 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
-        try:
+        with suppress(OSError):  # the file is there, but a network disk may not know fsync
             os.fsync(folder)
-        finally:
-            os.close(folder)
+        os.close(folder)
 
 
 @contextmanager
@@ -82,7 +95,7 @@ def downloading() -> Iterator[None]:
     Raises:
         ConnectionError: if anything prevents it; the message is one line.
     """
-    from http.client import HTTPException  # slow to import
+    from http.client import HTTPException  # noqa: TID251 - the error alone; slow to import
 
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT_SECONDS)

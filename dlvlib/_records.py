@@ -121,7 +121,7 @@ def write_weights(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, 
 
     path, halves = Path(path), {}
     for name, tensor in weights.items():
-        half = tensor.detach().cpu().contiguous()
+        half = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)  # none share
         if half.is_floating_point():
             half = half.to(torch.float16)
             if not half.isfinite().all():
@@ -171,11 +171,11 @@ def encode_classes(classes: Any) -> str:
     import numpy as np
 
     array = np.asarray(classes)
-    small = array.astype(np.uint8)
-    if array.ndim != 1 or array.dtype.kind not in "iu" or (small != array).any():
+    is_valid = array.ndim == 1 and array.dtype.kind in "iu"
+    if not is_valid or ((array < 0) | (array > 255)).any():
         got = f"{array.dtype} {array.shape}"
         raise RecordError(f"predictions must be (N,) integers in [0, 256), got {got}")
-    return base64.b64encode(zlib.compress(small.tobytes(), 9)).decode()
+    return base64.b64encode(zlib.compress(array.astype(np.uint8).tobytes(), 9)).decode()
 
 
 def decode_classes(record: Record) -> NDArray[np.uint8]:
@@ -189,7 +189,7 @@ def decode_classes(record: Record) -> NDArray[np.uint8]:
     if "predictions" not in record:
         raise RecordError(f"{record['run']}: the record holds no predictions")
     content = zlib.decompress(base64.b64decode(record["predictions"]))
-    return np.frombuffer(content, dtype=np.uint8)
+    return np.frombuffer(bytearray(content), dtype=np.uint8)  # writable, as torch wants it
 
 
 def _check_fields(record: Record, path: Path) -> None:
@@ -238,10 +238,14 @@ def _format(record: Record) -> str:
 
 
 def _git_commit() -> str:
-    """Return the commit that holds this code, with "+changes" if the tree differs from it."""
+    """Return the commit that holds this code, with "+changes" if the tree differs from it.
+
+    An environment inside of another repository is not in its commits: that is "unknown".
+    """
     git = ["git", "-C", str(Path(__file__).parent)]
     options: dict[str, Any] = {"capture_output": True, "text": True, "check": True}
     try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", Path(__file__).name], **options)
         commit = subprocess.run([*git, "rev-parse", "HEAD"], **options).stdout.strip()
         status = [*git, "status", "--porcelain", "--untracked-files=no"]
         changed = subprocess.run(status, **options).stdout.strip()

@@ -6,8 +6,9 @@ are imported where they are used: `digits` need not wait for torchvision.
 
 import hashlib
 import math
+import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
@@ -68,10 +69,10 @@ class ImageSet:
     def __post_init__(self) -> None:
         images, targets = self.images, self.targets
         if images.dtype != torch.uint8 or images.ndim != 4:
-            found = f"{tuple(images.shape)} {images.dtype}"
+            found = f"{type(images).__name__} {tuple(images.shape)} {images.dtype}"
             raise ValueError(f"images must be (N, C, H, W) uint8, got {found}")
         if targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
-            found = f"{tuple(targets.shape)} {targets.dtype}"
+            found = f"{type(targets).__name__} {tuple(targets.shape)} {targets.dtype}"
             raise ValueError(f"targets must be ({len(images)},) int64, got {found}")
         if len(targets) and not 0 <= targets.min() <= targets.max() < self.num_classes:
             found = f"{targets.min()} to {targets.max()}"
@@ -94,8 +95,10 @@ class ImageSet:
         digest.update(self.targets.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 
-    def subset(self, indices: Tensor | NDArray[Any] | Sequence[int] | slice) -> "ImageSet":
+    def subset(self, indices: Tensor | NDArray[Any] | Iterable[int] | slice) -> "ImageSet":
         """Return the images at `indices`, in that order, with all class names."""
+        if not isinstance(indices, Tensor | np.ndarray | slice):
+            indices = [operator.index(i) for i in indices]  # a tuple would be one place
         return replace(self, images=self.images[indices], targets=self.targets[indices])
 
 

@@ -24,13 +24,13 @@ class Experiment:
 
     Args:
         name: of the experiment, such as "degradation".
-        plan: budget -> (variant, seed) of its runs, in order of value.
+        plan: budget, one of `results.BUDGETS` -> (variant, seed) of its runs, in order of value.
         budget: one of `plan`, or "best" for the one of `results.choose_budget`.
         compared: the variants that the best budget must have a run of; by default all.
         folder: where ``<name>/<run>.json`` are; by default the course's own records.
 
     Raises:
-        ValueError: if `budget` is not in `plan`.
+        ValueError: if `budget` is not in `plan`, or the plan names what no record can hold.
     """
 
     def __init__(
@@ -42,6 +42,8 @@ class Experiment:
         compared: Iterable[str] = (),
         folder: str | Path | None = None,
     ):
+        if unknown := [name for name in plan if name not in results.BUDGETS]:
+            raise ValueError(f"a plan must be for budgets of {results.BUDGETS}, got {unknown}")
         self.name = name
         self.root = Path(folder or results.records_folder())
         self.folder = self.root / name
@@ -99,8 +101,11 @@ class Experiment:
             **fields: `dataset` and `metrics`, and whatever else the experiment found.
 
         Raises:
+            ValueError: if there is neither a history nor `seconds`.
             RecordError: see `results.write_record` and `results.write_weights`.
         """
+        if not history and seconds is None:
+            raise ValueError("seconds must be given without a history, got None")
         if weights is not None:
             file = self.path(run).with_suffix(".safetensors")
             fields["weights"] = results.write_weights(file, weights)
@@ -115,7 +120,7 @@ class Experiment:
             model=model,
             config=asdict(config) if is_dataclass(config) else config,  # type: ignore[arg-type]
             history=history.to_list() if history else [],
-            wall_seconds=history.seconds if seconds is None else seconds,
+            wall_seconds=float(history.seconds if seconds is None else seconds),
             machine=runtime.describe_machine(),
             **fields,
         )

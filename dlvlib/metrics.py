@@ -212,6 +212,7 @@ def neighbor_accuracy(points: Array, targets: Array, k: int = 10) -> float:
     targets = _check_class_indices("targets", targets)
     k = check_int("k", k, 1, len(points) - 1)
     points = points.double()
+    points = points - points.median(dim=0).values  # far from zero, `cdist` is inexact
     distances = torch.cdist(points, points).fill_diagonal_(torch.inf)  # (B, B)
     neighbors = distances.argsort(dim=1, stable=True)[:, :k]  # (B, k)
     votes = torch.nn.functional.one_hot(targets[neighbors]).sum(dim=1)  # (B, K)
@@ -251,6 +252,8 @@ def _check_logits_and_targets(name: str, logits: Array, targets: Array) -> tuple
 
 
 def _check_finite(name: str, values: Tensor) -> None:
+    if values.is_complex():
+        raise ValueError(f"{name} must be real numbers, got {values.dtype}")
     if not values.isfinite().all():
         num_nan, num_infinite = int(values.isnan().sum()), int(values.isinf().sum())
         raise ValueError(f"{name} must be finite, got {num_nan} NaN and {num_infinite} infinite")
@@ -271,4 +274,8 @@ def _check_class_indices(name: str, indices: Tensor, num_classes: int | None = N
 
 def _to_tensor(values: Array) -> Tensor:
     """The values on the CPU: Apple's GPUs have no float64."""
-    return values.cpu() if isinstance(values, Tensor) else torch.tensor(values, device="cpu")
+    return (
+        values.cpu()
+        if isinstance(values, Tensor)
+        else torch.tensor(np.array(values), device="cpu")
+    )

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
+from dlvlib._common import check_int
+
 FAMILY_COLORS = {
     "resnet": "#0072B2",
     "vgg": "#C65200",
@@ -57,14 +59,17 @@ def show_images(
         size: side of one image in inches.
 
     Raises:
-        ValueError: if the shape is another, there is no image, or the titles do not match.
+        ValueError: if shape or type are others, there is no image, `num_columns` is below 1, or
+            the titles do not match.
     """
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
         raise ValueError(f"images must be (B, 1 or 3, H, W) with B > 0, got {images.shape}")
+    if images.dtype.kind not in "fb" and images.dtype != np.uint8:  # 255 is white, or 1
+        raise ValueError(f"images must be uint8, or float in [0, 1], got {images.dtype}")
     if len(titles) not in (0, len(images)):
         raise ValueError(f"titles must be empty or {len(images)}, got {len(titles)}")
-    num_columns = min(num_columns, len(images))
+    num_columns = min(check_int("num_columns", num_columns, 1), len(images))
     num_rows = -(-len(images) // num_columns)
     height = size * (1.3 if len(titles) else 1.0)
     fig, axes = plt.subplots(
@@ -74,7 +79,7 @@ def show_images(
     for ax in axes.flat:
         ax.set_axis_off()
     for index, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
-        ax.imshow(image.transpose(1, 2, 0).squeeze(), cmap="gray", vmin=0, vmax=white)
+        ax.imshow(image.transpose(1, 2, 0), cmap="gray", vmin=0, vmax=white)
         if len(titles):
             ax.set_title(titles[index], fontsize=8, fontweight="normal", loc="center", pad=3)
     return fig

@@ -131,19 +131,22 @@ def load(
     Args:
         experiment: its name, such as "degradation".
         budget: one of `BUDGETS`, "best" (see `choose_budget`), or None for all.
-        variants: what the best budget must have a run of.
+        variants: names of what the best budget must have a run of.
         folder: where ``<experiment>/<run>.json`` are; by default the course's own records.
 
     Raises:
+        ValueError: if the budget is another.
         RecordError: if a record is broken, or none exists.
     """
+    if budget not in (None, "best", *BUDGETS):
+        raise ValueError(f"budget must be one of {BUDGETS}, 'best' or None, got {budget!r}")
     folder = Path(folder or records_folder()) / experiment
-    records = read_records(folder)
+    found = read_records(folder)
     if budget == "best":
-        budget = choose_budget(records, variants)
-    records = [record for record in records if budget in (None, record["budget"])]
+        budget = choose_budget(found, variants)
+    records = [record for record in found if budget in (None, record["budget"])]
     if not records:
-        wanted = "record" if budget is None else f"{budget} record"
+        wanted = f"{budget} record" if found else "record"
         raise RecordError(f"no {wanted} in {folder}; `make train` would write it")
     return Records(sorted(records, key=lambda record: record["seed"]), folder)
 
@@ -167,8 +170,13 @@ def choose_budget(records: Iterable[Record], variants: Iterable[str] = ()) -> st
 
     Args:
         records: runs at any budget. Smoke runs do not count.
-        variants: by default every variant that `records` hold.
+        variants: names; by default every variant that `records` hold.
+
+    Raises:
+        ValueError: if `variants` is one text, which would be read letter by letter.
     """
+    if isinstance(variants, str):
+        raise ValueError(f"variants must be several names, got {variants!r}")
     recorded = {(record["budget"], variant_of(record)) for record in records}
     wanted = set(variants) or {variant for _, variant in recorded}
     counts = {b: sum((b, v) in recorded for v in wanted) for b in BUDGETS[1:]}
@@ -176,7 +184,13 @@ def choose_budget(records: Iterable[Record], variants: Iterable[str] = ()) -> st
 
 
 def run_name(variant: str, budget: str, seed: int) -> str:
-    """Return the name of a run, which is also that of its record: ``resnet20-full-seed0``."""
+    """Return the name of a run, which is also that of its record: ``resnet20-full-seed0``.
+
+    Raises:
+        ValueError: if the variant holds a slash, and so would lead to another folder.
+    """
+    if "/" in variant:
+        raise ValueError(f"a variant must be part of a file's name, without /, got {variant!r}")
     return f"{variant}-{budget}-seed{seed}"
 
 

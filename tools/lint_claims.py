@@ -43,7 +43,8 @@ def problems(root: Path) -> Iterator[tuple[str, str]]:
     except yaml.YAMLError as error:
         yield "claims.yml", f"is not valid YAML: {' '.join(str(error).split())}"
         return
-    used = {page: used_ids(root, page) for page in reading_order(root)}
+    texts = {page: source(source_file(root, page)) for page in reading_order(root)}
+    used = {page: {a or b for a, b in USE.findall(text)} for page, text in texts.items()}
     sound = []
     for claim in claims:
         found = list(claim_problems(claim))
@@ -82,11 +83,6 @@ def claim_problems(claim: Claim) -> Iterator[str]:
             yield "value must not be empty"
     except (KeyError, TypeError, ValueError):
         yield f"format {claim.get('format')!r} does not fit the value {claim.get('value')!r}"
-
-
-def used_ids(root: Path, page: str) -> set[str]:
-    """Return the ids of the claims that a page shows."""
-    return {role or call for role, call in USE.findall(source(source_file(root, page)))}
 
 
 def significant_digits(text: str) -> int:

@@ -8,7 +8,6 @@ each question gets a locked cell of tests that is worth one point. Explanations 
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -28,15 +27,12 @@ assert verdict.right, verdict.message"""
 
 def last_asks() -> dict[str, list[Ask]]:
     """Return what is asked after each cell, by its id; of a question asked twice the last."""
-    last = {ask.question: (id, ask) for topic in TOPICS for id, ask in _pairs(topic)}
+    asked = (pair for topic in TOPICS for pair in asks(topic).items())
+    last = {ask.question: (id, ask) for id, found in asked for ask in found}
     by_cell: dict[str, list[Ask]] = {}
     for id, ask in last.values():
         by_cell.setdefault(id, []).append(ask)
     return by_cell
-
-
-def _pairs(topic: str) -> Iterator[tuple[str, Ask]]:
-    return ((id, ask) for id, asked in asks(topic).items() for ask in asked)
 
 
 def assignment(solution: NotebookNode, released: dict[str, list[Ask]]) -> NotebookNode:

@@ -103,7 +103,8 @@ def refresh(path: Path) -> None:
     try:
         client.execute()
     except CellExecutionError as error:
-        cell = next(i for i, c in enumerate(notebook.cells) if _has_error(c))
+        outputs = [cell.get("outputs", []) for cell in notebook.cells]
+        cell = next(i for i, o in enumerate(outputs) if "error" in [x.output_type for x in o])
         raise RuntimeError(f"{path.name}, cell {cell}: {error.ename}: {error.evalue}") from None
     notebook.metadata = nbformat.from_dict(KERNEL)
     for cell in notebook.cells:
@@ -133,20 +134,9 @@ def make_exercise(solution: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return exercise
 
 
-def make_exercises() -> None:
-    """Write exercises/NN_*.ipynb for each solutions/NN_*.ipynb, without outputs."""
-    for source in sorted((ROOT / "solutions").glob("*.ipynb")):
-        exercise = make_exercise(nbformat.read(source, as_version=4))
-        _write(exercise, ROOT / "exercises" / source.name)
-
-
 def _stub(region: re.Match[str]) -> str:
     """Return three dots for a body; nothing at the margin, where a line before has them."""
     return f"{region['indent']}...  # your code here\n" if region["indent"] else ""
-
-
-def _has_error(cell: nbformat.NotebookNode) -> bool:
-    return any(output.output_type == "error" for output in cell.get("outputs", []))
 
 
 def _text_only(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -175,11 +165,13 @@ def main() -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in a build: the last digits depend on it
     try:
         if not arguments.notebooks:
-            make_exercises()
+            for path in (ROOT / "solutions").glob("*.ipynb"):
+                exercise = make_exercise(nbformat.read(path, as_version=4))
+                _write(exercise, ROOT / "exercises" / path.name)
         for path in arguments.notebooks or book_notebooks():
             refresh(path)
             print(f"refreshed {path}")
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -68,7 +68,7 @@ def run(description: str, name: str, make: Callable[[Path, str, Path], object]) 
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
     try:
         made = make(arguments.html, config["title"], arguments.out)
-    except FileNotFoundError as error:
+    except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"written: {arguments.out}, {made}")

@@ -190,7 +190,10 @@ def make_decks(toc: Path, html: Path, book: str, out: Path) -> list[str]:
 
     Raises:
         FileNotFoundError: if a page was not built.
+        FileExistsError: if there is a folder that holds no earlier decks: it is left alone.
     """
+    if out.exists() and any(out.iterdir()) and not (out / SCRIPT.name).is_file():
+        raise FileExistsError(f"--out must be a new folder or earlier slides, got {out}")
     decks = dict[str, tuple[str, str]]()
     chapters = [page for _, page in pages_by_part(toc) if CHAPTER.fullmatch(page)]
     refuse_unbuilt(chapters, html)
@@ -198,6 +201,9 @@ def make_decks(toc: Path, html: Path, book: str, out: Path) -> list[str]:
         path = html / f"{page}.html"
         decks[path.name] = make_deck(path.read_text(encoding="utf8"), book)
     shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    for path in (SCRIPT, SCRIPT.with_suffix(".css")):  # first: it marks the folder as ours
+        shutil.copy(path, out)
     images = {name for _, deck in decks.values() for name in re.findall(r"_images/[\w.-]+", deck)}
     for name in (*SHARED, *sorted(images)):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -205,8 +211,6 @@ def make_decks(toc: Path, html: Path, book: str, out: Path) -> list[str]:
         copy_file(html / name, out / name)
     style = (html / "_static" / "course.css").read_text(encoding="utf8")
     (out / "_static" / "course.css").write_text(MEDIA.sub("", style), encoding="utf8")
-    for path in (SCRIPT, SCRIPT.with_suffix(".css")):
-        shutil.copy(path, out)
     links = [f'<p><a href="{name}">{escape(title)}</a></p>' for name, (title, _) in decks.items()]
     slides = f'<section><div class="fit"><h2>{escape(book)}</h2>{"".join(links)}</div></section>'
     contents = PAGE.format(title=escape(book), head="", slides=slides)

@@ -266,7 +266,8 @@ def main() -> int:
         if arguments.here and subprocess.check_output(status):
             raise ValueError("the checkout must have no uncommitted change, see `git status`")
         if not arguments.here:
-            if root.exists() and not (root / LIST).is_file():
+            is_copy = (root / LIST).is_file() and not ROOT.is_relative_to(root.resolve())
+            if root.exists() and not is_copy:
                 raise ValueError(f"--out must be a new folder or an earlier copy, got {root}")
             if root.exists():
                 shutil.rmtree(root)

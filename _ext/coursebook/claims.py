@@ -105,12 +105,9 @@ def visit_html(translator: Any, node: ClaimNode) -> None:
     translator.body.append(translator.starttag(node, "span", "", title=node["statement"]))
 
 
-def depart_html(translator: Any, node: ClaimNode) -> None:
-    """Write the end tag."""
-    translator.body.append("</span>")
-
-
 def setup(app: Sphinx) -> None:
     """Register the role and its node."""
-    app.add_node(ClaimNode, html=(visit_html, depart_html))
+    app.add_node(
+        ClaimNode, html=(visit_html, lambda translator, _: translator.body.append("</span>"))
+    )
     app.add_role("claim", ClaimRole())

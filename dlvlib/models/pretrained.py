@@ -55,7 +55,7 @@ class Preprocessing:
 
     Shape:
         image: (3, H, W) or (1, H, W), uint8, or float in [0, 1], of any size
-        result: (3, 224, 224) float; of `crop` in [0, 1]
+        result: (3, 224, 224) float32; of `crop` in [0, 1]
 
     Raises:
         TypeError, ValueError: if the image is not of that kind.
@@ -77,7 +77,7 @@ class Preprocessing:
         side = min(image.shape[1:])
         top, left = ((size - side) // 2 for size in image.shape[1:])
         square = image[:, top : top + side, left : left + side]  # first: an image may be oblong
-        pixels = scale_pixels(square).expand(3, -1, -1)
+        pixels = scale_pixels(square).float().expand(3, -1, -1)
         pixels = F.interpolate(pixels[None], 256, mode=self.interpolation, antialias=True)[0]
         return pixels[:, 16:-16, 16:-16].clamp(0, 1)  # bicubic overshoots at edges
 
@@ -188,13 +188,14 @@ def _read_torchvision(name: str) -> dict[str, Tensor]:
     from torchvision.models import get_model_weights
 
     url = get_model_weights(name)["IMAGENET1K_V1"].url
-    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    hub = torch.hub  # noqa: TID251 - the download and each later reading compare a SHA-256
+    path = Path(hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     digest = re.sub(r".*-(\w+)\.pth", r"\1", path.name)  # the first 8 digits of its SHA-256
     if not path.exists():
         try:
             with downloading():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                torch.hub.download_url_to_file(url, str(path), digest, progress=False)
+                hub.download_url_to_file(url, str(path), digest, progress=False)
         except ConnectionError as error:
             raise WeightsError(
                 f"the weights of {name} are not on this disk and could not be downloaded "

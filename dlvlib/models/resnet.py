@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from dlvlib._common import check_int
 from dlvlib.models.blocks import Bottleneck, Classifier, Residual, conv_block, init_he
 
 Block = type[Residual] | type[Bottleneck]
@@ -86,7 +87,7 @@ class CifarResNet(Classifier):
     def __init__(
         self, depth: int, num_classes: int = 10, in_channels: int = 3, *, plain: bool = False
     ) -> None:
-        if depth < 8 or depth % 6 != 2:
+        if check_int("depth", depth) < 8 or depth % 6 != 2:
             raise ValueError(f"depth must be 6n + 2 with n >= 1 (20, 32, 44, ...), got {depth}")
         name = f"plain{depth}" if plain else f"resnet{depth}"
         super().__init__(name, num_classes, in_channels, min_size=4)

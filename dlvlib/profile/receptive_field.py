@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from dlvlib._common import check_int
 from dlvlib.profile._registry import Effect, Window
 from dlvlib.profile.rules import effect_of
 
@@ -60,7 +61,11 @@ class ReceptiveField:
         A range, or a list where dilation or slicing leaves gaps. What lies in the padding of a
         layer, or beyond its last position, is no pixel. A field found by tracing knows where its
         layers end for the image traced; for another size only the image cuts it.
+
+        Raises:
+            ValueError: if `index` is not an integer >= 0, or `image_size` not one >= 1.
         """
+        index, image_size = check_int("index", index), check_int("image_size", image_size, 1)
         layers = self._layers()
         lengths: dict[int, int | None] = {}
         for layer in layers:
@@ -118,7 +123,8 @@ def grow(windows: Iterable[Sequence[int]]) -> list[ReceptiveField]:
             and are then 1, 0 and 1.
 
     Raises:
-        ValueError: if a kernel, stride or dilation is below 1, or a padding below 0.
+        ValueError: if a window has another length, a kernel, stride or dilation is not an integer
+            >= 1, or a padding not one >= 0.
 
     >>> lenet = [(5,), (2, 2), (5,), (2, 2), (5,)]  # the last: a dense layer on a 5x5 map
     >>> [field.size for field in grow(lenet)]
@@ -126,13 +132,10 @@ def grow(windows: Iterable[Sequence[int]]) -> list[ReceptiveField]:
     """
     fields, field = [], ReceptiveField()
     for window in windows:
-        kernel, stride, padding, dilation = (*window, *(1, 0, 1)[len(window) - 1 :])
-        if min(kernel, stride, dilation) < 1 or padding < 0:
-            raise ValueError(
-                "kernel, stride and dilation must be >= 1 and padding >= 0, "
-                f"got {(kernel, stride, padding, dilation)}"
-            )
-        field = field.after(kernel, stride, padding, dilation)
+        if not 1 <= len(window) <= 4:
+            raise ValueError(f"a window must have 1 to 4 numbers, got {tuple(window)}")
+        numbers = zip(Window._fields, (*window, *(1, 0, 1)[len(window) - 1 :]), strict=True)
+        field = field.after(*(check_int(name, n, int(name != "padding")) for name, n in numbers))
         fields.append(field)
     return fields
 
@@ -185,7 +188,8 @@ def effective_receptive_field(model: nn.Module, images: Tensor) -> Tensor:
         (H, W) float on the CPU.
 
     Raises:
-        ValueError: if no pixel has any influence, or a gradient is not finite.
+        ValueError: if the images or the output have another shape or type, no pixel has any
+            influence, or a gradient is not finite.
 
     Source: Luo, Li, Urtasun and Zemel (2016), "Understanding the effective receptive field in
     deep convolutional neural networks", https://arxiv.org/abs/1701.04128
@@ -199,12 +203,19 @@ def effective_receptive_field(model: nn.Module, images: Tensor) -> Tensor:
 
     from dlvlib.runtime import mode
 
+    if images.ndim != 4 or not images.is_floating_point():
+        got = f"{tuple(images.shape)} {images.dtype}"
+        raise ValueError(f"images must be (B, C, H, W) float, got {got}")
     images = images.detach().clone().requires_grad_()
     with mode(model, training=False), torch.enable_grad():
         output = model(images.clone())  # a model may work in place
+        if output.ndim not in (2, 4):
+            shape = tuple(output.shape)
+            raise ValueError(f"the output must be (B, C', H', W') or (B, K), got {shape}")
         if output.ndim == 4:
             output = output[:, :, output.shape[2] // 2, output.shape[3] // 2]  # (B, C')
-        (gradients,) = torch.autograd.grad(output.sum(), images)
+        total = output.sum() + 0 * images.sum()  # 0, and no error, for a constant output
+        (gradients,) = torch.autograd.grad(total, images)
     share = gradients.abs().mean(dim=(0, 1)).cpu()  # (H, W)
     total = share.sum().item()
     if not 0 < total < float("inf"):

@@ -106,7 +106,7 @@ def _pool(output: Tensor, input: Tensor, given: Given) -> Effect:
     return Effect(layer, own_axes(input), _windows(kernel, stride, padding, dilation))
 
 
-@rule("adaptive_avg_pool2d adaptive_max_pool2d", "output_size")
+@rule("adaptive_avg_pool2d adaptive_max_pool2d adaptive_max_pool2d_with_indices", "output_size")
 def _adaptive_pool(output: Tensor, input: Tensor, given: Given) -> Effect:
     pairs = list(zip(input.shape[2:], output.shape[2:], strict=True))
     windows = {

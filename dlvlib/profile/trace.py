@@ -56,15 +56,17 @@ def trace(model: nn.Module, input_shape: tuple[int, int, int]) -> list[Step]:
     """Every operation of one forward pass in eval mode, without computing any of them.
 
     What runs is a copy on the "meta" device, so this takes milliseconds and no memory, and the
-    model stays as it is. Modules that call no function, such as nn.Identity, leave no step.
+    model stays as it is. Its own hooks run too, and get tensors without values. Modules that call
+    no function, such as nn.Identity, leave no step.
 
     Raises:
-        ValueError: if input_shape is not (C, H, W) with sizes of at least 1, an operation fails,
-            or what the network returns cannot be followed back to the image.
+        ValueError: if input_shape is not (C, H, W) with sizes of at least 1, the model cannot be
+            copied, an operation fails, or what the network returns cannot be followed back to the
+            image.
     """
     try:
         channels, height, width = (check_int("size", size, 1) for size in input_shape)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"input_shape must be (C, H, W) >= 1, got {input_shape}") from error
     for name, module in model.named_modules():
         if isinstance(module, WRAPPERS) or hasattr(module, "_orig_mod"):  # torch.compile
@@ -104,7 +106,11 @@ def _on_meta(model: nn.Module) -> nn.Module:
                 memo[id(tensor)] = nn.Parameter(tensor.detach().to("meta"), False)
             else:
                 memo[id(tensor)] = tensor.detach().to("meta")
-    return copy.deepcopy(model, memo).eval()
+    try:
+        return copy.deepcopy(model, memo).eval()
+    except (RuntimeError, TypeError) as error:  # a list of activations, a lock, an open file
+        reason = str(error).partition(". ")[0]
+        raise ValueError(f"copy.deepcopy must be able to copy the model: {reason}") from error
 
 
 def _own_tensors(module: nn.Module) -> Iterator[Tensor]:

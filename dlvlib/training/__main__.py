@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from dlvlib import data, models
-from dlvlib._common import write_atomically
+from dlvlib._common import writable, write_atomically
 from dlvlib.runtime import choose_device, describe_machine, set_seed
 from dlvlib.training.checkpoint import digest
 from dlvlib.training.config import TrainConfig
@@ -97,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace, config: TrainConfig | None, processes: Processes) -> None:
+    if options.output:
+        writable(options.output)  # before hours of training
     with torch.device("meta"):
         outline = models.build(options.model)  # rejects an unknown name before a download
     config = config or recipe(options.data, outline)

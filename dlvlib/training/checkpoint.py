@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlvlib._common import check_int, write_atomically
+from dlvlib._common import check_int, writable, write_atomically
 from dlvlib.training.config import TrainConfig
 from dlvlib.training.distributed import Processes
 from dlvlib.training.evaluation import Dataset
@@ -123,7 +123,7 @@ class Checkpoint:
         self.every = check_int("checkpoint_every", every)
         if self.every and path is None:
             raise ValueError(f"checkpoint_every must be 0 without a checkpoint, got {every}")
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else writable(path)
         self.state = state
         if self.path is not None:
             self.identity = _identity(state, train, val)

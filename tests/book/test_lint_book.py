@@ -63,7 +63,6 @@ def write(path, content):
 
 
 SAFE = """import torch
-from urllib.parse import quote
 
 torch.load('a', weights_only=True)
 data.load('mnist', download=False)
@@ -161,14 +160,12 @@ FAULTS = [  # file, what is replaced by what, problem
     (CHAPTER, "01_a", "02_a", "must show its quiz"),
     ("_toc.yml", "- file: sol", "- file: chapters/02_b\n- file: sol", "must have a quiz"),
     (DATA, "True", "False", LOAD),
-    (DATA, TORCH, "import torch, pickle\n", "hides in a file: pickle"),
     (DATA, "'a', weights", "'a', allow_pickle=True, weights", "with allow_pickle"),
-    (DATA, TORCH, "import torch, requests\n", "unchecked: requests"),
-    (DATA, TORCH, "import torch\ntorch.hub.load('a')\n", "torch.hub.load"),
+    (DATA, TORCH, "import torch\nsklearn.datasets.fetch_openml('a')\n", "fetch_openml"),
     (DATA, TORCH, "import torch\nmnist(download=True)\n", "download=True"),
     (DATA, TORCH, "import torch\nmodels.a(weights='b')\n", "with weights"),
     ("tests/test_a.py", "torch\n", "torch\n\ntorch.load('a')\n", LOAD),
-    (DATA, "'a'", f"'{HOME}'", "data.py:4: holds a path of one machine"),
+    (DATA, "'a'", f"'{HOME}'", "data.py:3: holds a path of one machine"),
     (SOLUTION, "Right. ", f"Right. {HOME} ", "stores a path of the machine"),
     ("index.md", "# Book", "# Book\n\nAKIA" + "A" * 16, "index.md:3: holds a secret"),
     ("index.md", "# Book", "# Book\n\nhttp://10.0." "0.1/", "the address of one network"),

@@ -79,6 +79,16 @@ def test_a_deck_asks_shows_and_answers_without_code_and_prose(site):
     assert "01_one.html" in (site / "out" / "index.html").read_text()
 
 
+def test_a_folder_with_something_else_is_not_replaced(site):
+    with pytest.raises(
+        FileExistsError, match="must be a new folder or earlier slides, got .*html"
+    ):
+        slides.make_decks(site / "_toc.yml", site / "html", "", site / "html")
+    assert (site / "html/chapters/01_one.html").is_file()
+    for _ in range(2):
+        slides.make_decks(site / "_toc.yml", site / "html", "", site / "out")
+
+
 def test_a_chapter_that_was_not_built_is_named(site):
     shutil.rmtree(site / "html" / "chapters")
     with pytest.raises(FileNotFoundError, match=r"chapters/01_one .*: run `make book`"):

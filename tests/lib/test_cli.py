@@ -169,7 +169,7 @@ def test_train_hands_everything_on(training):
         ("summary lenet5 --input 1,32,0", "integers >= 1, got '1,32,0'"),
         ("summary lenet5 --classes 0", "num_classes must be an integer >= 1, got 0"),
         ("summary vgg11 --input 3,16,16", "at least 32x32 for vgg11, got 16x16"),
-        ("summary lenet5 --input 1,40,40", "400"),
+        ("summary lenet5 --input 1,40,40", "images must be 32x32 for lenet5, got 40x40"),
         ("classify", "required: PICTURE"),
         ("classify a.jpg --model lenet5", "name must be one of efficientnet_lite0, alexnet"),
         ("data nowhere/at/all", "existing folder with train/ and test/, got 'nowhere/at/all'"),
@@ -194,6 +194,9 @@ def test_ctrl_c_and_an_error_of_several_lines_are_one_line(monkeypatch, capsys, 
     monkeypatch.setattr("dlvlib.commands.models", Mock(side_effect=RuntimeError("one:\n  (2,)\n")))
     assert main(["models"]) == 2
     assert capsys.readouterr() == ("", "dlvlib: error: one: (2,)\n")
+    monkeypatch.undo()
+    monkeypatch.setattr("sys.stdout", None)  # closed, as by >&-
+    assert main(["summary", "lenet5"]) == 0
 
 
 def test_alone_it_lists_the_commands_with_one_line_each(capsys):

@@ -28,7 +28,7 @@ def test_a_subset_keeps_the_order_and_the_class_names():
     assert (len(letters), letters.num_classes) == (3, 4)
     with pytest.raises(dataclasses.FrozenInstanceError):
         letters.name = "digits"
-    for indices in ([2, 0], torch.tensor([2, 0]), np.array([2, 0]), range(2, 0, -2)):
+    for indices in ([2, 0], (2, 0), torch.tensor([2, 0]), np.array([2, 0]), range(2, 0, -2)):
         part, expected = letters.subset(indices), list(indices)
         assert part.targets.tolist() == part.images[:, 0, 0, 0].tolist() == expected
         assert (part.class_names, part.name) == (letters.class_names, "letters")
@@ -39,10 +39,17 @@ def test_a_subset_keeps_the_order_and_the_class_names():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"images": torch.zeros(3, 1, 2, 2)}, "images .* uint8, got (3, 1, 2, 2) torch.float32"),
-        ({"images": torch.zeros(3, 2, 2, dtype=torch.uint8)}, "(N, C, H, W) uint8, got (3, 2, 2)"),
-        ({"targets": torch.zeros(2, dtype=torch.int64)}, "targets must be (3,) int64, got (2,)"),
-        ({"targets": torch.zeros(3)}, "targets must be (3,) int64, got (3,) torch.float32"),
+        ({"images": torch.zeros(3, 1, 2, 2)}, "images .* uint8, got Tensor (3, 1, 2, 2) torch."),
+        ({"images": np.zeros((3, 1, 2, 2), np.uint8)}, "uint8, got ndarray (3, 1, 2, 2) uint8"),
+        (
+            {"images": torch.zeros(3, 2, 2, dtype=torch.uint8)},
+            "(N, C, H, W) uint8, got Tensor (3, 2, 2)",
+        ),
+        (
+            {"targets": torch.zeros(2, dtype=torch.int64)},
+            "targets must be (3,) int64, got Tensor (2,)",
+        ),
+        ({"targets": torch.zeros(3)}, "targets must be (3,) int64, got Tensor (3,) torch."),
         ({"targets": torch.tensor([0, 1, 4])}, "targets must be in [0, 4), got 0 to 4"),
         ({"targets": torch.tensor([0, 1, -1])}, "targets must be in [0, 4), got -1 to 1"),
     ],

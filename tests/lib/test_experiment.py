@@ -21,6 +21,12 @@ def test_an_experiment_yields_what_is_not_recorded_and_stops_in_time(tmp_path):
     assert plan(tmp_path / "empty").budget == "laptop"
     with pytest.raises(ValueError, match="budget must be one of .*'laptop', 'full'.* got 'huge'"):
         plan(tmp_path, "huge")
+    for runs, message in (
+        ({"quick": [("a", 0)]}, r"for budgets of .*, got \['quick'\]"),  # no record could say so
+        ({"full": [("a/b", 0)]}, "without /, got 'a/b'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            experiments.Experiment("demo", runs, budget=next(iter(runs)), folder=tmp_path)
 
 
 def test_an_experiment_records_runs_with_weights_and_predictions(tmp_path):
@@ -28,7 +34,9 @@ def test_an_experiment_records_runs_with_weights_and_predictions(tmp_path):
     first, second, third = experiment.pending()
     parts = {name: FIELDS[name] for name in ("model", "config", "dataset", "metrics")}
     classes = torch.randint(0, 10, (10_000,), generator=torch.Generator().manual_seed(0))
-    experiment.record(first, **parts, seconds=2.0, predictions=classes)
+    with pytest.raises(ValueError, match="seconds must be given without a history"):
+        experiment.record(first, **parts)
+    experiment.record(first, **parts, seconds=2, predictions=classes)
     experiment.record(third, **parts, seconds=2.0, weights=WEIGHTS, aux="on")
     records = experiment.load()
     predicted, record = records
@@ -38,11 +46,12 @@ def test_an_experiment_records_runs_with_weights_and_predictions(tmp_path):
     assert set(records.weights(record)) == set(WEIGHTS)
     assert records.missing == ["b-full-seed0"]
     found = records.predictions(predicted)
-    assert found.dtype == np.uint8 and found.tolist() == classes.tolist()
+    assert found.dtype == np.uint8 and torch.from_numpy(found).tolist() == classes.tolist()
     assert experiment.path(first).stat().st_size < 8_000
     with pytest.raises(results.RecordError, match="a-full-seed1: the record holds no predictions"):
         records.predictions(record)
-    for wrong in (classes + 250, classes - 1, classes.float(), classes[:, None]):
+    nan = torch.tensor([torch.nan])
+    for wrong in (classes + 250, classes - 1, classes.float(), classes[:, None], nan, ["cat"]):
         with pytest.raises(results.RecordError, match=r"must be \(N,\) integers in \[0, 256\)"):
             experiment.record(second, **parts, seconds=2.0, predictions=wrong)
 

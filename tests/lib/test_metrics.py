@@ -90,6 +90,12 @@ def test_neighbor_accuracy_agrees_with_scikit_learn_leaving_one_out(seed, k):
     assert metrics.neighbor_accuracy(points, targets, k) == pytest.approx(expected)
 
 
+def test_neighbours_are_the_same_far_from_zero():
+    points, targets = torch.arange(60.0, dtype=torch.double)[:, None] ** 2, torch.arange(60) // 30
+    for scale, shift in ((1, 0), (1, 1e8), (1e-3, 1e8)):  # only number 30 follows the other class
+        assert metrics.neighbor_accuracy(scale * points + shift, targets, 1) == 59 / 60
+
+
 def test_by_default_10_neighbours_vote_and_15_bins_cut_the_confidences():
     logits, targets = torch.randn(99, 3), torch.arange(99) % 3
     for metric, values, default in (
@@ -131,10 +137,12 @@ def test_any_integer_type_numpy_and_a_default_device_change_nothing():
         assert all_metrics(probs, targets.to(dtype)) == expected
     with torch.device("meta"):  # stands for a GPU: what is created there has no values
         for dtype in (np.uint16, np.int64):
-            assert all_metrics(probs.numpy(), targets.numpy().astype(dtype)) == expected
+            turned = probs.numpy()[::-1].copy()[::-1]  # a view with a negative stride
+            assert all_metrics(turned, targets.numpy().astype(dtype)) == expected
 
 
 LOGITS, TARGETS = torch.zeros(2, 3), torch.tensor([0, 2])
+COMPLEX = LOGITS.to(torch.complex64)
 INFINITE = torch.tensor([[0.0, torch.inf, torch.nan], [0.0, -torch.inf, 0.0]])
 
 
@@ -145,6 +153,7 @@ INFINITE = torch.tensor([[0.0, torch.inf, torch.nan], [0.0, -torch.inf, 0.0]])
         ("top_k_accuracy", (LOGITS, TARGETS, 0), r"k must .* in \[1, 3\], got 0"),
         ("top_k_accuracy", (LOGITS[:, :0], TARGETS), r"at least one image, got \(2, 0\)"),
         ("top_k_accuracy", (INFINITE, TARGETS), "logits must be finite, got 1 NaN and 2 infin"),
+        ("cross_entropy", (COMPLEX, TARGETS), "logits must be real numbers, got torch.complex64"),
         ("cross_entropy", (LOGITS[0], TARGETS), r"\(B, K\).*got \(3,\) and \(2,\)"),
         ("cross_entropy", (LOGITS[:0], TARGETS[:0]), r"at least one image, got \(0, 3\)"),
         ("cross_entropy", (LOGITS, TARGETS + 1), r"targets must be in \[0, 3\), got .* 1 to 3"),

@@ -38,9 +38,14 @@ def test_images_are_drawn_in_a_grid_with_their_titles():
     assert [ax.get_title() for ax in drawn] == list("0123456")
     assert np.array_equal(drawn[4].images[0].get_array(), images[4, 0])
     assert drawn[0].images[0].get_clim() == (0, 255)
+    plotting.show_images(images[:, :, :1])  # one row of pixels
     for shape in ((2, 4, 4), (0, 1, 4, 4), (2, 2, 4, 4)):
         with pytest.raises(ValueError, match=re.escape(f"got {shape}")):
             plotting.show_images(np.zeros(shape))
+    with pytest.raises(ValueError, match="uint8, or float .*, got int64"):
+        plotting.show_images(images.astype(np.int64))
+    with pytest.raises(ValueError, match="num_columns must be an integer >= 1, got 0"):
+        plotting.show_images(images, num_columns=0)
     with pytest.raises(ValueError, match="titles must be empty or 2, got 1"):
         plotting.show_images(np.zeros((2, 1, 4, 4)), ["one"])
 

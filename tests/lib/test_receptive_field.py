@@ -117,19 +117,31 @@ def test_effective_field_of_logits_counts_all_of_them():
     assert share.shape == (32, 32) and (share > 0).float().mean() > 0.9
 
 
+ONES, field_of = torch.ones(1, 1, 3, 3), effective_receptive_field
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: grow([(3, 0)]), r"must be >= 1 and padding >= 0, got \(3, 0, 0, 1\)"),
-        (lambda: grow([(3, 1, -1)]), r"got \(3, 1, -1, 1\)"),
+        (lambda: grow([(3, 0)]), "stride must be an integer >= 1, got 0"),
+        (lambda: grow([(3, 1, -1)]), "padding must be an integer >= 0, got -1"),
+        (lambda: grow([(2.5,)]), "kernel must be an integer >= 1, got 2.5"),
+        (lambda: grow([()]), r"1 to 4 numbers, got \(\)"),
+        (lambda: grow([(3,)])[0].pixels(-1, 9), "index must be an integer >= 0, got -1"),
+        (lambda: grow([(3,)])[0].pixels(0, 0), "image_size must be an integer >= 1, got 0"),
         (
             lambda: receptive_field.of(LeNet5(), (1, 32, 32), axis="depth"),
             "axis must be 'height' or 'width', got 'depth'",
         ),
         (lambda: receptive_field.of(LeNet5(), (32, 32)), r"must be \(C, H, W\).*got \(32, 32\)"),
         (lambda: receptive_field.of(LeNet5(), (1, 0, 32)), r"got \(1, 0, 32\)"),
+        (lambda: receptive_field.of(LeNet5(), 32), r"must be \(C, H, W\).*got 32"),
+        (lambda: field_of(conv(3, 1), torch.rand(1, 9, 9)), r"float, got \(1, 9, 9\) torch.fl"),
+        (lambda: field_of(conv(3, 1), ONES.byte()), r"\(B, C, H, W\) float, got .* torch.uint8"),
+        (lambda: field_of(nn.Flatten(2), ONES), r"or \(B, K\), got \(1, 1, 9\)"),
+        (lambda: field_of(Forward(lambda x: x.detach()), ONES), "not all 0, got a total of 0"),
         (
-            lambda: effective_receptive_field(nn.Threshold(2.0, 0.0), torch.rand(1, 1, 3, 3)),
+            lambda: field_of(nn.Threshold(2.0, 0.0), ONES),
             "finite and not all 0, got a total of 0",
         ),
     ],

@@ -24,6 +24,7 @@ FIELDS = {
 WEIGHTS = {
     "conv.weight": torch.linspace(-1, 1, 24).view(2, 3, 2, 2),
     "norm.num_batches_tracked": torch.tensor(7),
+    **dict.fromkeys(("one", "two"), torch.ones(2).half()),  # share their memory
 }
 
 
@@ -114,7 +115,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 def test_writers_of_one_record_never_tear_it(tmp_path):
     path = results.write_record(tmp_path / "run.json", **FIELDS)
     code = (
-        "import json, sys; from dlvlib import results; fields = json.loads(sys.argv[2])\n"
+        "import json, os, sys; from dlvlib import results; fields = json.loads(sys.argv[2])\n"
+        "os.getpid = lambda: 7\n"  # as in two containers that share a folder
         "for _ in range(100): results.write_record(sys.argv[1], git_commit='0', **fields)"
     )
     command = [sys.executable, "-c", code, str(path), json.dumps(FIELDS)]
@@ -133,6 +135,10 @@ def test_an_experiment_is_read_by_budget_and_in_the_order_of_its_seeds(tmp_path)
     assert len(results.load("demo", None, folder=tmp_path)) == 4
     with pytest.raises(results.RecordError, match="no laptop record in .*demo; `make train`"):
         results.load("demo", "laptop", folder=tmp_path)
+    with pytest.raises(results.RecordError, match="no record in .*nothing; `make train`"):
+        results.load("nothing", folder=tmp_path)
+    with pytest.raises(ValueError, match="'best' or None, got 'Full'"):
+        results.load("demo", "Full", folder=tmp_path)
     (tmp_path / "demo" / "net-full-seed9.json").rename(tmp_path / "demo" / "net-full-seed1.json")
     with pytest.raises(results.RecordError, match="seed1.json: is the record of 'net-full-seed9'"):
         results.load("demo", folder=tmp_path)
@@ -150,6 +156,8 @@ def test_the_best_budget_is_the_longest_in_which_every_variant_has_a_run(tmp_pat
     assert best(variants=("a", "b")) == "full"
     assert best("c-full-seed0") == "full"
     assert results.choose_budget([]) == "laptop"
+    with pytest.raises(ValueError, match="must be several names, got 'resnet20'"):
+        results.choose_budget([], "resnet20")
 
 
 def test_records_print_what_they_are_and_what_is_missing(tmp_path):
@@ -195,10 +203,17 @@ def test_a_record_names_the_commit_of_the_code(tmp_path, monkeypatch):
         path = results.write_record(tmp_path / "run.json", **FIELDS)
         return results.read_record(path)["git_commit"]
 
-    assert commit() == "unknown"
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "code"]):
-        subprocess.run([*git, *command], check=True)
+
+    def commit_files():
+        for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "code"]):
+            subprocess.run([*git, *command], check=True)
+
+    assert commit() == "unknown"
+    commit_files()
+    assert commit() == "unknown"  # of another project, in which this code is not
+    (tmp_path / "code.py").touch()
+    commit_files()
     committed = commit()
     assert len(committed) == 40
     assert commit() == f"{committed}+changes"

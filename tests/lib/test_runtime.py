@@ -1,6 +1,8 @@
+import errno
 import os
 import platform
 import random
+import stat
 import warnings
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import torch
 
 from dlvlib import runtime
+from dlvlib._common import write_atomically
 
 
 def test_one_seed_repeats_python_numpy_and_torch():
@@ -84,3 +87,25 @@ def test_every_module_gets_its_own_mode_back_even_after_an_error():
         assert not any(module.training for module in model.modules())
         raise ZeroDivisionError
     assert [module.training for module in model.modules()] == [True, False, True]
+
+
+def test_a_file_is_replaced_and_nothing_else(tmp_path, monkeypatch):
+    fsync, pipe = os.fsync, tmp_path / "pipe"
+    os.mkfifo(pipe)  # stands for /dev/null, which root could replace
+    for path in (tmp_path, pipe):
+        with pytest.raises(OSError, match="must be a regular file"):
+            write_atomically(path, b"")
+    assert pipe.is_fifo()
+    monkeypatch.setattr(os, "access", lambda folder, mode: False)
+    with pytest.raises(OSError, match="folder must be writable"):
+        write_atomically(tmp_path / "file", b"")
+    monkeypatch.undo()
+
+    def fsync_files(number):
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "a network disk")
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", fsync_files)
+    write_atomically(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"

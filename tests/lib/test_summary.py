@@ -127,6 +127,7 @@ N, ONES = 4 * 8 * 8, torch.ones(4, 1, 1)
         (lambda x: F.leaky_relu(x), N, N),
         (lambda x: F.hardsigmoid(x), 2 * N, 2 * N),
         (lambda x: F.adaptive_max_pool2d(x, 1), 0, N - 4),
+        (lambda x: F.adaptive_max_pool2d(x, 1, return_indices=True)[0], 0, N - 4),
         (lambda x: F.max_pool2d(x, 3), 0, 4 * 4 * 8),
         (lambda x: F.avg_pool2d(x, 3), 4 * 4 * 9, 0),
         (lambda x: F.instance_norm(x), 5 * N + 2 * 4, 0),

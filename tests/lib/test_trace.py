@@ -51,6 +51,12 @@ def test_torchscript_is_refused():
         summarize(model, (4, 8, 8))
 
 
+def keeping_its_maps():
+    model = conv()
+    model.seen = [model(torch.zeros(1, 4, 8, 8))]
+    return model
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -66,6 +72,7 @@ def test_torchscript_is_refused():
         (Forward(into_view, conv()), "got one changed through a view of it in 'conv2d'"),
         (nn.Sequential(nn.DataParallel(conv())), "ordinary nn.Module, got the DataParallel '0'"),
         (build("resnet20"), "images must have 3 channels for resnet20, got 4"),
+        (keeping_its_maps(), "copy.deepcopy must be able to copy the model: Only Tensors created"),
         (torch.compile(conv()), "ordinary nn.Module, got the OptimizedModule ''"),
     ],
 )

@@ -67,6 +67,8 @@ def test_images_keep_their_size_where_the_network_takes_them(tmp_path, capsys):
         (["--model", "lenet5", "--image-size", "8"], {}, "at least 32x32 for lenet5, got 8x8"),
         (["--val-fraction", "2"], {}, "fraction"),
         (["--checkpoint-every", "3"], {}, "checkpoint_every must be"),
+        (["--output", "."], {"lr": 1e30}, "must be a regular file"),  # before any training
+        (["--checkpoint", "."], {"lr": 1e30}, "must be a regular file"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(tmp_path, capsys, arguments, recipe, message):
