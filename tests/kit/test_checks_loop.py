@@ -1,5 +1,6 @@
 from functools import partial
 
+import numpy as np
 import shorter
 import torch
 from torch.nn import functional as F
@@ -98,7 +99,40 @@ def with_mistake(**mistakes):
     return lambda *arguments: cut(*arguments, **mistakes)
 
 
+def by_place(place):
+    """Batches in an order that is a function of the place of each image, the size and the seed."""
+
+    def shuffled_batches(images, targets, size, seed):
+        order = place(torch.arange(len(images)), size, torch.Generator().manual_seed(seed))
+        return [(images[part], targets[part]) for part in order.split(size)]
+
+    return shuffled_batches
+
+
+def inside(places, size, draw):
+    parts = places.split(size)
+    return torch.cat([part[torch.randperm(len(part), generator=draw)] for part in parts])
+
+
+def rotated(places, size, draw):
+    return (places + 1 + draw.initial_seed() % 3) % len(places)
+
+
+def frozen(net, batches):
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    return torch.no_grad()(measure())(net, batches)
+
+
+def forgetful(net, batches):
+    found = torch.no_grad()(measure())(net, batches)
+    net[1].reset_parameters()
+    return found
+
+
 RIGHT = [
+    ("step_bugs", "{'zero_grad' and 'softmax'}"),
+    ("step_bugs", np.array(["zero_grad", "softmax"])),
     ("step_bugs", {"zero_grad", "softmax"}),
     ("step_bugs", ["Softmax ", "zero_grad"]),
     ("evaluate_bugs", ("axis", "mode", "no_grad", "batch means")),
@@ -141,6 +175,10 @@ WRONG = [
     ("evaluate", torch.no_grad()(measure(mean=True)), "means of batches"),
     ("evaluate", torch.no_grad()(measure(factor=100)), "percentage"),
     ("evaluate", measure(model=lambda net: net), "Train mode and the graph"),
+    ("evaluate", frozen, "all weights can still be trained: this should be true"),
+    ("evaluate", forgetful, "the weights and statistics of the network"),
+    ("batches", by_place(inside), "shuffled before they are cut: this should be true"),
+    ("batches", by_place(rotated), "the order is random: this should be true"),
     ("batches", with_mistake(pair=False), "the targets, in the order of the images"),
     ("batches", with_mistake(order=False), "Nothing is shuffled"),
     ("batches", with_mistake(drop=True), "the sizes of the batches"),

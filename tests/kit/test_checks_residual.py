@@ -137,7 +137,19 @@ class LastFirst(nn.Module):
         return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + x)
 
 
+class WithKernel(Shortcut):
+    """Option A as a convolution whose kernel is fixed."""
+
+    def __init__(self, i, o, s):
+        super().__init__(i, o, s)
+        self.register_buffer("kernel", torch.eye(o, i)[..., None, None])
+
+    def fill(self, x):
+        return F.conv2d(x, self.kernel)
+
+
 RIGHT = [
+    ("option_a", WithKernel),
     ("block", LastFirst),
     ("block", ConvsFirst),
     ("block", joined(lambda first, out, x: F.relu(x + out))),
@@ -165,6 +177,8 @@ WRONG = [
     ("block", joined(lambda f, o, x: F.relu(x + o), conv=unpadded), "size of the input"),
     ("block", full(conv=lambda i, o: nn.Conv2d(i, o)), "kernel size"),
     ("block", SameNormTwice, "the values are off"),
+    ("block", joined(lambda f, o, x: F.relu(x.add_(o))), "adds into its input"),
+    ("block", joined(lambda f, o, x: F.relu(o.detach() + x)), "gradient reaches: it gives 0"),
     ("option_a", ShortcutB, "no parameters of its own"),
     ("option_a", shortcut(take=lambda x, s: x), "takes the stride once"),
     ("option_a", shortcut(strides=lambda s: (1, 1)), "takes the stride once"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from coursekit.checks.engine.functions import call
 from dlvlib import runtime, training
 from dlvlib.data import ImageSet
 from dlvlib.models import build
@@ -60,7 +61,7 @@ def draw_run(generator: torch.Generator) -> tuple[dict[str, Any], ImageSet, Imag
 
 
 def _make_record(seed: int, **recipe: Any) -> dict[str, Any]:
-    config = training.TrainConfig(seed=seed, device="cpu", **recipe)
+    config = training.TrainConfig(seed=seed + 1, device="cpu", **recipe)
     metrics = {"test_top1": 0.5, "test_loss": 1.5}
     return {"model": "lenet5", "seed": seed, "config": asdict(config), "metrics": metrics}
 
@@ -81,7 +82,7 @@ def _warm_up() -> None:
 def observe_run(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call it with torch's generator in a fixed state, so that a forgotten seed is seen."""
     torch.manual_seed(20)
-    return function(*arguments)
+    return call(function, *arguments)
 
 
 RERUN_MISTAKES: dict[str, Callable[..., Any]] = {
@@ -90,6 +91,9 @@ RERUN_MISTAKES: dict[str, Callable[..., Any]] = {
     ),
     "The seed is always 0; take the one of the record.": (
         lambda record, train, test: rerun({**record, "seed": 0}, train, test)
+    ),
+    "The seed of the config orders the images; set that of the record, which draws the weights.": (
+        lambda record, *images: rerun({**record, "seed": record["config"]["seed"]}, *images)
     ),
     "It trains with the default recipe; the record holds the one to use.": _default_recipe,
     "The network is measured before any training.": _untrained,
