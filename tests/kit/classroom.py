@@ -209,6 +209,7 @@ class Odd:
 top1 = Odd()
 """
 THREADS = """
+%matplotlib inline
 import threading, time
 threading.Thread(target=time.sleep, args=(31536000,)).start()
 top1 = 3 / 8
