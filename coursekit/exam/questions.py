@@ -63,7 +63,11 @@ def _read_bank(folder: Path) -> Iterator[Source]:
     if not paths:
         raise ValueError(f"bank must be a folder with questions (*.yml), got {str(folder)!r}")
     for path in paths:
-        for question in quiz.parse(path.read_text(encoding="utf8"), where=path.name):
+        try:
+            text = path.read_text(encoding="utf8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} must be a text in UTF-8") from None
+        for question in quiz.parse(text, where=path.name):
             found = (folder / f"{question.id}{suffix}" for suffix in IMAGES)
             image = next((picture for picture in found if picture.is_file()), None)
             yield Source(f"bank/{path.stem}", question, image)
