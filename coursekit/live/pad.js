@@ -41,8 +41,8 @@ export function mount(stage, data) {
       quiet(answer);
       return;
     }
-    answer.textContent = ink ? `Ten averages read a ${best[0]} (${percent(probs[best[0]])}), `
-      + `LeNet-5 a ${best[1]} (${percent(others[best[1]])}).` : EMPTY;
+    answer.textContent = ink ? `Ten averages read ${withArticle(best[0])} (${percent(probs[best[0]])}), `
+      + `LeNet-5 ${withArticle(best[1])} (${percent(others[best[1]])}).` : EMPTY;
   });
   let isEnded = true;
   const update = (ended) => {

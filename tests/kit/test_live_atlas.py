@@ -117,9 +117,9 @@ def test_a_reader_walks_over_the_maps_and_makes_them_again(page, reader):
     def chosen():
         number = int(reader.words().split()[1].rstrip(",")) - 1
         digits = ", ".join(str(targets[i]) for i in nearest["pixels"][number])
-        assert f"a {targets[number]}. Nearest by pixels: {digits};" in reader.words()
+        assert f"digit {targets[number]}. Nearest by pixels: {digits};" in reader.words()
         label = right.get_attribute("aria-label")
-        assert f"chosen: scan {number + 1}, a {targets[number]}" in label
+        assert f"chosen: scan {number + 1}, digit {targets[number]}" in label
         return number
 
     first = chosen()

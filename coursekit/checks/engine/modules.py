@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from coursekit.checks.engine.values import name_of
+
 
 def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
     """Build a network and look at it, the cheapest things first.
@@ -31,7 +33,7 @@ def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]
     *settings, images = arguments
     module = build(*settings)
     if not isinstance(module, nn.Module):
-        raise TypeError(f"it should give an nn.Module, it gave a {type(module).__name__}")
+        raise TypeError(f"it should give an nn.Module, it gave {name_of(module)}")
     module.eval()
     with torch.no_grad():
         with Uses(module) as uses:
@@ -39,7 +41,7 @@ def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]
         fill(module, uses.before)
         outputs = module(images.clone())
     if not isinstance(outputs, Tensor):
-        raise TypeError(f"forward should return a tensor, it returned {type(outputs).__name__}")
+        raise TypeError(f"forward should return a tensor, it returned {name_of(outputs)}")
     trained = module.train()(images)
     if trained.requires_grad:
         trained.sum().backward()
