@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     def report(row: Row) -> None:
         done.append(row)
         print(f"{row.name!r}: {row.num_right} right", file=sys.stderr)
-        write_atomically(scores, to_csv(done).encode())  # should the command be ended
+        write_atomically(scores, to_csv(done).encode())  # kept where the command is ended
 
     rows = grade(
         submissions,

@@ -75,7 +75,7 @@ WRONG = [
     ("cross_entropy_function", by_exponentials, "overflows"),
     ("cross_entropy_function", by_sum, "The sum overflows"),
     ("cross_entropy_function", lambda z, t: by_sum(z - z.max(), t), "of each row"),
-    ("cross_entropy_function", lambda z, t: nll(z.sub_(z.amax(1, True)), t), "changes what it is"),
+    ("cross_entropy_function", lambda z, t: nll(z.sub_(z.amax(1, True)), t), "changes its input"),
     ("cross_entropy", 2.77, "rounded"),
     ("cross_entropy", 3.2848, "not down a column"),
     ("cross_entropy", 1.0098, "The mean comes last"),

@@ -75,7 +75,7 @@ WRONG = [
     ("rerun", lambda r, a, b: rerun(r, a, b)[0], "the loss too"),
     ("rerun", lambda r, a, b: rerun(r, a, b)[::-1], "accuracy, then loss"),
     ("spread", lambda v: (np.mean(v), np.std(v)), "n − 1"),
-    ("spread", lambda v: v.sort() or (np.mean(v), np.std(v, ddof=1)), "changes what it is given"),
+    ("spread", lambda v: v.sort() or (np.mean(v), np.std(v, ddof=1)), "changes its input"),
     ("spread", lambda v: (np.mean(v), np.var(v, ddof=1)), "variance"),
     ("spread", lambda v: np.std(v, ddof=1), "where 2 values are expected"),
     ("spread", lambda v: (np.mean(v), np.std(v, ddof=1) / len(v) ** 0.5), "standard error"),

@@ -29,7 +29,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     before = to_plain(arguments)
     result = function(*arguments)
     if not agrees(to_plain(arguments), before):
-        raise Excluded("It changes what it is given, which its caller may still need.")
+        raise Excluded("It changes its input, which the caller may still need; work on a copy.")
     return result
 
 

@@ -42,7 +42,8 @@ def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]
         outputs = module(images.clone())
     if not isinstance(outputs, Tensor):
         raise TypeError(f"forward should return a tensor, it returned {name_of(outputs)}")
-    trained = module.train()(images)
+    module.train()
+    trained = module(images)
     if trained.requires_grad:
         trained.sum().backward()
     parameters = list(module.parameters())
