@@ -166,11 +166,12 @@ def test_every_quiz_question_can_be_answered_without_its_page():
 
 def test_questions_of_a_bank_are_drawn_first(tmp_path):
     bank = make_bank(tmp_path)
+    (bank / "own.2.png").rename(bank / "own.2.JPEG")
     parts = exam.draw(7, bank=bank)[3].parts
     assert sum(part.question.startswith("Is ") for part in parts) == 4
     assert len(parts) == questions.NUM_QUESTIONS
     assert sum(part.several for part in parts) == questions.NUM_SEVERAL
-    assert [part.image for part in parts if part.image] == [bank / "own.2.png"]
+    assert [part.image for part in parts if part.image] == [bank / "own.2.JPEG"]
     (bank / "mine.yml").write_bytes("é".encode("latin1"))
     with pytest.raises(ValueError, match=r"mine\.yml must be a text in UTF-8"):
         exam.draw(7, bank=bank)
