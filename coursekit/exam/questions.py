@@ -59,7 +59,7 @@ def _chapter(name: str) -> list[quiz.Question]:
 
 
 def _read_bank(folder: Path) -> Iterator[Source]:
-    paths = sorted(folder.glob("*.yml"))
+    paths = sorted(folder.glob("*.y*ml"))
     if not paths:
         raise ValueError(f"bank must be a folder with questions (*.yml), got {str(folder)!r}")
     images = {path.stem: path for path in folder.iterdir() if path.suffix.lower() in IMAGES}
