@@ -99,7 +99,7 @@ WRONG = [
     ("network", own("flat"), "unflattened"),
     ("network", own("batch"), "flattens the batch"),
     ("network", with_dropout, "output in train mode"),
-    ("network", lambda num_classes: None, "should give an nn.Module"),
+    ("network", lambda num_classes: None, "an nn.Module, it gave nothing (None)"),
     ("network", lambda num_classes: nn.Flatten(), "shape of the output"),
     ("network", LeNet5, "LeNet-5 itself"),
     ("network", LeNet5(), "give the class or function itself"),

@@ -176,6 +176,7 @@ WRONG = [
     ("evaluate", measure(model=lambda net: net), "Train mode and the graph"),
     ("evaluate", frozen, "all weights can still be trained: this should be true"),
     ("evaluate", forgetful, "the weights and statistics of the network"),
+    ("batches", lambda images, *others: cut(images.neg_(), *others), "changes its input"),
     ("batches", by_place(inside), "shuffled before they are cut: this should be true"),
     ("batches", by_place(lambda places, *_: places[torch.randperm(len(places))]), "the same seed"),
     ("batches", by_place(rotated), "the order is random: this should be true"),
