@@ -198,10 +198,9 @@ class ChoiceQuestion:
 
     def judge(self, answer: object) -> Verdict:
         answer = sandbox.plain(answer)
+        words: Any = answer
         if isinstance(answer, str):
             words = [word for word in re.split(r"[,;'\"{}()\[\]]| and ", answer) if word.strip()]
-        else:
-            words = answer
         if not isinstance(words, (list, tuple, set, frozenset)) or not all(
             isinstance(word, str) for word in words
         ):
