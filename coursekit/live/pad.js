@@ -29,6 +29,7 @@ export function mount(stage, data) {
     return picture.node;
   };
   const bars = digitBars(["averages", "LeNet\u20115"], average);
+  for (const { cells } of bars.node.tBodies[0].rows) cells[3].style.minWidth = "2rem"; // fits 320 pixels
 
   const draw = oncePerFrame(() => {
     const scan = asScan(pad.strokes, data);
