@@ -157,7 +157,7 @@ def agrees(found: Any, expected: Any) -> bool:
     A one-element tensor agrees with the number in it, and an array with the list or tuple of its
     values. Shapes must be equal, not broadcastable.
     """
-    if isinstance(expected, (bool, str, Raised, Other)) or expected is None:
+    if isinstance(expected, (bool, str, set, frozenset, Raised, Other)) or expected is None:
         return type(found) is type(expected) and bool(found == expected)
     if isinstance(expected, Tensor):
         return (
