@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import yaml
@@ -144,8 +145,8 @@ def _problems(entry: object, where: str) -> Iterator[str]:
     known = [choice for choice in choices if isinstance(choice, dict)]
     texts = [str(choice.get("text")) for choice in known]
     num_right = sum(choice.get("right") is True for choice in known)
-    if len(choices) < 2:
-        yield f"{where}: a question must have two choices or more, got {len(choices)}"
+    if not 2 <= len(choices) <= len(ascii_uppercase):
+        yield f"{where}: a question must have 2 to 26 choices, got {len(choices)}"
     if len(set(texts)) < len(texts):
         yield f"{where}: the choices must differ, got {texts}"
     if num_right == 0 and len(known) == len(choices):

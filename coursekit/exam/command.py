@@ -75,7 +75,7 @@ def read_seeds(text: str) -> list[int]:
     """
     seeds: list[int] = []
     for item in text.split(","):
-        match = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", item)
+        match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", item)
         if match is None:
             raise ValueError(
                 f"seeds must be numbers and ranges, such as 1-40 or 3,7, got {text!r}"

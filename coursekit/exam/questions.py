@@ -14,7 +14,7 @@ from coursekit.exam.texts import Texts
 NUM_QUESTIONS = 8
 NUM_SEVERAL = 2  # of them with more than one right choice, on every sheet
 LETTERS = ascii_uppercase
-IMAGES = (".png", ".jpg")
+IMAGES = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,17 @@ def _chapter(name: str) -> list[quiz.Question]:
 
 
 def _read_bank(folder: Path) -> Iterator[Source]:
-    paths = sorted(folder.glob("*.yml"))
+    paths = sorted(folder.glob("*.y*ml"))
     if not paths:
         raise ValueError(f"bank must be a folder with questions (*.yml), got {str(folder)!r}")
+    images = {path.stem: path for path in folder.iterdir() if path.suffix.lower() in IMAGES}
     for path in paths:
-        for question in quiz.parse(path.read_text(encoding="utf8"), where=path.name):
-            found = (folder / f"{question.id}{suffix}" for suffix in IMAGES)
-            image = next((picture for picture in found if picture.is_file()), None)
-            yield Source(f"bank/{path.stem}", question, image)
+        try:
+            text = path.read_text(encoding="utf8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} must be a text in UTF-8") from None
+        for question in quiz.parse(text, where=path.name):
+            yield Source(f"bank/{path.stem}", question, images.get(question.id))
 
 
 def _part(source: Source, draws: SeededDraws, texts: Texts) -> Part:

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import importlib.util
+import io
 import math
 import sys
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """
     if sys.platform == "win32" or importlib.util.find_spec("IPython") is None:
         raise OSError("grading needs Linux or macOS, and Jupyter: use the container of the manual")
-    from coursekit.grade import grade, isolation
+    from coursekit.grade import Row, grade, isolation
     from coursekit.grade.released import asks, read_folder, topic_of
     from coursekit.grade.report import summary, to_csv
 
@@ -41,13 +42,20 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     students = read_students(Path(options.students)) if options.students else None
     submissions = read_folder(Path(options.folder))
     topic = options.topic or topic_of(submissions, TOPICS)
+    done: list[Row] = []
+
+    def report(row: Row) -> None:
+        done.append(row)
+        print(f"{row.name!r}: {row.num_right} right", file=sys.stderr)
+        write_atomically(scores, to_csv(done).encode())  # kept where the command is ended
+
     rows = grade(
         submissions,
         asks(topic),
         students=students,
         jobs=jobs,
         seconds=60 * options.minutes,
-        report=lambda row: print(f"{row.name!r}: {row.num_right} right", file=sys.stderr),
+        report=report,
     )
     write_atomically(scores, to_csv(rows).encode())
     notes = [f"{topic}: {summary(rows)}", "", f"scores: {scores}"]
@@ -73,14 +81,22 @@ def read_students(path: Path) -> dict[str, int]:
     Raises:
         ValueError: if a column is missing, or a number is none.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines: Sequence[dict[str, str]] = list(csv.DictReader(file))
+    from coursekit.grade.released import as_name
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} must be a text in UTF-8") from None
+    separator = ";" if ";" in text.partition("\n")[0] else ","  # of a French or German Excel
+    lines: Sequence[dict[str, str]] = list(csv.DictReader(io.StringIO(text), delimiter=separator))
     if not lines or not {"file", "student"} <= lines[0].keys():
         raise ValueError(f"{path} must have the columns file and student, and a line for each")
-    try:
-        return {
-            line["file"]: check_int("student", int(line["student"]), 0, LARGEST_STUDENT)
-            for line in lines
-        }
-    except (ValueError, TypeError):
-        raise ValueError(f"the column student of {path} must hold whole numbers") from None
+    found = {}
+    for line in lines:
+        try:
+            number = check_int("student", int(line["student"]), 0, LARGEST_STUDENT)
+        except (ValueError, TypeError):
+            rule = f"the column student of {path} must hold whole numbers"
+            raise ValueError(f"{rule}, got {line['student']!r}") from None
+        found[as_name(line["file"])] = number
+    return found

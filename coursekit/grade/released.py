@@ -2,6 +2,7 @@
 
 import ast
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,26 +79,41 @@ def code_cells(notebook: Any) -> tuple[Cell, ...]:
     try:
         return tuple(
             Cell(
-                str(cell.get("id") or cell.get("metadata", {}).get("id")),
+                str(cell.get("id") or (cell.get("metadata") or {}).get("id")),
                 "".join(cell["source"]),
             )
             for cell in notebook["cells"]
             if cell["cell_type"] == "code"
         )
     except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"it must be a notebook, got {type(error).__name__}") from None
+        raise ValueError(
+            f"it must be a notebook of format 4, got {type(error).__name__}"
+        ) from None
 
 
 def read_folder(folder: Path) -> list[Submission]:
     """Read all notebooks in a folder and below, before the first of them runs.
 
+    Browsers add to a name, as in x.ipynb.txt. What Jupyter and macOS put beside is left out.
+
     Raises:
         ValueError: if there is none.
     """
-    paths = [p for p in sorted(folder.rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts]
+    paths = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if ".ipynb" in path.name.lower()
+        and ".ipynb_checkpoints" not in path.parts
+        and not path.name.startswith("._")
+    ]
     if not paths:
         raise ValueError(f"FOLDER must hold notebooks (*.ipynb), got {str(folder)!r}")
-    return [_read(path, str(path.relative_to(folder))) for path in paths]
+    return [_read(path, as_name(path.relative_to(folder))) for path in paths]
+
+
+def as_name(path: object) -> str:
+    """Return a name of a file as text; macOS and others write an accent in two ways."""
+    return unicodedata.normalize("NFC", str(path))
 
 
 def _read(path: Path, name: str) -> Submission:
@@ -107,7 +123,7 @@ def _read(path: Path, name: str) -> Submission:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ValueError(f"it must have at most {MAX_BYTES} bytes, got {size}")
-        return Submission(name, code_cells(json.loads(path.read_text(encoding="utf8"))))
+        return Submission(name, code_cells(json.loads(path.read_bytes())))
     except (ValueError, OSError, RecursionError) as error:
         return Submission(name, (), f"cannot be read: {error}")
 

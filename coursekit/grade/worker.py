@@ -45,6 +45,7 @@ class Worker:
         config = Config()
         config.HistoryManager.enabled = False
         self.shell = InteractiveShell.instance(config=config)
+        self.shell.enable_gui = lambda gui=None: None  # type: ignore[method-assign]  # for %matplotlib
 
     def run(self, cells: list[dict[str, Any]]) -> None:
         for cell in cells:

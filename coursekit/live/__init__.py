@@ -6,12 +6,15 @@ Without JavaScript, and on paper, the reader sees the fallback instead.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
+
+from numpy.typing import NDArray
 
 FOLDER = Path(__file__).parent
 NEEDS = {  # figure: the modules that it shares with others, beside common.js
@@ -111,6 +114,11 @@ def module(name: str) -> str:
         raise ValueError(f"name must be one of {', '.join(NAMES)}, got {name!r}")
     parts = ("common", *NEEDS.get(name, ()), name)
     return "\n".join((FOLDER / f"{p}.js").read_text(encoding="utf8") for p in parts).strip()
+
+
+def encode(values: NDArray[Any], form: str) -> str:
+    """Return numbers as bytes in base64; `form` is a type of NumPy, such as "u1" or "<f2"."""
+    return b64encode(values.astype(form).tobytes()).decode()
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -202,7 +202,7 @@ export function mount(stage, data) {
     views.forEach((view, side) => {
       drawMap(view, side, shown[side], isRunning);
       view.mark(chosen, ...lists);
-      describe(view.node, `Map of ${n} scans by ${shown[side].name}; chosen: scan ${chosen + 1}, a `
+      describe(view.node, `Map of ${n} scans by ${shown[side].name}; chosen: scan ${chosen + 1}, digit `
         + `${targets[chosen]}. Arrow keys go to the nearest point on that side.`);
     });
     if (run && !(isRunning && isJump)) step.input.value = STRIDE * at;
@@ -218,7 +218,7 @@ export function mount(stage, data) {
       rows[side].replaceChildren(`${"□○"[side]} nearest by ${shown[side].name}`, line);
     });
     const both = lists[0].filter((i) => lists[1].includes(i)).length;
-    words.textContent = `Scan ${chosen + 1}, a ${targets[chosen]}. Nearest by ${shown[0].name}: `
+    words.textContent = `Scan ${chosen + 1}, digit ${targets[chosen]}. Nearest by ${shown[0].name}: `
       + `${digits(lists[0])}; by ${shown[1].name}: ${digits(lists[1])}. In both lists: ${both} of ${SHOWN}.`;
     if (isRunning && !isWaiting) {
       isWaiting = true;

@@ -1,6 +1,5 @@
 """The figure of chapter 6: two t-SNE maps of the same scans, to walk over and to make again."""
 
-from base64 import b64encode
 from collections.abc import Mapping
 
 import torch
@@ -39,13 +38,14 @@ def figure(
     rows = []
     for name, points in spaces.items():
         kept, flat = points[:NUM_SCANS], torch.as_tensor(maps[name])[:NUM_SCANS]
+        whole = (127 * kept / kept.abs().max()).round()  # t-SNE knows no scale
         start = shadows[name][:NUM_SCANS]
         start = START_SPREAD * start / start[:, 0].std()
         entries.append(
             {
                 "name": LABELS.get(name, name),
                 "columns": kept.shape[1],
-                "points": _encode(kept),
+                "points": live.encode(whole.numpy(), "i1"),
                 "start": [[float(f"{x:.3g}") for x in pair] for pair in start.tolist()],
                 "map": [[round(x, 1) for x in pair] for pair in flat.tolist()],
             }
@@ -61,12 +61,6 @@ def figure(
     values = {"side": images.shape[-1], "scans": scans, "targets": targets.tolist()}
     values |= {"perplexity": perplexity, "spaces": entries}
     return live.show("atlas", values, live.table(caption, header, rows))
-
-
-def _encode(points: Tensor) -> str:
-    """Return points as whole numbers from -127 to 127, one byte each; t-SNE knows no scale."""
-    scaled = (127 * points / points.abs().max()).round().to(torch.int8)
-    return b64encode(scaled.numpy().tobytes()).decode()
 
 
 def _shared(one: Tensor, other: Tensor) -> float:

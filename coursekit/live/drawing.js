@@ -105,7 +105,7 @@ export function drawingPad(update, example = []) {
     isExample = false;
   };
   const show = (others) => { // without an update
-    [strokes, isExample, isDown] = [others, false, false];
+    [strokes, isExample, isDown, pointer] = [others, false, false, null];
     cursor.setAttribute("fill", "#C65200");
     draw();
   };

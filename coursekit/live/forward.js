@@ -127,6 +127,8 @@ export function lastLayer(features, { weight, bias }) {
     features.reduce((sum, value, i) => sum + value * weight[k * features.length + i], offset));
 }
 
+export const withArticle = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
+
 export const countRight = (rows, targets, layer) =>
   rows.filter((row, i) => largest(lastLayer(row, layer)) === targets[i]).length;
 

@@ -1,7 +1,7 @@
 """A laboratory with error bars: the page trains two recipes with many seeds each."""
 
 import math
-from base64 import b64encode
+from typing import Any
 
 import torch
 from scipy import stats  # type: ignore[import-untyped]
@@ -30,11 +30,14 @@ NUM_SEEDS = 10
 def figure() -> live.LiveFigure:
     """Return the figure, with the digits of scikit-learn, 8 x 8 pixels of one byte each."""
     train, test = scans()
-    values = {
-        "train": {"pixels": encode(train.images), "targets": encode(train.targets)},
-        "test": {"pixels": encode(test.images), "targets": encode(test.targets)},
-        "texts": RECIPES,
+    values: dict[str, Any] = {
+        name: {
+            "pixels": live.encode(part.images.numpy(), "u1"),
+            "targets": live.encode(part.targets.numpy(), "u1"),
+        }
+        for name, part in (("train", train), ("test", test))
     }
+    values["texts"] = RECIPES
     return live.show("laboratory", values, _fallback(train, test))
 
 
@@ -43,11 +46,6 @@ def scans() -> tuple[data.ImageSet, data.ImageSet]:
     train, test = data.load("digits")
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
     return train.subset(order), test
-
-
-def encode(values: Tensor) -> str:
-    """Return whole numbers from 0 to 255 as bytes in base64."""
-    return b64encode(values.to(torch.uint8).numpy().tobytes()).decode()
 
 
 def final_accuracies(train: data.ImageSet, test: data.ImageSet, recipe: int) -> Tensor:

@@ -33,7 +33,7 @@ export function mount(stage, data) {
     pad.node.focus();
   });
   const pen = slider("width of the pen", { min: 2, max: 16, value: 7 }, () => update(true));
-  const names = data.scans.map(({ digit }, i) => [i, `a ${digit}, scan ${i + 1}`]);
+  const names = data.scans.map(({ digit }, i) => [i, `${withArticle(digit)}, scan ${i + 1}`]);
   const scan = select("or take a scan", [["", "none"], ...names], () => {
     if (scan.input.value === "") return pad.replace([]);
     const { pixels } = data.scans[Number(scan.input.value)];
@@ -161,8 +161,8 @@ export function mount(stage, data) {
       return;
     }
     const before = softmax(whole.logits)[best];
-    answer.textContent = `It reads a ${best}, with probability ${percent(probs[best])}`
-      + `${isCovered ? `; without the square ${percent(before)} for a ${best}.` : "."}`;
+    answer.textContent = `It reads ${withArticle(best)}, with probability ${percent(probs[best])}`
+      + `${isCovered ? `; without the square ${percent(before)} for ${withArticle(best)}.` : "."}`;
   });
   let isEnded = true;
   const update = (ended) => {

@@ -1,6 +1,5 @@
 """The figure of chapter 4: LeNet-5 with its trained weights, in the page."""
 
-from base64 import b64encode
 from itertools import pairwise
 
 import torch
@@ -28,10 +27,11 @@ def figure() -> live.LiveFigure:
         record = records.of(variant)[0]
         weights = records.weights(record)
         targets = weights.pop("held_out.targets").tolist()
+        features = (127 * weights.pop("held_out.features")).round()  # were in [-1, 1]
         networks.append(
             {
                 "name": name,
-                "features": encode_features(weights.pop("held_out.features")),
+                "features": live.encode(features.numpy(), "i1"),
                 "parameters": encode_parameters(weights),
                 "temperature": record["temperature"],
             }
@@ -43,13 +43,7 @@ def figure() -> live.LiveFigure:
 def encode_parameters(weights: dict[str, Tensor]) -> str:
     """Return all values in the order of the network's layers, as half-precision floats."""
     keys = [f"{layer}.{part}" for layer in LAYERS for part in ("weight", "bias")]
-    flat = torch.cat([weights[key].flatten() for key in keys])
-    return b64encode(flat.numpy().astype("<f2").tobytes()).decode()
-
-
-def encode_features(features: Tensor) -> str:
-    """Return values in [-1, 1] as whole numbers of 1/127, one byte each."""
-    return b64encode((127 * features).round().to(torch.int8).numpy().tobytes()).decode()
+    return live.encode(torch.cat([weights[key].flatten() for key in keys]).numpy(), "<f2")
 
 
 LAYERS = ("features.0", "features.3", "head.1", "head.3", "head.5")

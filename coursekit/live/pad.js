@@ -29,6 +29,7 @@ export function mount(stage, data) {
     return picture.node;
   };
   const bars = digitBars(["averages", "LeNet\u20115"], average);
+  for (const { cells } of bars.node.tBodies[0].rows) cells[3].style.minWidth = "2rem"; // fits 320 pixels
 
   const draw = oncePerFrame(() => {
     const scan = asScan(pad.strokes, data);
@@ -41,8 +42,8 @@ export function mount(stage, data) {
       quiet(answer);
       return;
     }
-    answer.textContent = ink ? `Ten averages read a ${best[0]} (${percent(probs[best[0]])}), `
-      + `LeNet-5 a ${best[1]} (${percent(others[best[1]])}).` : EMPTY;
+    answer.textContent = ink ? `Ten averages read ${withArticle(best[0])} (${percent(probs[best[0]])}), `
+      + `LeNet-5 ${withArticle(best[1])} (${percent(others[best[1]])}).` : EMPTY;
   });
   let isEnded = true;
   const update = (ended) => {

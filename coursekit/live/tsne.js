@@ -77,19 +77,7 @@ function similarities(points) {
   return { n, near, total };
 }
 
-export function divergenceOf(points, joint) { // KL(P || Q)
-  const { n, near, total } = similarities(points);
-  let sum = 0;
-  for (let i = 0; i < n; i += 1) {
-    for (let j = 0; j < i; j += 1) {
-      const p = joint[i * n + j];
-      if (p > 0) sum += 2 * p * Math.log((p * total) / near[i * n + j]);
-    }
-  }
-  return sum;
-}
-
-// Of the divergence with respect to the points, with P times `pull`.
+// Of KL(P || Q) with respect to the points, with P times `pull`.
 export function gradientOf(points, joint, pull = 1) {
   const { n, near, total } = similarities(points);
   const gradient = new Float64Array(2 * n);

@@ -209,9 +209,22 @@ class Odd:
 top1 = Odd()
 """
 THREADS = """
+%matplotlib inline
 import threading, time
 threading.Thread(target=time.sleep, args=(31536000,)).start()
 top1 = 3 / 8
+"""
+ENDLESS = """
+import signal
+left = signal.getitimer(signal.ITIMER_REAL)[0]
+signal.setitimer(signal.ITIMER_REAL, 0.01)
+while True:
+    pass
+"""
+STARTS_MANY = """
+import subprocess
+for _ in range(3000):
+    subprocess.Popen(["sleep", "600"], start_new_session=True)
 """
 FILLS = "with open('file', 'wb') as file:\n    file.truncate(10**12)"
 

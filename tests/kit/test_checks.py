@@ -23,7 +23,7 @@ from coursekit.checks.engine.questions import (
     StudentQuestion,
     Verdict,
 )
-from coursekit.checks.engine.values import number_in_text
+from coursekit.checks.engine.values import Other, difference, number_in_text
 from dlvlib import metrics
 
 SOLUTIONS = Path(__file__).parents[2] / "solutions"
@@ -194,6 +194,7 @@ def test_a_wrong_function_is_described():
     cases = [("top_k_function", answer, hint) for answer, hint in TOP_K_MISTAKES]
     assert not without_hint("metrics", cases)
     assert check("metrics.top_k_function", with_type(torch.float64))
+    assert difference(Other("set"), ["a"]) == "it returned a set where 1 value is expected"
 
 
 def test_a_reference_that_fails_makes_no_answer_right():

@@ -1,10 +1,10 @@
 from functools import partial
 
+import numpy as np
 import shorter
 import torch
 from torch.nn import functional as F
 
-from coursekit.checks import check
 from coursekit.checks.loop.questions import BUGS
 
 
@@ -98,7 +98,40 @@ def with_mistake(**mistakes):
     return lambda *arguments: cut(*arguments, **mistakes)
 
 
+def by_place(place):
+    """Batches in an order that is a function of the place of each image, the size and the seed."""
+
+    def shuffled_batches(images, targets, size, seed):
+        order = place(torch.arange(len(images)), size, torch.Generator().manual_seed(seed))
+        return [(images[part], targets[part]) for part in order.split(size)]
+
+    return shuffled_batches
+
+
+def inside(places, size, draw):
+    parts = places.split(size)
+    return torch.cat([part[torch.randperm(len(part), generator=draw)] for part in parts])
+
+
+def rotated(places, size, draw):
+    return (places + 1 + draw.initial_seed() % 3) % len(places)
+
+
+def frozen(net, batches):
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    return torch.no_grad()(measure())(net, batches)
+
+
+def forgetful(net, batches):
+    found = torch.no_grad()(measure())(net, batches)
+    net[1].reset_parameters()
+    return found
+
+
 RIGHT = [
+    ("step_bugs", "{'zero_grad' and 'softmax'}"),
+    ("step_bugs", np.array(["zero_grad", "softmax"])),
     ("step_bugs", {"zero_grad", "softmax"}),
     ("step_bugs", ["Softmax ", "zero_grad"]),
     ("evaluate_bugs", ("axis", "mode", "no_grad", "batch means")),
@@ -141,20 +174,18 @@ WRONG = [
     ("evaluate", torch.no_grad()(measure(mean=True)), "means of batches"),
     ("evaluate", torch.no_grad()(measure(factor=100)), "percentage"),
     ("evaluate", measure(model=lambda net: net), "Train mode and the graph"),
+    ("evaluate", frozen, "all weights can still be trained: this should be true"),
+    ("evaluate", forgetful, "the weights and statistics of the network"),
+    ("batches", lambda images, *others: cut(images.neg_(), *others), "changes its input"),
+    ("batches", by_place(inside), "shuffled before they are cut: this should be true"),
+    ("batches", by_place(lambda places, *_: places[torch.randperm(len(places))]), "the same seed"),
+    ("batches", by_place(rotated), "the order is random: this should be true"),
     ("batches", with_mistake(pair=False), "the targets, in the order of the images"),
     ("batches", with_mistake(order=False), "Nothing is shuffled"),
     ("batches", with_mistake(drop=True), "the sizes of the batches"),
     ("batches", lambda images, targets, size, seed: cut(images, targets, size, 0), "the same"),
     ("batches", lambda images, *others: cut(images[:-1], *others), "the sizes"),
 ]
-
-
-def test_an_order_that_comes_from_nowhere_is_refused():
-    def unseeded(images, targets, batch_size, seed):
-        order = torch.randperm(len(images))
-        return [(images[i], targets[i]) for i in order.split(batch_size)]
-
-    assert "same seed" in check("loop.batches", unseeded).message
 
 
 def test_the_table_of_the_page_holds_each_bug():

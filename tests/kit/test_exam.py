@@ -166,11 +166,15 @@ def test_every_quiz_question_can_be_answered_without_its_page():
 
 def test_questions_of_a_bank_are_drawn_first(tmp_path):
     bank = make_bank(tmp_path)
+    (bank / "own.2.png").rename(bank / "own.2.JPEG")
     parts = exam.draw(7, bank=bank)[3].parts
     assert sum(part.question.startswith("Is ") for part in parts) == 4
     assert len(parts) == questions.NUM_QUESTIONS
     assert sum(part.several for part in parts) == questions.NUM_SEVERAL
-    assert [part.image for part in parts if part.image] == [bank / "own.2.png"]
+    assert [part.image for part in parts if part.image] == [bank / "own.2.JPEG"]
+    (bank / "mine.yml").write_bytes("é".encode("latin1"))
+    with pytest.raises(ValueError, match=r"mine\.yml must be a text in UTF-8"):
+        exam.draw(7, bank=bank)
     (bank / "mine.yml").write_text("- id: 7\n", encoding="utf8")
     with pytest.raises(ValueError, match=r"mine\.yml.*id must be a str"):
         exam.draw(7, bank=bank)
@@ -258,10 +262,10 @@ def test_errors_of_the_command_are_one_line(tmp_path, capsys):
         ("exam --seeds -1", f"{form} '-1'"),
         ("exam", "required: --seeds"),
         ("exam --seeds x", f"{form} 'x'"),
+        ("exam --seeds \N{FULLWIDTH DIGIT ONE}", form),
         ("exam --seeds 9-7", "seed must be an integer in [9, 1000000000], got 7"),
         ("exam --seeds 1-2000", "seeds must be at most 1000 different ones"),
         ("exam --seeds 1,1", "seeds must be at most 1000 different ones"),
-        ("exam --seeds 1 --topics x", "topics must be of layers, metrics"),
         ("exam --seeds 1 --points layers", "points must be topic=number"),
         ("exam --seeds 1 --points x=3", "points must be of the topics"),
         ("exam --seeds 1 --minutes 0", "minutes must be an integer >= 1, got 0"),

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from unittest import mock
 
 import classroom
 import numpy as np
@@ -74,9 +75,9 @@ def test_the_number_of_a_student_is_the_one_in_the_list(tmp_path, capsys, monkey
     line = json.dumps({"question": question, "student": 7, "value": right})
     content = f'{{"cell": "a"}}\n{line}\n{{"done": true}}\n'.encode()
     monkeypatch.setattr(isolation, "run", lambda *_: (content, ""))
-    for name in ("a", "b", "c"):
+    for name in ("a", "b e\u0301", "c"):
         Path(f"{name}.ipynb").write_text(json.dumps(classroom.read("exercises")))
-    listed = "\ufeffname,file,student\nA,a.ipynb,7\nB,b.ipynb,8\n"
+    listed = "\ufeffname;file;student\nA;a.ipynb;7\nB;b é.ipynb;8\n"
     Path("list.csv").write_text(listed, encoding="utf8")
     command = "grade . --csv s.csv --topic layers --json --students list.csv"
     assert main(command.split()) == 0
@@ -86,6 +87,13 @@ def test_the_number_of_a_student_is_the_one_in_the_list(tmp_path, capsys, monkey
     assert a["errors"] == ["STUDENT 7 is also in c.ipynb"]
     assert b["errors"] == ["STUDENT must be 8, got 7"]
     assert c["errors"][0] == "it is not in the list of students"
+
+    Path("s.csv").unlink()
+    end = mock.Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr("coursekit.grade._with_shared_numbers", end)
+    with pytest.raises(KeyboardInterrupt):
+        main(command.split())
+    assert Path("s.csv").read_text().count("\n") == 4  # one for each, though it was ended
 
 
 @pytest.mark.parametrize(
@@ -175,15 +183,26 @@ def test_what_is_no_notebook_gets_a_row_with_the_reason(tmp_path):
     (tmp_path / ".ipynb_checkpoints").mkdir()
     (tmp_path / ".ipynb_checkpoints" / "old.ipynb").touch()
     contents = ["", "[]", "{}", '{"cells": [1]}', "[" * 10**5]
-    contents += ['{"cells": [{"cell_type": "code"}]}']
+    contents += ['{"cells": [{"cell_type": "code"}]}', '{"nbformat": 3, "worksheets": []}']
     for number, content in enumerate(contents):
         (tmp_path / f"{number}.ipynb").write_text(content)
     (tmp_path / "9.ipynb").write_bytes(b"\xff")
+    (tmp_path / "._9.ipynb").write_bytes(b"beside 9.ipynb, by macOS")
     found = read_folder(tmp_path)
     assert len(found) == len(contents) + 2
     assert all(submission.problem.startswith("cannot be read: ") for submission in found)
     with pytest.raises(ValueError, match=r"FOLDER must hold notebooks"):
         read_folder(tmp_path / ".ipynb_checkpoints")
+
+
+def test_names_and_encodings_of_other_programs_are_read(tmp_path):
+    text = '{"cells": [{"cell_type": "code", "metadata": null, "source": ["é"]}]}'
+    names = ("1.IPYNB", "2.ipynb.txt", "3.ipynb (1)", "4 Jose\u0301.ipynb")
+    for name, encoding in zip(names, ("utf-8-sig", "utf-16", "utf-8", "utf-8"), strict=True):
+        (tmp_path / name).write_text(text, encoding=encoding)
+    found = read_folder(tmp_path)
+    assert [submission.name for submission in found] == [*names[:3], "4 José.ipynb"]
+    assert all(submission.cells[0].source == "é" for submission in found)
 
 
 def test_scores_are_safe_to_open_and_the_summary_to_print():
@@ -213,19 +232,10 @@ def test_the_sample_on_the_page_for_teachers_is_what_comes_out():
         assert any(line.startswith(begin) and line.endswith(end) for line in lines), begin
 
 
-ENDLESS = """
-import signal
-left = signal.getitimer(signal.ITIMER_REAL)[0]
-signal.setitimer(signal.ITIMER_REAL, 0.01)
-while True:
-    pass
-"""
-
-
 def test_an_endless_cell_costs_half_of_the_time_that_is_left():
     ask = {"question": "metrics.top1", "answer": "left", "student": None}
     cells = [
-        {"id": "a", "source": ENDLESS, "asks": []},
+        {"id": "a", "source": classroom.ENDLESS, "asks": []},
         {"id": "b", "source": "left *= 2", "asks": [ask]},
     ]
     with classroom.in_forks():
@@ -234,13 +244,6 @@ def test_an_endless_cell_costs_half_of_the_time_that_is_left():
     assert cell == {"cell": "a"} and done == {"done": True}
     assert error == {"error": "OutOfTime: the cell took too long"}
     assert 2000 < answer["value"] < 3000
-
-
-STARTS_MANY = """
-import subprocess
-for _ in range(3000):
-    subprocess.Popen(["sleep", "600"], start_new_session=True)
-"""
 
 
 @pytest.mark.slow
@@ -252,7 +255,7 @@ def test_without_namespaces_processes_that_leave_the_group_are_ended_too(monkeyp
     monkeypatch.setattr(
         isolation, "_end", lambda p, folder: (end(p, folder), folders.append(folder))
     )
-    task = {"cells": [{"id": "a", "source": STARTS_MANY, "asks": []}]}
+    task = {"cells": [{"id": "a", "source": classroom.STARTS_MANY, "asks": []}]}
     content, reason = isolation.run(task, 300.0, threading.Event())
     assert content == b'{"cell": "a"}\n' and "more than 200 processes" in reason
     assert isolation._marked(folders[0]) == [] and not folders[0].exists()
@@ -270,6 +273,7 @@ def test_errors_of_the_command_are_one_line(tmp_path, capsys, monkeypatch):
     Path("a.ipynb").touch()
     Path("list.csv").write_text("file\na.ipynb\n")
     Path("bad.csv").write_text("file,student\na.ipynb,x\n")
+    Path("old.csv").write_bytes(b"file,student\n\xe9.ipynb,7\n")
     for options, message in [
         ("", "required: --csv"),
         ("--csv s.csv --jobs 0", "jobs must be an integer in [1, 64], got 0"),
@@ -277,7 +281,8 @@ def test_errors_of_the_command_are_one_line(tmp_path, capsys, monkeypatch):
         ("--csv s.csv --topic x", "topic must be one of metrics, layers,"),
         ("--csv .", "csv must be a file, got the folder"),
         ("--csv s.csv --students list.csv", "the columns file and student"),
-        ("--csv s.csv --students bad.csv", "must hold whole numbers"),
+        ("--csv s.csv --students bad.csv", "must hold whole numbers, got 'x'"),
+        ("--csv s.csv --students old.csv", "old.csv must be a text in UTF-8"),
         ("--csv s.csv", "must be of one topic, or --topic must name it; got none"),
     ]:
         assert main(["grade", ".", *options.split()]) == 2

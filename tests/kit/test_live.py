@@ -51,9 +51,9 @@ def check_rules(page, plain, figure, most):
     """Fit a phone, stay small, describe itself, yield to the fallback on paper and in `plain`."""
     assert len(figure.html.encode()) < most
     assert ' id="' not in figure.html
-    page.set_viewport_size({"width": 340, "height": 700})
+    page.set_viewport_size({"width": 320, "height": 700})
     page.set_content(figure.html)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 340
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
     stage, fallback = page.locator(".dlv-live-stage"), page.locator(".dlv-live-fallback")
     for picture in stage.locator("svg[role]").all():
         assert len(picture.get_attribute("aria-label")) > 20

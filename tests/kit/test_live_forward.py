@@ -9,6 +9,7 @@ import torch
 from live_helpers import call, data_of, made
 from torch.nn import functional as F
 
+from coursekit import live
 from coursekit.live import microscope
 from dlvlib import results
 from dlvlib.models.lenet import LeNet5
@@ -64,7 +65,7 @@ def prepared(page, drawn) -> torch.Tensor:
 def test_every_half_is_decoded(page):
     halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
     halves = halves[np.isfinite(halves)]
-    text = microscope.b64encode(halves.tobytes()).decode()
+    text = live.encode(halves, "<f2")
     found = call(page, "microscope", "return [...figure.decodeHalves(argument)];", text)
     assert np.array_equal(np.array(found, dtype=np.float32), halves.astype(np.float32))
 

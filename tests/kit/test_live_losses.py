@@ -1,6 +1,5 @@
 """Live figures of probabilities and losses: their numbers against torch and dlvlib.metrics."""
 
-import base64
 import math
 import re
 
@@ -182,7 +181,7 @@ DEPTHS = DEPTHS - DEPTHS.min(dim=1, keepdim=True).values  # hundredths below the
 OUTPUTS = -DEPTHS.double() / 100
 TARGETS = torch.multinomial(OUTPUTS.softmax(dim=1), 1, generator=DRAW)[:, 0]
 TRAINED = {
-    "logits": base64.b64encode(DEPTHS.numpy().astype("<u2").tobytes()).decode(),
+    "logits": live.encode(DEPTHS.numpy(), "<u2"),
     "columns": 10,
     "targets": TARGETS.tolist(),
     "fitted": 1.25,

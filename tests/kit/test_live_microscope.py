@@ -27,7 +27,7 @@ def wait_for_answer(page, words: str) -> None:
 
 def test_the_mouse_draws_and_the_answer_is_that_of_torch(page, reader, stage):
     draw(page, stage.get_by_role("application").first, strokes.DIGITS[8])
-    assert reader.words(1).startswith("It reads a 8,")
+    assert reader.words(1).startswith("It reads an 8,")
     pen = stage.get_by_role("slider", name="width of the pen")
     body = """return [...figure.enlarge(figure.asMnist(
         figure.paint(argument, 112, 0.12), 112), 28, 32)];"""

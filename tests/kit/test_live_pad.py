@@ -105,6 +105,11 @@ def test_the_mouse_draws_a_digit_in_place_of_the_example(page, reader, stage):
     shares = stage.locator("tbody td:nth-of-type(2)").all_inner_texts()
     assert int(shares[0].removesuffix("\xa0%")) == pytest.approx(100 * probs[0], abs=3)
     assert sum(int(share.removesuffix("\xa0%")) for share in shares) == pytest.approx(100, abs=5)
+    page.mouse.down()
+    reader.press("Clear")  # in the middle of a stroke
+    page.mouse.move(200, 300)
+    page.mouse.up()
+    assert reader.words(1) == "The pad is empty: draw a digit."
 
 
 def test_a_finger_draws_and_does_not_scroll_the_page(chromium):

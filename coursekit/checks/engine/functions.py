@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from coursekit.checks.engine import sandbox
 from coursekit.checks.engine.questions import Verdict
-from coursekit.checks.engine.values import Raised, agrees, difference, name_of
+from coursekit.checks.engine.values import Raised, agrees, difference, name_of, to_plain
 
 
 def draw_int(generator: torch.Generator, low: int, high: int) -> int:
@@ -20,12 +20,17 @@ def draw_int(generator: torch.Generator, low: int, high: int) -> int:
     return int(torch.randint(low, high + 1, (), generator=generator))
 
 
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*arguments)
-
-
 class Excluded(BaseException):
-    """Raised where the answer calls a function that the question excludes."""
+    """Raised where the answer calls an excluded function, or changes its input."""
+
+
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function returns; it must leave its arguments as they are."""
+    before = to_plain(arguments)
+    result = function(*arguments)
+    if not agrees(to_plain(arguments), before):
+        raise Excluded("It changes its input, which the caller may still need; work on a copy.")
+    return result
 
 
 class _Excluding(TorchFunctionMode):
@@ -66,7 +71,7 @@ class FunctionQuestion:
     praise: str
     mistakes: Mapping[str, Callable[..., Any]]
     rounds: int = 20
-    observe: Callable[..., Any] = _call
+    observe: Callable[..., Any] = call
     also_right: tuple[Callable[..., Any], ...] = ()
     excluded: tuple[str, ...] = ()
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import TypeVar
 
+from coursekit.checks.engine.questions import ChoiceQuestion
+
 Answer = TypeVar("Answer", float, tuple[int, ...])
 
 
@@ -14,21 +16,21 @@ def subsets(words: Sequence[str]) -> list[frozenset[str]]:
     return [frozenset(chosen) for n in counts for chosen in combinations(words, n)]
 
 
-def judged(
-    statements: Mapping[str, tuple[bool, str]],
-) -> tuple[frozenset[str], dict[frozenset[str], str]]:
-    """Return the set of the true statements, and the hint of every other set.
+def true_statements(statements: Mapping[str, tuple[bool, str]], praise: str) -> ChoiceQuestion:
+    """Return the question which of the statements are true.
 
     Args:
         statements: name to whether it is true, and the hint for who judges it wrongly; a set with
             several such names gets the hint of the first in the alphabet.
+        praise: the message for the right set.
 
-    >>> judged({"a": (True, "See a."), "b": (False, "See b.")})[1][frozenset("b")]
+    >>> true_statements({"a": (True, "See a."), "b": (False, "See b.")}, "Yes.").judge("b").message
     'See a.'
     """
     expected = frozenset(name for name, (holds, _) in statements.items() if holds)
     wrong = [chosen for chosen in subsets(list(statements)) if chosen != expected]
-    return expected, {chosen: statements[min(chosen ^ expected)][1] for chosen in wrong}
+    hints = {chosen: statements[min(chosen ^ expected)][1] for chosen in wrong}
+    return ChoiceQuestion(expected, tuple(statements), praise, hints)
 
 
 def distinct(

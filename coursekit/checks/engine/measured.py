@@ -8,39 +8,32 @@ from coursekit.checks.engine.questions import Verdict, read_number
 ROUNDED = 6e-5  # an accuracy may be given rounded to four digits
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """A mistake: its hint, the rule that detects it from the number, and a number it gives."""
-
-    hint: str
-    applies: Callable[[float], bool]
-    example: float
+Mistake = tuple[str, Callable[[float], bool], float]
+"""The hint, the rule that detects the mistake from the number, and a number that it gives."""
 
 
 @dataclass(frozen=True)
 class MeasuredQuestion:
-    """A question whose answer is a measured number; right is what no mistake explains.
+    """A question whose answer is a test accuracy; right is what no mistake explains.
 
-    The mistakes are tried in their order. `unit` completes the message about an answer that is
-    not a finite number.
+    The mistakes are tried in their order.
     """
 
     mistakes: tuple[Mistake, ...]
     praise: str
-    unit: str
 
     @property
     def hints(self) -> dict[float, str]:
         """One wrong number for each mistake, with its hint."""
-        return {mistake.example: mistake.hint for mistake in self.mistakes}
+        return {example: hint for hint, _, example in self.mistakes}
 
     def judge(self, answer: object) -> Verdict:
-        number = read_number(answer, self.unit)
+        number = read_number(answer, "a fraction between 0 and 1")
         if isinstance(number, Verdict):
             return number
-        for mistake in self.mistakes:
-            if mistake.applies(number):
-                return Verdict(False, mistake.hint)
+        for hint, applies, _ in self.mistakes:
+            if applies(number):
+                return Verdict(False, hint)
         return Verdict(True, self.praise)
 
 
@@ -68,47 +61,43 @@ def accuracy_mistakes(
 
     example = (num_test - 10) / num_test
     return (
-        Mistake(
-            "That is a percentage; give the fraction.", lambda a: good(a / 100), 100 * example
-        ),
-        Mistake(
+        ("That is a percentage; give the fraction.", lambda a: good(a / 100), 100 * example),
+        (
             "That is how many are right; divide by how many there are.",
             lambda a: a > 1 and good(a / num_test),
             num_test - 10,
         ),
-        Mistake("An accuracy lies between 0 and 1.", lambda a: not 0 <= a <= 1, -example),
-        Mistake(
+        ("An accuracy lies between 0 and 1.", lambda a: not 0 <= a <= 1, -example),
+        (
             "Every image right: that is seldom true of images never seen. Measure the test set.",
             lambda a: a == 1,
             1.0,
         ),
-        Mistake(
-            "That is the error; accuracy is what remains.", lambda a: good(1 - a), 1 - example
-        ),
-        Mistake(
+        ("That is the error; accuracy is what remains.", lambda a: good(1 - a), 1 - example),
+        (
             f"That is a fraction of {num_train} images, so of the training set; measure the test "
             "set.",
             other(num_train),
             (num_train - 13) / num_train,
         ),
-        Mistake(
+        (
             f"That is a fraction of {num_val} images, so of the validation set; the test set "
             "reports.",
             other(num_val),
             (num_val - 13) / num_val,
         ),
-        Mistake(
+        (
             f"No whole number of {num_test} images gives this. Is it rounded, a mean of batch "
             "means, or a loss?",
             lambda a: not share(num_test)(a),
             (num_test - 9.5) / num_test,
         ),
-        Mistake(
+        (
             "That is guessing. Did the training change the network that you measured?",
             lambda a: a < 0.2,
             36 / num_test,
         ),
-        Mistake(
+        (
             f"It has learned something, but {100 * least:.0f} % is within reach. Train for more "
             "epochs, or with a larger learning rate.",
             lambda a: a < least,

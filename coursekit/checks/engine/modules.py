@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from coursekit.checks.engine.values import name_of
+
 
 def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
     """Build a network and look at it, the cheapest things first.
@@ -20,7 +22,8 @@ def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]
         *arguments: those of `build`, and as the last one the images, (B, C, H, W), for forward.
 
     Returns:
-        The shape of the output, the number of parameters, and the outputs in eval mode.
+        The shape of the output, the number of parameters and of those that a gradient reaches, and
+        the outputs in both modes.
 
     Raises:
         TypeError: if `build` or the network returns something else.
@@ -30,19 +33,28 @@ def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]
     *settings, images = arguments
     module = build(*settings)
     if not isinstance(module, nn.Module):
-        raise TypeError(f"it should give an nn.Module, it gave a {type(module).__name__}")
+        raise TypeError(f"it should give an nn.Module, it gave {name_of(module)}")
     module.eval()
     with torch.no_grad():
         with Uses(module) as uses:
             module(images.clone())  # forward may work in place
         fill(module, uses.before)
-        outputs = module(images)
+        outputs = module(images.clone())
     if not isinstance(outputs, Tensor):
-        raise TypeError(f"forward should return a tensor, it returned {type(outputs).__name__}")
+        raise TypeError(f"forward should return a tensor, it returned {name_of(outputs)}")
+    module.train()
+    trained = module(images)
+    if trained.requires_grad:
+        trained.sum().backward()
+    parameters = list(module.parameters())
     return {
         "shape of the output": tuple(outputs.shape),
-        "number of parameters": sum(p.numel() for p in module.parameters()),
+        "number of parameters": sum(p.numel() for p in parameters),
         "output": outputs,
+        "output in train mode": trained,
+        "parameters that a gradient reaches": sum(
+            p.numel() for p in parameters if p.grad is not None
+        ),
     }
 
 
@@ -58,21 +70,26 @@ class Uses(TorchFunctionMode):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.before: dict[int, tuple[int, ...]] = {}
-        self._own = {id(t) for t in [*module.parameters(), *module.buffers()]}
-        self._made: dict[int, tuple[Tensor, tuple[int, ...]]] = {}  # holds the tensor, so its id
+        self._own = {id(t): t for t in [*module.parameters(), *module.buffers()]}
+        self._made: dict[int, tuple[int, ...]] = {}
+        self._held: list[Tensor] = []  # so that their ids stay theirs
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        values = [*args, *(kwargs or {}).values()]
-        used = [v for v in values if isinstance(v, Tensor) and id(v) in self._own]
-        if not used or not isinstance(result, Tensor):
+        tensors = [v for v in (*args, *(kwargs or {}).values()) if isinstance(v, Tensor)]
+        used = [self._own[id(v)] for v in tensors if id(v) in self._own]
+        if not used or not isinstance(result, Tensor) or id(result) in self._own:
+            return result
+        self._held.append(result)
+        if len(tensors) == 1:  # a view of it, for instance transposed
+            self._own[id(result)] = used[0]
             return result
         shapes = [_as_matrix(tensor) for tensor in used if tensor.ndim > 1]
-        shapes += [self._made[id(v)][1] for v in values if id(v) in self._made]
+        shapes += [self._made[id(v)] for v in tensors if id(v) in self._made]
         for tensor in used:
             self.before.setdefault(id(tensor), shapes[0] if shapes and tensor.ndim == 1 else ())
-        if used[0].ndim > 1:
-            self._made[id(result)] = result, _as_matrix(used[0])
+        if shapes:
+            self._made[id(result)] = shapes[0]
         return result
 
 
@@ -90,7 +107,8 @@ def fill(module: nn.Module, before: Mapping[int, tuple[int, ...]]) -> None:
     """
     seen: dict[tuple[Any, ...], int] = {}
     order = {tensor: number for number, tensor in enumerate(before)}
-    named = [*module.named_parameters(), *module.named_buffers()]
+    named: list[tuple[str, Tensor]] = list(module.named_parameters())
+    named += [pair for pair in module.named_buffers() if pair[0].endswith(("mean", "var"))]
     for name, tensor in sorted(named, key=lambda pair: order.get(id(pair[1]), len(order))):
         if not tensor.is_floating_point() or tensor.numel() == 0:
             continue
@@ -99,5 +117,5 @@ def fill(module: nn.Module, before: Mapping[int, tuple[int, ...]]) -> None:
         seen[key] = seen.get(key, 0) + 1
         generator = torch.Generator().manual_seed(hash((key, seen[key])) % 2**31)
         values = torch.randn(shape, generator=generator) / max(1, tensor[:1].numel()) ** 0.5
-        values = values.abs() + 0.5 if name.endswith("running_var") else values
+        values = values.abs() + 0.5 if name.endswith("var") else values
         tensor.copy_(values.reshape(tensor.shape))

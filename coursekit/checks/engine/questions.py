@@ -15,6 +15,7 @@ from coursekit.checks.engine.values import (
     MAX_ECHO,
     as_number,
     as_shape,
+    count_of,
     format_number,
     name_of,
     number_in_text,
@@ -172,7 +173,7 @@ class TupleQuestion:
         values = to_list(sandbox.plain(answer))
         if not isinstance(values, (tuple, list)) or len(values) != len(self.parts):
             form = ", ".join(self.parts)
-            got = f"{len(values)} values" if isinstance(values, (tuple, list)) else name_of(values)
+            got = count_of(values) if isinstance(values, (tuple, list)) else name_of(values)
             return Verdict(False, f"The answer should be a tuple ({form}), got {got}.")
         for (name, part), value in zip(self.parts.items(), values, strict=True):
             verdict = part.judge(value)
@@ -187,7 +188,7 @@ class ChoiceQuestion:
 
     `hints` maps a wrong answer, a frozenset of words, to the mistake behind it. Capitals, spaces
     around a word, and the choice of space, hyphen or underscore in it do not count. A text may
-    hold several words, separated by commas.
+    hold several words, with commas or "and" between, also in brackets and quotes.
     """
 
     expected: frozenset[str]
@@ -197,7 +198,9 @@ class ChoiceQuestion:
 
     def judge(self, answer: object) -> Verdict:
         answer = sandbox.plain(answer)
-        words = answer.split(",") if isinstance(answer, str) else answer
+        words: Any = answer
+        if isinstance(answer, str):
+            words = [word for word in re.split(r"[,;'\"{}()\[\]]| and ", answer) if word.strip()]
         if not isinstance(words, (list, tuple, set, frozenset)) or not all(
             isinstance(word, str) for word in words
         ):

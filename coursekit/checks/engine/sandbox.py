@@ -5,6 +5,7 @@ takes its memory and its changes with it; a fork needs no pickling of the studen
 systems, and code that needs CUDA, use a thread, which can only be asked to stop.
 """
 
+import builtins
 import contextlib
 import ctypes
 import gc
@@ -21,7 +22,7 @@ import types
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -146,12 +147,17 @@ def _be_the_child(steps: Sequence[Step], writer: int) -> None:
         torch.set_num_threads(1)  # the pool of threads was not forked
         torch.cuda.is_available = lambda: False  # a forked process cannot use it
         sys.stdout = sys.stderr = printed = io.StringIO()
+        builtins.input = _no_input
         values = [observe(step) for step in steps]
         content = pickle.dumps((values, printed.getvalue()[:MAX_PRINTED]))
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(content)
     finally:
         os._exit(0)
+
+
+def _no_input(*_: object) -> NoReturn:
+    raise EOFError("nobody can answer input() here; the function gets its arguments only")
 
 
 def _limit_memory() -> None:

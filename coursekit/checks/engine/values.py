@@ -3,6 +3,7 @@
 import math
 import re
 import textwrap
+from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +72,8 @@ def to_plain(value: Any) -> Any:
         kept = not value.is_complex() and value.numel() <= MAX_ELEMENTS
         return value.detach().cpu().to_dense().clone() if kept else Other(type(value).__name__)
     if isinstance(value, (np.ndarray, np.generic)):
+        if value.dtype.kind == "U":
+            return value.tolist()
         kept = value.dtype.kind in "biuf" and value.size <= MAX_ELEMENTS
         return np.array(value) if kept else Other(type(value).__name__)
     if isinstance(value, dict):
@@ -154,7 +157,7 @@ def agrees(found: Any, expected: Any) -> bool:
     A one-element tensor agrees with the number in it, and an array with the list or tuple of its
     values. Shapes must be equal, not broadcastable.
     """
-    if isinstance(expected, (bool, str, Raised, Other)) or expected is None:
+    if isinstance(expected, (bool, str, set, frozenset, Raised, Other)) or expected is None:
         return type(found) is type(expected) and bool(found == expected)
     if isinstance(expected, Tensor):
         return (
@@ -183,6 +186,8 @@ def difference(found: Any, expected: Any) -> str:
     """Describe in a few words how `found` differs from `expected`; the shape comes first."""
     if isinstance(expected, dict) and isinstance(found, dict) and found.keys() == expected.keys():
         key = next(key for key in expected if not agrees(found[key], expected[key]))
+        if isinstance(found[key], bool) and isinstance(expected[key], bool):
+            return f"{key}: this should be {str(expected[key]).lower()}"
         return f"{key}: {difference(found[key], expected[key])}"
     if isinstance(expected, Tensor):
         if not isinstance(found, Tensor):
@@ -209,11 +214,17 @@ def _difference_of_lists(found: Any, expected: tuple[Any, ...] | list[Any], note
     if is_list and _is_short(found) and _is_short(expected):
         return f"got {tuple(found)} where {tuple(expected)} is expected"
     if not is_list or len(found) != len(expected):
-        returned = f"{len(found)} values" if is_list and len(found) > 1 else name_of(found)
-        return f"it returned {returned} where {len(expected)} values are expected"
+        returned = count_of(found) if is_list and len(found) > 1 else name_of(found)
+        are = "is" if len(expected) == 1 else "are"
+        return f"it returned {returned} where {count_of(expected)} {are} expected"
     pairs = enumerate(zip(found, expected, strict=True), start=1)
     number, pair = next((i, pair) for i, pair in pairs if not agrees(*pair))
     return f"value {number} of {len(expected)}: {difference(*pair)}{note}"
+
+
+def count_of(values: Sized) -> str:
+    """Return for instance "1 value"."""
+    return f"{len(values)} value{'s' * (len(values) != 1)}"
 
 
 def _if_half(found: Any) -> str:

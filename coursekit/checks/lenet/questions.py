@@ -206,6 +206,5 @@ QUESTIONS: dict[str, Question] = {
             least=LEAST_ACCURACY, num_test=NUM_TEST, num_train=NUM_TRAIN, num_val=NUM_VAL
         ),
         praise="Your network reads digits that it has never seen.",
-        unit="a fraction between 0 and 1",
     ),
 }

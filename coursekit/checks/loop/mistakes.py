@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from coursekit.checks.engine.functions import draw_int
+from coursekit.checks.engine.functions import call, draw_int
 
 Batches = Sequence[tuple[Tensor, Tensor]]
 
@@ -25,8 +25,8 @@ def make_step(*calls: str, softmax: bool = False, graph: bool = False) -> Callab
         logits = net(images)
         loss = F.cross_entropy(logits.softmax(dim=1) if softmax else logits, targets)
         does = {"zero": optimizer.zero_grad, "backward": loss.backward, "step": optimizer.step}
-        for call in calls:
-            does[call]()
+        for name in calls:
+            does[name]()
         return loss if graph else loss.item()
 
     return train_step
@@ -133,7 +133,8 @@ def watch_evaluate(
     net.register_forward_hook(lambda *_: recorded.append(torch.is_grad_enabled()))
     return {
         "(loss, top1)": evaluate(net.train(), batches),
-        "the statistics of batch normalisation": _flat(net.buffers()),
+        "the weights and statistics of the network": _flat([*net.parameters(), *net.buffers()]),
+        "all weights can still be trained": all(p.requires_grad for p in net.parameters()),
         "a graph was recorded": any(recorded),
     }
 
@@ -144,21 +145,28 @@ def watch_batches(
     """Cut a data set into batches; pixel (0, 0, 0) of each image is its number."""
 
     def orders(seed: int) -> tuple[Tensor, Tensor, list[int]]:
-        batches = make(images, targets, batch_size, seed)
+        batches = call(make, images, targets, batch_size, seed)
         if batches is None:
             raise TypeError("it should return the batches, it returned nothing (None)")
         parts = list(batches)
         order = torch.cat([part[0][:, 0, 0, 0] for part in parts])
         return order, torch.cat([part[1] for part in parts]), [len(part[1]) for part in parts]
 
-    order, wanted, sizes = orders(seed)
+    def is_cut_first(order: Tensor) -> bool:
+        """Whether each batch holds images that are neighbours in the data set."""
+        before = (order // batch_size).tolist()  # the batch of each image, were nothing shuffled
+        starts = range(0, len(before), batch_size)
+        return all(len(set(before[start : start + batch_size])) == 1 for start in starts)
+
+    (order, wanted, sizes), (other, *_) = orders(seed), orders(seed + 1)
     return {
         "the sizes of the batches": sizes,
         "every image is there once": sorted(order.tolist()) == list(range(len(images))),
         "the targets, in the order of the images": wanted[order.argsort()],
-        "the order is random": not torch.equal(order, order.sort().values),
+        "the order is random": len(set((order.diff() % len(images)).tolist())) > 1,
+        "the images are shuffled before they are cut": not all(map(is_cut_first, (order, other))),
         "the same seed gives the same order": torch.equal(order, orders(seed)[0]),
-        "another seed gives another order": not torch.equal(order, orders(seed + 1)[0]),
+        "another seed gives another order": not torch.equal(order, other),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coursekit.checks.engine.functions import FunctionQuestion, draw_int
+from coursekit.checks.engine.functions import FunctionQuestion, call, draw_int
 from coursekit.checks.engine.questions import NumberQuestion
 from coursekit.checks.engine.values import as_number
 from dlvlib import metrics
@@ -59,7 +59,7 @@ def _top_k_mistake(change: Callable[[float, int], float]) -> Callable[..., float
 
 def _observe_loss(function: Callable[..., Any], logits: Tensor, targets: Tensor) -> Any:
     """The loss, or the word "nan", since no NaN equals another."""
-    loss = function(logits, targets)
+    loss = call(function, logits, targets)
     number = as_number(loss)
     return "nan" if number is not None and math.isnan(number) else loss
 

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from coursekit.checks.engine.functions import FunctionQuestion, draw_int
-from coursekit.checks.engine.hints import distinct, judged
+from coursekit.checks.engine.hints import distinct, true_statements
 from coursekit.checks.engine.questions import ChoiceQuestion, NumberQuestion
 from coursekit.checks.receptive_field import mistakes as field_mistakes
 from coursekit.checks.receptive_field.networks import CAREFUL, OVERLAPPING, VGG19, Network
@@ -156,16 +156,6 @@ STATEMENTS = {  # letter in the notebook: whether it holds, the hint for who got
 }
 
 
-def _statements() -> ChoiceQuestion:
-    expected, hints = judged(STATEMENTS)
-    return ChoiceQuestion(
-        expected=expected,
-        options=tuple(STATEMENTS),
-        praise="What is in the theoretical field can matter; what is in the effective field does.",
-        hints=hints,
-    )
-
-
 def _draw_dilated(generator: torch.Generator) -> tuple[list[tuple[int, int, int]]]:
     """A random stack of 2 to 6 layers, with dilations."""
     draw = partial(draw_int, generator)
@@ -236,6 +226,9 @@ QUESTIONS: dict[str, NumberQuestion | ChoiceQuestion | FunctionQuestion] = {
         mistakes=field_mistakes.SEEN,
     ),
     "whole_width": _whole_width(),
-    "statements": _statements(),
+    "statements": true_statements(
+        STATEMENTS,
+        "What is in the theoretical field can matter; what is in the effective field does.",
+    ),
     "effective_spread": _effective_spread(),
 }

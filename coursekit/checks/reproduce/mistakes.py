@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from coursekit.checks.engine.functions import call
 from dlvlib import runtime, training
 from dlvlib.data import ImageSet
 from dlvlib.models import build
@@ -51,37 +52,40 @@ def _untrained(record: Record, train: ImageSet, test: ImageSet) -> tuple[float, 
 
 
 def draw_run(generator: torch.Generator) -> tuple[dict[str, Any], ImageSet, ImageSet]:
-    """The record of a tiny run, and a few images of noise to repeat it on."""
+    """The record of a tiny run, and a few images to repeat it on."""
     _warm_up()
     seed, batch_size = torch.randint(5, 9, (2,), generator=generator).tolist()
-    lr = 0.02 + 0.05 * torch.rand((), generator=generator).item()
-    record = _make_record(seed, num_epochs=2, batch_size=batch_size, lr=lr, momentum=0.5)
-    return record, _noise(20, generator), _noise(30, generator)
+    lr = 0.2 + 0.1 * torch.rand((), generator=generator).item()
+    record = _make_record(seed, num_epochs=2, batch_size=batch_size, lr=lr, momentum=0.9)
+    return record, _images(20, generator), _images(30, generator)
 
 
 def _make_record(seed: int, **recipe: Any) -> dict[str, Any]:
-    config = training.TrainConfig(seed=seed, device="cpu", **recipe)
+    config = training.TrainConfig(seed=seed + 1, device="cpu", **recipe)
     metrics = {"test_top1": 0.5, "test_loss": 1.5}
     return {"model": "lenet5", "seed": seed, "config": asdict(config), "metrics": metrics}
 
 
-def _noise(count: int, generator: torch.Generator) -> ImageSet:
-    pixels = torch.randint(0, 256, (count, 1, 32, 32), generator=generator)
+def _images(count: int, generator: torch.Generator) -> ImageSet:
+    """Noise on squares that are the same for a class, so that a few steps change the loss."""
     targets = torch.arange(count) % 10
-    return ImageSet(pixels.to(torch.uint8), targets, tuple("0123456789"), "noise")
+    squares = torch.randint(0, 256, (10, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    noise = torch.randint(0, 256, (count, 1, 32, 32), generator=generator)
+    pixels = (3 * squares.kron(torch.ones(8, 8, dtype=torch.long))[targets] + noise) // 4
+    return ImageSet(pixels.to(torch.uint8), targets, tuple("0123456789"), "squares")
 
 
 @cache
 def _warm_up() -> None:
     """Train once: torch then loads what must not count against a student's time limit."""
-    images = _noise(2, torch.Generator().manual_seed(0))
+    images = _images(2, torch.Generator().manual_seed(0))
     _measure(_train(_make_record(0, num_epochs=1), images), images)
 
 
 def observe_run(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call it with torch's generator in a fixed state, so that a forgotten seed is seen."""
     torch.manual_seed(20)
-    return function(*arguments)
+    return call(function, *arguments)
 
 
 RERUN_MISTAKES: dict[str, Callable[..., Any]] = {
@@ -90,6 +94,9 @@ RERUN_MISTAKES: dict[str, Callable[..., Any]] = {
     ),
     "The seed is always 0; take the one of the record.": (
         lambda record, train, test: rerun({**record, "seed": 0}, train, test)
+    ),
+    "The seed of the config orders the images; set that of the record, which draws the weights.": (
+        lambda record, *images: rerun({**record, "seed": record["config"]["seed"]}, *images)
     ),
     "It trains with the default recipe; the record holds the one to use.": _default_recipe,
     "The network is measured before any training.": _untrained,

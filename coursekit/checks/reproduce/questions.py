@@ -25,18 +25,18 @@ def _draw_records(generator: torch.Generator) -> tuple[dict[str, Any], dict[str,
     """Two records; each input differs every other time, and so does what came out."""
 
     def one(numbers: list[int]) -> dict[str, Any]:
-        a, b, c, d, e, f, g = numbers
+        a, b, c, d, e, f, g, h = numbers
         return {
             "model": f"resnet{a}",
             "seed": b,
             "dataset": {"name": "digits", "checksum": f"{c:x}", "test_checksum": f"{d:x}"},
-            "config": {"num_epochs": 2, "lr": 0.1 + e},
+            "config": {"num_epochs": 2 + h, "lr": 0.1 + e},
             "metrics": {"test_top1": 0.9 + f / 100},
             "wall_seconds": 5.0 + g,
         }
 
-    first = torch.randint(0, 9, (7,), generator=generator)
-    changed = first + torch.randint(0, 2, (7,), generator=generator)
+    first = torch.randint(0, 9, (8,), generator=generator)
+    changed = first + torch.randint(0, 2, (8,), generator=generator)
     return one(first.tolist()), one(changed.tolist())
 
 

@@ -94,6 +94,9 @@ _SHAPE_KEPT: Changes = {  # possible only where the shape stays the same
     "The branch is added to itself: keep the input before its name is used again.": {
         "join": lambda b, x: b.relu(2 * b.branch(x))
     },
+    "It adds into its input, which the gradient still needs: write out + maps, not maps += out.": {
+        "join": lambda b, x: b.relu(x.add_(b.branch(x)))
+    },
 }
 _BRANCHES: Changes = {
     "A convolution needs its kernel size: 3.": {

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from coursekit.checks.engine.functions import FunctionQuestion, draw_int
-from coursekit.checks.engine.hints import judged
+from coursekit.checks.engine.hints import true_statements
 from coursekit.checks.engine.modules import observe_module
 from coursekit.checks.engine.questions import ChoiceQuestion, NumberQuestion, Question
 from coursekit.checks.residual.mistakes import BLOCK_MISTAKES, OPTION_A_MISTAKES
@@ -49,16 +49,6 @@ _STARTS = {  # what begins at 0: whether all can learn, the hint for who got it 
         "Look at norm2 again: which of the parameters has a gradient at the first step already?",
     ),
 }
-
-
-def _start() -> ChoiceQuestion:
-    expected, hints = judged(_STARTS)
-    return ChoiceQuestion(
-        expected=expected,
-        options=tuple(_STARTS),
-        praise="The first half still passes something on, so the gradient finds a way in.",
-        hints=hints,
-    )
 
 
 def _projection_params(
@@ -126,7 +116,9 @@ QUESTIONS: dict[str, Question] = {
         praise="The shortcut has no parameters, whatever the shape does.",
         mistakes=OPTION_A_MISTAKES,
     ),
-    "start": _start(),
+    "start": true_statements(
+        _STARTS, "The first half still passes something on, so the gradient finds a way in."
+    ),
     "negative": NumberQuestion(
         expected=_VALUES.relu().sum().item(),
         praise="The last ReLU removes what was negative: the block returns ReLU(x).",
