@@ -9,7 +9,8 @@ from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 
-LOADED = ["torch", "matplotlib.pyplot", "sklearn.datasets", "ipykernel.kernelapp"]
+# The optimizers of torch import torch._dynamo when the first one is made.
+LOADED = ["torch", "torch._dynamo", "matplotlib.pyplot", "sklearn.datasets", "ipykernel.kernelapp"]
 FEW = 3
 
 

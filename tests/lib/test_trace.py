@@ -66,7 +66,7 @@ def test_torchscript_is_refused():
         (Forward(into_view, conv()), "got one changed through a view of it in 'conv2d'"),
         (nn.Sequential(nn.DataParallel(conv())), "ordinary nn.Module, got the DataParallel '0'"),
         (build("resnet20"), "images must have 3 channels for resnet20, got 4"),
-        (torch.compile(conv()), "ordinary nn.Module, got the OptimizedModule ''"),
+        (torch.compile(conv(), backend="eager"), "ordinary nn.Module, got the OptimizedModule ''"),
     ],
 )
 def test_what_is_not_understood_is_refused_in_one_line(model, message):
