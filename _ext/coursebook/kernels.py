@@ -9,8 +9,14 @@ from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 
-# The optimizers of torch import torch._dynamo when the first one is made.
-LOADED = ["torch", "torch._dynamo", "matplotlib.pyplot", "sklearn.datasets", "ipykernel.kernelapp"]
+LOADED = [
+    "torch",
+    "torch._dynamo",  # by the first optimizer that is made
+    "torchvision",
+    "matplotlib.pyplot",
+    "sklearn.datasets",
+    "ipykernel.kernelapp",
+]
 FEW = 3
 
 

@@ -138,7 +138,6 @@ print("metrics: 7 of 7 right.")
 """
 ISOLATED = "# in isolation"  # marks code that attacks other processes
 FORGES = """
-# in isolation
 import json, os
 line = {"right": True, "value": True, "observed": [0.5] * 20, "student": [[]]}
 for number in range(3, 60):
@@ -151,7 +150,6 @@ for number in range(3, 60):
 os._exit(0)
 """
 EMPTIES = """
-# in isolation
 import os
 for number in range(60):
     try:

@@ -18,8 +18,6 @@ from dlvlib.visualize import (
     top_patches,
 )
 
-
-
 # All methods
 
 
