@@ -66,7 +66,8 @@ def top_patches(
         for first in range(0, len(images), batch_size):
             maps = features(scale_pixels(images[first : first + batch_size]))
             seen.append([strongest(maps, unit, margin) for unit in units])
-    *_, field = receptive_field.of(features, tuple(images.shape[1:]))
+    _, channels, height, width = images.shape
+    *_, field = receptive_field.of(features, (channels, height, width))
     found = []
     for batches in zip(*seen, strict=True):
         values, rows, columns = (torch.cat(parts) for parts in zip(*batches, strict=True))
@@ -75,8 +76,8 @@ def top_patches(
         corners = field.start + field.stride * positions
         patches = torch.stack(
             [
-                _crop(scale_pixels(images[index]), *corner, field.size)
-                for index, corner in zip(indices.tolist(), corners.tolist(), strict=True)
+                _crop(scale_pixels(images[index]), top, left, field.size)
+                for index, (top, left) in zip(indices.tolist(), corners.tolist(), strict=True)
             ]
         )
         found.append(TopPatches(values[indices], indices, positions, corners, patches))
