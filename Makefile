@@ -4,8 +4,7 @@ PORT ?= 8000
 # `make test VENV=$CONDA_PREFIX` uses that environment as it is and installs nothing.
 BIN := $(or $(VENV),.venv)/bin
 STAMP := $(if $(VENV),,.venv/.installed)
-# Two processes with one thread each: more threads than cores slow the tests down. Each begins
-# with half of the modules, so that a module's Chromium is started once.
+# Two processes with one thread each: more threads than cores slow the tests down.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
 LIGHT := chapters exercises solutions
 SMOKE := _build/smoke
@@ -13,8 +12,8 @@ export IPYTHONDIR := $(CURDIR)/tools/ipython
 export PYTHONHASHSEED := 0
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help book test quick lint ruff mypy github pages unit notebooks smoke html mutate lowest \
-	train serve pdf zip slides dist release refresh bench portable colab without set-repository \
+.PHONY: help book test quick lint ruff mypy github pages notebooks smoke mutate lowest train \
+	serve pdf zip slides dist release refresh bench portable colab without set-repository \
 	lock clean FORCE
 
 help:  ## list the commands
@@ -24,7 +23,8 @@ book: $(STAMP)  ## build the book; open _build/html/index.html. TORCH=cpu: witho
 	@$(BIN)/python tools/build.py
 	@echo "built: open _build/html/index.html"
 
-test: lint unit html notebooks smoke  ## everything CI checks
+test: lint notebooks smoke  ## everything CI checks
+	$(PYTEST)
 
 quick: ruff  ## ruff and the tests that need no book, no browser and little time
 	$(PYTEST) -m "not slow and not book and not browser"
@@ -50,18 +50,12 @@ github: $(STAMP)
 pages: $(STAMP)
 	$(BIN)/python tools/lint_book.py
 
-unit: $(STAMP)  ## tests and doctests of dlvlib and coursekit
-	$(PYTEST) tests/lib tests/kit dlvlib coursekit
-
 notebooks: book  ## compare the stored outputs, by nbval, with those that the build computed
 	$(BIN)/python tools/compare.py
 
 smoke: $(STAMP)  ## run every training notebook for seconds, on the embedded digits
 	rm -rf $(SMOKE)
 	OMP_NUM_THREADS=1 $(BIN)/python tools/train.py --budget smoke --jobs 2 --results $(SMOKE)
-
-html: book  ## test the HTML of the book, also in a browser, and the tools
-	$(PYTEST) tests/book
 
 mutate: $(STAMP)  ## count the faults, planted in dlvlib, that the tests find: COUNT=300 SEED=0
 	$(BIN)/python tools/mutate.py --count $(or $(COUNT),300) --seed $(or $(SEED),0)

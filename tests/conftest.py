@@ -33,9 +33,9 @@ def browser_path():
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium(browser_path):
-    """Chromium, started once for the tests of a module."""
+    """Chromium, started once."""
     import screenshots
 
     sync_api = pytest.importorskip("playwright.sync_api")
@@ -48,9 +48,9 @@ def chromium(browser_path):
 @pytest.fixture(scope="module")
 def browser(chromium):
     """A window of a reader who asked for little motion, so that nothing is half faded in."""
-    context = chromium.new_context(reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE)
-    return context
+    with chromium.new_context(reduced_motion="reduce") as context:
+        context.set_default_timeout(PATIENCE)
+        yield context
 
 
 @pytest.fixture(scope="module")

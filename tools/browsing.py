@@ -26,9 +26,9 @@ COLOURS = ["color-contrast", "link-in-text-block"]
 # those that look alike, on backgrounds that look alike, it gets the first one. Half the elements
 # of a page are words of code: of those of one class, the first stays an element. Most others are
 # parts of formulas and of drawings, which no rule is about: axe-core does not get them.
-MARK_LOOKS = """(where) => {
+MARK_LOOKS = """([where, checked]) => {
     for (const e of document.querySelectorAll("[data-look]")) delete e.dataset.look;
-    const known = new Set(), grounds = new Map([[null, ""]]);
+    const known = new Set(checked), grounds = new Map([[null, ""]]);
     const ground = (e) => {
         if (!grounds.has(e)) {
             const { backgroundColor, backgroundImage, opacity, position } = getComputedStyle(e);
@@ -71,7 +71,7 @@ MARK_LOOKS = """(where) => {
         { id: "color-contrast", selector: "[data-look]" },
         { id: "link-in-text-block", selector: "a[href][data-look]" },
     ] });
-    return [...known];
+    return [...known].slice(checked.length);
 }""".replace("TRANSPARENT", '"rgba(0, 0, 0, 0),none,1,static"').replace("PARTS", PARTS)
 # preload would fetch every style sheet again, for rules that are not asked for.
 RUN_AXE = """async ([where, rules]) => {
@@ -183,8 +183,8 @@ def violations(
         page: of Playwright.
         rules: tags of axe-core, or names of rules.
         within: selectors; the whole document when left out.
-        known: the looks that were checked on other pages, which grows; a page without a new one
-            is not checked. For `COLOURS`, which read nothing else.
+        known: the looks that were checked on other pages, which grows; `COLOURS` are asked of
+            the others.
 
     Returns:
         One dict for each rule that is broken: `id`, `help`, `count` of places, and of the first
@@ -192,11 +192,11 @@ def violations(
     """
     if not page.evaluate("'axe' in window"):
         page.evaluate(axe_source())  # not as an element, which a page's policy may refuse
-    looks = set(page.evaluate(MARK_LOOKS, within))
-    if known is not None:
-        if looks <= known:
-            return []
-        known |= looks
+    known = set() if known is None else known
+    looks = page.evaluate(MARK_LOOKS, [within, list(known)])
+    known |= set(looks)
+    if rules == COLOURS and not looks:
+        return []
     return page.evaluate(RUN_AXE, [within, rules])
 
 

@@ -82,15 +82,21 @@ def is_open(node: nodes.Node | None) -> bool:
     return in_paragraph
 
 
+@lru_cache(maxsize=1)
+def any_of(names: tuple[str, ...]) -> tuple[re.Pattern[str], dict[str, str]]:
+    """A pattern that finds each of these names, the longest first, and the names by lower case."""
+    found = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    pattern = re.compile(rf"(?<![\w-])({found})(?:s|es)?(?![\w-])", re.I)
+    return pattern, {name.lower(): name for name in names}
+
+
 def with_links(text: str, names: Any, left: dict[str, Any], address: str) -> list[nodes.Node]:
     """Split a text at the terms in `left`, the ones still to be linked, and take them out of it.
 
     All `names` are searched, longest first, so that "batch" is not found in "batch normalisation",
     whether that is linked or not. A name with capitals must match exactly: a Mac is no MAC.
     """
-    found = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-    pattern = re.compile(rf"(?<![\w-])({found})(?:s|es)?(?![\w-])", re.I)
-    lower = {name.lower(): name for name in names}
+    pattern, lower = any_of(tuple(names))
     parts: list[nodes.Node] = []
     end = 0
     for match in pattern.finditer(text):

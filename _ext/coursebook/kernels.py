@@ -9,7 +9,14 @@ from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 
-LOADED = ["torch", "matplotlib.pyplot", "sklearn.datasets", "ipykernel.kernelapp"]
+LOADED = [
+    "torch",
+    "torch._dynamo",  # by the first optimizer that is made
+    "torchvision",
+    "matplotlib.pyplot",
+    "sklearn.datasets",
+    "ipykernel.kernelapp",
+]
 FEW = 3
 
 

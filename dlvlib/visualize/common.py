@@ -60,16 +60,20 @@ def watched(model: nn.Module, layer: str, hook: Callable[..., Tensor | None]) ->
         handle.remove()
 
 
-def strongest(maps: Tensor, unit: int) -> tuple[Tensor, Tensor, Tensor]:
+def strongest(maps: Tensor, unit: int, margin: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """For each image the largest value of a unit, its row and its column, (B,) each.
 
-    Of equal values the first counts, row by row.
+    Of equal values the first counts, row by row; the outermost `margin` places do not count.
     """
     if maps.ndim != 4:
         raise ValueError(f"the layer must output (B, C', H', W') maps, got {tuple(maps.shape)}")
     check_int("unit", unit, 0, maps.shape[1] - 1)
-    values, indices = maps[:, unit].flatten(1).max(dim=1)
-    return values, indices // maps.shape[3], indices % maps.shape[3]
+    rows, columns = maps.shape[2:]
+    check_int("margin", margin, 0, (min(rows, columns) - 1) // 2)
+    inner = maps[:, unit, margin : rows - margin, margin : columns - margin]
+    values, indices = inner.flatten(1).max(dim=1)
+    width = inner.shape[2]
+    return values, indices // width + margin, indices % width + margin
 
 
 def chosen_logits(logits: Tensor, targets: Tensor) -> Tensor:

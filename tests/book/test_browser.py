@@ -14,7 +14,8 @@ import screenshots
 pytestmark = [pytest.mark.book, pytest.mark.browser, pytest.mark.slow]
 
 PHONE, DESKTOP = 390, 1280
-IN_THE_LIGHT: set[str] = set()  # the looks whose colours have been checked
+IN_THE_DARK: set[str] = set()  # the looks whose colours have been checked
+IN_THE_LIGHT: set[str] = set()
 PARTS = 4  # so that processes share the pages
 # The names of scripts, style sheets and live figures in the HTML of a page
 LOADED = re.compile(r'(?:[\w.-]+\.(?:js|css)(?=[?"])|data-live="\w+)')
@@ -80,6 +81,8 @@ def nothing_more(tab) -> list[str]:
 def live_figures(tab) -> list[str]:
     """Each is drawn, and gives way to its table on paper; a failed script leaves the table."""
     problems = []
+    if not tab.evaluate(SHOWN):
+        return problems
     for media, expected in (("screen", "dlv-live-stage"), ("print", "dlv-live-fallback")):
         tab.emulate_media(media=media)
         problems += [
@@ -96,7 +99,7 @@ def on_a_phone_and_on_a_desktop(tab) -> list[str]:
 
     The phone meets every rule of axe-core; the desktop the colours, and what only it shows.
     """
-    problems = accessibility.broken_rules(tab) + live_figures(tab)
+    problems = accessibility.broken_rules(tab, known=IN_THE_DARK) + live_figures(tab)
     browsing.set_width(tab, DESKTOP)
     browsing.set_scheme(tab, "light")
     problems += undrawn(tab, DESKTOP)

@@ -1,6 +1,7 @@
 """The whole book as one PDF and as a zip file, tried on a site of two pages."""
 
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pack
 import pdf
@@ -48,7 +49,9 @@ def printed(browser_path, site, tmp_path_factory):
     toc = tmp_path_factory.mktemp("toc") / "_toc.yml"
     toc.write_text(TOC)
     lines = []
-    assert pdf.print_book(toc, site, "Two pages", out, lines.append).startswith("2 sheets")
+    with ThreadPoolExecutor() as pool:  # Playwright may be in use in this thread
+        arguments = (toc, site, "Two pages", out, lines.append)
+        assert pool.submit(pdf.print_book, *arguments).result().startswith("2 sheets")
     assert lines == ["    1  1. One"]
     assert list(out.parent.iterdir()) == [out]
     return PdfReader(out)

@@ -56,6 +56,7 @@ def in_forks() -> Iterator[None]:
         return ""
 
     def work(folder: Path, replies: int, log: int) -> None:
+        os.setsid()  # whoever ends the group ends this process alone
         os.chdir(folder)
         for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), replies, log)):
             os.dup2(file, number)
@@ -138,7 +139,6 @@ print("metrics: 7 of 7 right.")
 """
 ISOLATED = "# in isolation"  # marks code that attacks other processes
 FORGES = """
-# in isolation
 import json, os
 line = {"right": True, "value": True, "observed": [0.5] * 20, "student": [[]]}
 for number in range(3, 60):
@@ -151,7 +151,6 @@ for number in range(3, 60):
 os._exit(0)
 """
 EMPTIES = """
-# in isolation
 import os
 for number in range(60):
     try:
@@ -161,7 +160,6 @@ for number in range(60):
 os._exit(0)
 """
 KILLS = """
-# in isolation
 import os
 os.kill(0, 9)
 """

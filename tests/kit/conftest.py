@@ -13,15 +13,16 @@ def patient(monkeypatch):
 @pytest.fixture(scope="module")
 def window(chromium):
     """The page of all tests of a module."""
-    page = chromium.new_page()
-    page.set_default_timeout(300_000)
-    return page
+    with chromium.new_page() as page:
+        page.set_default_timeout(300_000)
+        yield page
 
 
 @pytest.fixture(scope="module")
 def plain(chromium):
     """A page of a browser that runs no scripts."""
-    return chromium.new_context(java_script_enabled=False).new_page()
+    with chromium.new_context(java_script_enabled=False) as context:
+        yield context.new_page()
 
 
 @pytest.fixture

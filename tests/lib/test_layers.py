@@ -16,7 +16,7 @@ FOUNDATION = {"_common"}  # imports nothing of its own
 ALLOWED = {  # a module or package: its siblings that it may import, besides the foundation
     **{name: set() for name in ("runtime", "metrics", "plotting", "_records")},
     **{"results": {"_records"}, "experiments": {"results", "runtime"}},
-    **{"models": set(), "profile": {"runtime"}, "visualize": {"runtime"}},
+    **{"models": set(), "profile": {"runtime"}, "visualize": {"runtime", "profile"}},
     **{"_image_files": set(), "_photographs": {"_image_files"}},
     "data": {"_image_files", "_photographs"},
     "models.pretrained": {"models", "_image_files", "runtime"},

@@ -73,7 +73,7 @@ def keeping_its_maps():
         (nn.Sequential(nn.DataParallel(conv())), "ordinary nn.Module, got the DataParallel '0'"),
         (build("resnet20"), "images must have 3 channels for resnet20, got 4"),
         (keeping_its_maps(), "copy.deepcopy must be able to copy the model: Only Tensors created"),
-        (torch.compile(conv()), "ordinary nn.Module, got the OptimizedModule ''"),
+        (torch.compile(conv(), backend="eager"), "ordinary nn.Module, got the OptimizedModule ''"),
     ],
 )
 def test_what_is_not_understood_is_refused_in_one_line(model, message):

@@ -1,4 +1,4 @@
-"""Several processes under a real torchrun, and how they share a batch."""
+"""Several processes under the agent of torchrun, and how they share a batch."""
 
 import itertools
 import json
@@ -33,9 +33,8 @@ def test_two_processes_follow_the_run_of_one(tmp_path):
     train = [word for name, value in arguments.items() for word in (f"--{name}", value)]
     train += ["--config", str(tmp_path / "c.yaml"), "--output"]
     saving = ["--checkpoint", str(tmp_path / "saved.pt"), "--checkpoint-every", "5"]
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     script = [TESTS / "train_together.py", tmp_path]
-    printed = run_script(*launcher, *script, *train, tmp_path / "two", *saving)
+    printed = run_script(*script, *train, tmp_path / "two", *saving)
     assert main([*train, str(tmp_path / "one")]) == 0
     one, two = (json.loads((tmp_path / name).read_text()) for name in ("one", "two"))
     assert len(one["weights"]) == 1 and len(set(two["weights"])) == 1 < len(two["weights"])

@@ -1,6 +1,5 @@
 import copy
 from collections import OrderedDict
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,9 +17,6 @@ from dlvlib.visualize import (
     saliency,
     top_patches,
 )
-
-FIELD = SimpleNamespace(size=6, stride=2, start=0)
-
 
 # All methods
 
@@ -41,9 +37,7 @@ METHODS = {
     "deconvolve": lambda model, batch: deconvolve(model, batch, layer="1", unit=0),
     "saliency": lambda model, batch: saliency(model, batch, torch.tensor([0, 1])),
     "occlusion_map": lambda model, batch: occlusion_map(model, batch[0], 1, patch=4, stride=8),
-    "top_patches": lambda model, batch: (
-        top_patches(model, batch, FIELD, layer="1", unit=0, count=2).patches
-    ),
+    "top_patches": lambda model, batch: top_patches(model[:2], batch, [0], count=2)[0].patches,
 }
 
 
@@ -132,13 +126,11 @@ BAD_INPUT = {  # options of a right call; changes of them, and what the message 
         ],
     ),
     top_patches: (
-        {
-            **{"model": LeNet5(), "images": BATCH, "field": FIELD},
-            **{"layer": "features.2", "unit": 0, "count": 1},
-        },
+        {"features": LeNet5().features[:3], "images": BATCH, "units": [0], "count": 1},
         [
-            ({"layer": "head.5"}, "(B, C', H', W') maps, got (2, 10)"),
-            ({"unit": 6}, "unit must be an integer in [0, 5], got 6"),
+            ({"features": LeNet5()}, "(B, C', H', W') maps, got (2, 10)"),
+            ({"units": [0, 6]}, "unit must be an integer in [0, 5], got 6"),
+            ({"margin": 7}, "margin must be an integer in [0, 6], got 7"),
             ({"count": 3}, "count must be an integer in [1, 2], got 3"),
             ({"batch_size": 0}, "batch_size must be an integer >= 1, got 0"),
         ],

@@ -1,4 +1,4 @@
-"""Run by test_training_processes under torchrun, in each of two processes.
+"""Run by test_training_processes: the agent of torchrun starts two processes.
 
 They train by the command line that follows; then they stop in mid-epoch, and go on.
 """
@@ -11,7 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
+import torch._dynamo  # optimizers import it: not in both processes again
 import torch.distributed as dist
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from training_helpers import bn_net, config, digits, small_net, without_time
 
 from dlvlib.training import checkpoint, evaluate, fit, predict
@@ -77,4 +79,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    fork = "fork" if sys.platform == "linux" else "spawn"
+    address = {"rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0"}
+    elastic_launch(LaunchConfig(1, 1, nproc_per_node=2, start_method=fork, **address), main)()
