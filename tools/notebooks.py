@@ -124,6 +124,9 @@ def make_exercise(solution: nbformat.NotebookNode) -> nbformat.NotebookNode:
     exercise.cells = [c for c in exercise.cells if "solution" not in c.metadata.get("tags", [])]
     for cell in exercise.cells:
         cell.source = SOLUTION.sub(_stub, cell.source)
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        if "name" in figure:  # no two figures of the book share a name
+            figure["name"] = figure["name"].replace("fig-solution-", "fig-exercise-")
         for old, new in RENAMED.items():
             cell.source = cell.source.replace(old, new)
         if "### BEGIN SOLUTION" in cell.source or "### END SOLUTION" in cell.source:

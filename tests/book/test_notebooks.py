@@ -23,6 +23,13 @@ def test_a_region_is_emptied_and_its_indentation_kept(source, exercise):
     assert notebooks.make_exercise(solution(source)).cells[0].source == exercise
 
 
+def test_a_figure_of_an_exercise_has_a_name_of_its_own():
+    drawn = solution("plt.show()")
+    drawn.cells[0].metadata["mystnb"] = {"figure": {"name": "fig-solution-curve"}}
+    figure = notebooks.make_exercise(drawn).cells[0].metadata["mystnb"]["figure"]
+    assert figure["name"] == "fig-exercise-curve"
+
+
 @pytest.mark.parametrize("line", ["### BEGIN SOLUTION\na = 1", "a = 1\n### END SOLUTION"])
 def test_an_open_region_is_refused(line):
     with pytest.raises(ValueError, match="not closed or not opened"):

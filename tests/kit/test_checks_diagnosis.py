@@ -119,6 +119,18 @@ def test_the_two_lists_of_treatments_are_what_the_curves_show():
         for place, question in enumerate(("lower", "flatter")):
             right = {x for x, change in found.items() if change[place] < -0.05}
             assert check(f"diagnosis.{question}", right, student=student), (student, right)
+        epochs = {x: len(treated[x][0]) for x in curves.TREATMENTS}
+        answers = {
+            "unfair": max(epochs, key=epochs.get),
+            "choice": min(found, key=lambda x: found[x][0]),
+        }
+        margin = np.diff(sorted(low for low, _ in found.values())[:2])
+        assert margin > 0.05 and sorted(epochs.values()) == [16, 16, 16, 24]
+        for question, letter in answers.items():
+            accepted = [
+                x for x in curves.TREATMENTS if check(f"diagnosis.{question}", x, student=student)
+            ]
+            assert accepted == [letter], (student, question)
         orders.add(tuple(curves.treatments(student).values()))
     assert len(orders) > 10
 
@@ -132,6 +144,10 @@ def test_a_treatment_that_does_not_help_gets_its_hint():
             ("lower", {letter["both"]}, "One is missing"),
             ("flatter", {letter["lower"]}, "sign of its rise"),
             ("flatter", set(letter.values()), "more of the rise"),
+            ("unfair", letter["both"], "as many epochs"),
+            ("choice", letter["lower"], "another goes lower"),
+            ("choice", letter["flatter"], "higher lowest point"),
+            ("choice", letter["longer"], "that of no treatment"),
         ):
             verdict = check(f"diagnosis.{question}", wrong, student=student)
             assert not verdict and hint in verdict.message, (question, verdict)

@@ -62,13 +62,43 @@ def _ask_flatter(student: int) -> ChoiceQuestion:
     return _choose(
         {letter["both"], letter["flatter"]},
         curves.TREATMENTS,
-        "The two lists differ: a lower lowest point and a smaller rise are two things.",
+        "The two lists differ: to lower the lowest point and to flatten the rise are two things.",
         "One is missing: look for the minus signs in your table.",
         {
             letter["longer"]: f"{letter['longer']} goes on after the last epoch of the others, "
             "and so it shows more of the rise.",
             letter["lower"]: f"{letter['lower']} begins lower. Look at the sign of its rise in "
             "your table.",
+        },
+    )
+
+
+def _ask_unfair(student: int) -> ChoiceQuestion:
+    """Which treatment was trained for more epochs than the others?"""
+    longer = {change: letter for letter, change in curves.treatments(student).items()}["longer"]
+    others = [letter for letter in curves.TREATMENTS if letter != longer]
+    return _choose(
+        {longer},
+        curves.TREATMENTS,
+        "Two rises can be compared only over the same number of epochs.",
+        "Look at the last column of your table.",
+        {x: f"{x} was trained for as many epochs as the patient without it." for x in others},
+    )
+
+
+def _ask_choice(student: int) -> ChoiceQuestion:
+    """Which treatment has the lowest point of all?"""
+    letter = {change: letter for letter, change in curves.treatments(student).items()}
+    return _choose(
+        {letter["both"]},
+        curves.TREATMENTS,
+        "It has the lowest point, and nobody who keeps the best epoch pays for the rise.",
+        "You can use one of them; compare the lowest points.",
+        {
+            letter["lower"]: f"{letter['lower']} lowers the lowest point, but another goes lower.",
+            letter["flatter"]: f"{letter['flatter']} rises less, but from a higher lowest point, "
+            "and you keep the lowest point.",
+            letter["longer"]: f"The lowest point of {letter['longer']} is that of no treatment.",
         },
     )
 
@@ -181,6 +211,8 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
     ),
     "lower": StudentQuestion(_ask_lower),
     "flatter": StudentQuestion(_ask_flatter),
+    "unfair": StudentQuestion(_ask_unfair),
+    "choice": StudentQuestion(_ask_choice),
     "validation": _choose(
         {"epoch", "learning rate", "network", "remedy"},
         DECISIONS,

@@ -48,7 +48,7 @@ def diagnosis(student: int) -> str:
 TREATMENTS = ("A", "B", "C", "D")
 CHANGES = {  # what a treatment does: (added to the whole curve, factor of the climb, epochs)
     "both": (-0.2, 0.4, 16),
-    "lower": (-0.25, 1.2, 16),
+    "lower": (-0.2, 1.2, 16),
     "flatter": (0.25, 0.3, 16),
     "longer": (0.0, 1.0, 24),
 }
