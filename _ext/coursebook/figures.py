@@ -31,6 +31,7 @@ BOX = Image.Resampling.BOX
 IMAGES = "_images"  # the folder of the site for all pictures
 SMALL = 500  # bytes: an image that is lighter is written into the page
 LIGHT = 2000  # bytes: an image that is lighter keeps its pixels
+FEW = 50 * 50  # pixels: an image that has no more keeps them, since each can be seen
 NAMED = {
     "#0072b2": "resnet",
     "#c65200": "vgg",
@@ -75,10 +76,12 @@ def shortened(text: str) -> str:
 def as_webp(link: str) -> bytes:
     """Return the PNG of a data: address as WebP.
 
-    A light image keeps its pixels, a photograph or a large map is compressed as such, and a cloud
-    of dots gets 32 colours.
+    A small or light image keeps its pixels, a photograph or a large map is compressed as such, and
+    a cloud of dots gets 32 colours.
     """
     picture = Image.open(io.BytesIO(base64.b64decode(link.partition(",")[2]))).convert("RGBA")
+    if picture.width * picture.height <= FEW:
+        return encoded(picture, lossless=True)
     if picture.getchannel("A").getextrema() != (255, 255):
         picture = picture.resize((picture.width * 7 // 10, picture.height * 7 // 10), BOX)
         picture = picture.quantize(32, Image.Quantize.FASTOCTREE)

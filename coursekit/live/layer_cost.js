@@ -1,14 +1,7 @@
-// What a layer costs: dense, convolution, in groups, depthwise separable.
+// What a layer costs: convolution, in groups, depthwise separable.
 // As in dlvlib.profile.cost: 1 MAC = 2 FLOPs, a bias = 1 FLOP, float32 values of 4 bytes.
 
 const product = (numbers) => numbers.reduce((total, number) => total * number, 1);
-
-export function dense(shape, outputs, { bias = false } = {}) {
-  const macs = product(shape) * outputs;
-  const biases = bias ? outputs : 0;
-  const cost = { params: macs + biases, macs, flops: 2 * macs + biases };
-  return { ...cost, shape: [outputs], bytes: 4 * outputs };
-}
 
 // shape: [channels, height, width]. The shape of the answer has a 0 where the kernel fits nowhere.
 export function convolution([channels, ...sizes], kernels, kernel, options = {}) {
@@ -37,7 +30,7 @@ const grouped = (number, digits = 0) =>
 const short = (number) => (number < 1e9 ? grouped(number) : `${grouped(number / 1e9, 1)} billion`);
 
 const QUANTITIES = { params: "parameters", macs: "MACs", flops: "FLOPs" };
-const FORMS = { convolution: "lenet", "in groups": "resnet", separable: "xception", dense: "vgg" };
+const FORMS = { convolution: "lenet", "in groups": "resnet", separable: "xception" };
 
 // A bar for each form; show(costs) draws them for the forms that `costs` names.
 function bars(quantity) {
@@ -46,25 +39,17 @@ function bars(quantity) {
   ["6.2em", "7.4em"].forEach((width, i) => { node.rows[0].cells[i].style.width = width; });
   const rows = Object.entries(FORMS).map(([form, family]) => {
     const bar = element("div", "", `height: 1.1em; min-width: 1px; background: ${color(family)};`);
-    const far = element("span");
-    const [title, value, track] = addRow(node, form, "", bar);
-    track.append(far);
+    const [title, value] = addRow(node, form, "", bar);
     value.style.textAlign = "right";
-    return { form, row: title.parentNode, value, bar, far };
+    return { form, row: title.parentNode, value, bar };
   });
   const show = (costs) => {
-    const largest = Math.max(...Object.keys(costs).filter((form) => form !== "dense")
-      .map((form) => costs[form][quantity]));
-    for (const { form, row, value, bar, far } of rows) {
+    const largest = Math.max(...Object.values(costs).map((cost) => cost[quantity]));
+    for (const { form, row, value, bar } of rows) {
       row.hidden = !(form in costs);
       if (row.hidden) continue;
-      const number = costs[form][quantity];
-      const fits = number <= largest;
-      value.textContent = short(number);
-      bar.hidden = !fits;
-      bar.style.width = `${(100 * number) / largest}%`;
-      const times = short(number / costs.convolution[quantity]);
-      far.textContent = fits ? "" : `→ ${times} × the first`;
+      value.textContent = short(costs[form][quantity]);
+      bar.style.width = `${(100 * costs[form][quantity]) / largest}%`;
     }
   };
   return { node, show };
@@ -113,7 +98,6 @@ export function mount(stage, data) {
       convolution: plain,
       "in groups": convolution(shape, kernels, kernel, { ...options, groups }),
       separable: separable(shape, kernels, kernel, options),
-      dense: dense(shape, product(plain.shape), options),
     };
     if (groups === 1) delete costs["in groups"];
     const spoken = Object.entries(costs).map(([form, cost]) => `${form} ${short(cost.macs)}`);

@@ -132,8 +132,8 @@ def test_a_cloud_of_dots_is_drawn_as_pixels():
     assert len(images) == 1 and not list(form.iter("use"))[2 * drawing.FEW_POINTS :]
 
 
-@pytest.mark.parametrize(("side", "heavy"), [(8, False), (64, True)])
-def test_a_light_image_keeps_its_pixels_and_a_heavy_one_is_compressed(side, heavy):
+@pytest.mark.parametrize(("side", "heavy"), [(8, False), (50, False), (64, True)])
+def test_a_small_image_keeps_its_pixels_and_a_heavy_one_is_compressed(side, heavy):
     pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")

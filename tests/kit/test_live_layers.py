@@ -51,25 +51,22 @@ def test_costs_and_their_ratio_are_those_of_dlvlib(page):
     layers = list(random_layers(300))
     body = """return argument.map(({ shape, kernels, kernel, ...options }) => {
         const conv = figure.convolution(shape, kernels, kernel, options);
-        const outputs = conv.shape.reduce((a, b) => a * b);
         const { groups, ...plain } = options;
         return [conv, figure.separable(shape, kernels, kernel, plain),
-            figure.dense(shape, outputs, options), figure.ratio(kernels, kernel)];
+            figure.ratio(kernels, kernel)];
     });"""
     for layer, (*found, ratio) in zip(layers, call(page, "layer_cost", body, layers), strict=True):
         options = {key: layer[key] for key in ("stride", "padding", "bias")}
         asked = (tuple(layer["shape"]), layer["kernels"], layer["kernel"])
         conv = cost.conv2d(*asked, groups=layer["groups"], **options)
         separable = cost.depthwise_separable(*asked, **options)
-        outputs = conv.output_bytes // conv.bytes_per_value
-        dense = cost.linear(asked[0], outputs, bias=layer["bias"])
-        assert found == [as_dict(conv), as_dict(separable), as_dict(dense)], layer
+        assert found == [as_dict(conv), as_dict(separable)], layer
         if layer["groups"] == 1 and not layer["bias"]:
             assert ratio == pytest.approx(separable.macs / conv.macs, rel=1e-12)
             assert ratio == pytest.approx(separable.params / conv.params, rel=1e-12)
 
 
-def test_the_page_prints_four_forms():
+def test_the_page_prints_three_forms():
     data, fallback = on_page("layer_cost", "13_depthwise_separable")
     shape = (data["start"]["channels"], data["start"]["size"], data["start"]["size"])
     asked, options = (shape, data["start"]["kernels"], 3), {"padding": 1, "bias": False}
@@ -102,7 +99,6 @@ def test_a_reader_compares_layers(reader):
     assert rows(0) == {
         "convolution": f"{conv.params:,}",
         "separable": f"{separable.params:,}",
-        "dense": f"{conv.output_bytes**2 // 16 / 1e9:,.1f} billion",
     }
     assert rows(1)["convolution"] == f"{conv.macs:,}"
     assert rows(2)["separable"] == f"{separable.flops:,}"
@@ -114,7 +110,6 @@ def test_a_reader_compares_layers(reader):
     first, second = tables.first.locator("td div:visible").all()
     ratio = second.bounding_box()["width"] / first.bounding_box()["width"]
     assert ratio == pytest.approx(separable.params / conv.params, abs=0.01)
-    assert "× the first" in tables.first.inner_text()  # too long to draw
 
     spoken = reader.slide("window", "ArrowRight")
     assert f"window k × k 5: MACs convolution {conv2d(5, bias=False).macs:,}" in spoken
@@ -123,14 +118,13 @@ def test_a_reader_compares_layers(reader):
     reader.slide("groups", "ArrowRight")
     assert rows(0)["in groups"] == f"{conv2d(5, groups=2).params:,}"
 
-    # a window as large as the input makes a dense layer
+    # a window as large as the input makes a dense layer, and has one place
     reader.choose("bias", "without")
     for name, key in [("groups", "Home"), ("window", "End"), ("padding", "Home")]:
         reader.slide(name, key)
     reader.slide("input side", "ArrowLeft")
-    costs = rows(0)
-    assert costs["dense"] == costs["convolution"] == f"{512 * 512 * 49:,}"
-    assert tables.first.locator("td div:visible").count() == 3
+    assert rows(0)["convolution"] == rows(1)["convolution"] == f"{512 * 512 * 49:,}"
+    assert tables.first.locator("td div:visible").count() == 2
 
     reader.slide("input side", "Home")
     assert reader.words() == "A window of 7 does not fit into 4 pixels, padding included."
