@@ -72,7 +72,7 @@ def term_rows(root: Path, lines: Iterable[str]) -> list[list[str]]:
                 [
                     str(len(rows) + 1),
                     ", ".join(link(root, page, with_title=True) for page in chapters),
-                    f"{reading} + {more}" if more else str(reading),
+                    f"{reading} + {more} = {reading + more}" if more else str(reading),
                     ", ".join(link(root, page, with_title=False) for page in others) or "–",
                     ", ".join(link(root, page, with_title=False) for page in experiments) or "–",
                     f"*{section.partition(':')[0]}*" if known else "–",
