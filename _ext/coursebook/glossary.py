@@ -23,6 +23,7 @@ FRENCH = "language-fr"  # docutils writes this class as lang="fr", for screen re
 NOT_LINKED = {"block", "branch", "channel", "class", "confidence", "cost", "depth", "ensemble"}
 NOT_LINKED |= {"head", "jump", "label", "layer", "nat", "power", "protocol", "seed", "stage"}
 NOT_LINKED |= {"activation", "stem", "step", "width"}
+CLOSING = {"check-yourself", "summary", "references"}  # sections that introduce nothing
 CLOSED = (  # where no link may be, or none is wanted
     nodes.reference,
     nodes.literal,
@@ -124,6 +125,7 @@ def introduced_in(page: nodes.document, names: Iterable[str]) -> str:
     """
     name = rf"(?<![\w-])(?:{'|'.join(map(re.escape, names))})(?:s|es)?(?![\w-])"
     sections = [s for s in page.findall(nodes.section) if isinstance(s.parent, nodes.section)]
+    sections = [s for s in sections if s["ids"][0] not in CLOSING]
     for kind in (nodes.strong, nodes.title, nodes.emphasis, nodes.paragraph):
         whole = kind in (nodes.strong, nodes.emphasis)
         find = re.compile(name, re.I).fullmatch if whole else re.compile(name, re.I).search
