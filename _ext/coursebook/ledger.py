@@ -167,7 +167,9 @@ class CorrectionsDirective(LedgerDirective):
         if first := [claim for claim in claims if claim.get("first")]:
             lines = ["If you change only a few slides, change these:\n"]
             for _, _, of_page in self.by_page(first):
-                lines += [f"- {self.link(c)} {c['statement']}" for c in of_page]
+                for c in of_page:
+                    right = format_claim(c, "correct")
+                    lines.append(f"- {self.link(c)} {c['statement']} Should be: {right}.")
             result += self.parse_text_to_nodes("\n".join(lines))
         for section, _, of_page in self.by_page([c for c in claims if not group_of(c)]):
             section += self.entries(of_page)
