@@ -23,6 +23,7 @@ REQUIRED_OF = {
     "recorded": {"results", "measure", "band"},
 }
 OPTIONAL = {"format", "unit", "expression", "code", "minor", "group", "protocol"}
+OPTIONAL |= {"described", "choice", "first"}  # of corrections: not the slide's words; no error
 USE = re.compile(r"\{claim\}`([^`]+)`|\bclaim\(\"(.+?)\"\)")
 Claim = dict[str, Any]
 Owned = tuple[str, str, str | None]  # how a number is written, its owner, its only page

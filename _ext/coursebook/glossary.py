@@ -1,10 +1,13 @@
 """Links to the glossary, and the role {fr}`mot` for a word in French.
 
 The first mention of a term in each chapter becomes a link that shows the first sentence of the
-definition on hover. The notebooks stay plain text: no term needs to be marked.
+definition on hover. The notebooks stay plain text: no term needs to be marked. In return, the
+glossary links to the section of a page that introduces the term.
 """
 
+import posixpath
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +22,8 @@ FRENCH = "language-fr"  # docutils writes this class as lang="fr", for screen re
 # Words that mean something else too often.
 NOT_LINKED = {"block", "branch", "channel", "class", "confidence", "cost", "depth", "ensemble"}
 NOT_LINKED |= {"head", "jump", "label", "layer", "nat", "power", "protocol", "seed", "stage"}
-NOT_LINKED |= {"stem", "step", "width"}
+NOT_LINKED |= {"activation", "stem", "step", "width"}
+CLOSING = {"check-yourself", "summary", "references"}  # sections that introduce nothing
 CLOSED = (  # where no link may be, or none is wanted
     nodes.reference,
     nodes.literal,
@@ -113,8 +117,48 @@ def with_links(text: str, names: Any, left: dict[str, Any], address: str) -> lis
     return [*parts, nodes.Text(text[end:])]
 
 
+def introduced_in(page: nodes.document, names: Iterable[str]) -> str:
+    """Return the anchor of the section that introduces one of the names, "" if there is none.
+
+    It sets the name in bold, or has it in its title, or in italics, or is the first to use it.
+    The lead of a page does not count.
+    """
+    name = rf"(?<![\w-])(?:{'|'.join(map(re.escape, names))})(?:s|es)?(?![\w-])"
+    sections = [s for s in page.findall(nodes.section) if isinstance(s.parent, nodes.section)]
+    sections = [s for s in sections if s["ids"][0] not in CLOSING]
+    for kind in (nodes.strong, nodes.title, nodes.emphasis, nodes.paragraph):
+        whole = kind in (nodes.strong, nodes.emphasis)
+        find = re.compile(name, re.I).fullmatch if whole else re.compile(name, re.I).search
+        for section in sections:
+            if any(find(node.astext()) for node in section.findall(kind)):
+                return str(section["ids"][0])
+    return ""
+
+
+def link_sections(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Let each entry of the glossary lead to the section that introduces its term."""
+    if docname != GLOSSARY or app.builder.format != "html":
+        return
+    pages: dict[str, nodes.document] = {}
+    for entry in doctree.findall(nodes.definition_list_item):
+        names = [term.astext() for term in entry.findall(nodes.term)]
+        for link in entry.findall(nodes.reference):
+            address, _, anchor = link.get("refuri", "").partition("#")
+            name = posixpath.join(posixpath.dirname(GLOSSARY), address)
+            page = posixpath.normpath(name).removesuffix(".html")
+            if not address or page not in app.env.found_docs:
+                continue
+            if page not in pages:
+                pages[page] = app.env.get_doctree(page)
+            tree = pages[page]
+            top = next(tree.findall(nodes.section))
+            if anchor in top["ids"] and (found := introduced_in(tree, names)):
+                link["refuri"] = f"{address}#{found}"
+
+
 def setup(app: Sphinx) -> None:
-    """Register the role and connect the step."""
+    """Register the role and connect the steps."""
     emphasis = GenericRole("fr", nodes.emphasis)
     app.add_role("fr", CustomRole("fr", emphasis, {"classes": [FRENCH]}))
     app.connect("doctree-resolved", link_terms)
+    app.connect("doctree-resolved", link_sections)

@@ -156,7 +156,7 @@ class CorrectionsDirective(LedgerDirective):
     """Each claim that is corrected: what the slide has, what it should be, and why.
 
     Those with a `group` share the section of that title, and so do those marked `minor`, which
-    are on no page.
+    are on no page. Those marked `first` are also listed on top.
     """
 
     def run(self) -> list[nodes.Node]:
@@ -164,6 +164,13 @@ class CorrectionsDirective(LedgerDirective):
             claim for claim in read_claims(self.env).values() if claim["kind"] == "corrected"
         ]
         result: list[nodes.Node] = []
+        if first := [claim for claim in claims if claim.get("first")]:
+            lines = ["If you change only a few slides, change these:\n"]
+            for _, _, of_page in self.by_page(first):
+                for c in of_page:
+                    right = format_claim(c, "correct")
+                    lines.append(f"- {self.link(c)} {c['statement']} Should be: {right}.")
+            result += self.parse_text_to_nodes("\n".join(lines))
         for section, _, of_page in self.by_page([c for c in claims if not group_of(c)]):
             section += self.entries(of_page)
             result.append(section)
@@ -173,6 +180,10 @@ class CorrectionsDirective(LedgerDirective):
             section += self.entries([c for _, _, of_page in self.by_page(group) for c in of_page])
             result.append(section)
         return result
+
+    def link(self, claim: Claim) -> str:
+        """Return a link to a correction, whose text is the title of the slide."""
+        return f"{{ref}}`{claim['lecture']} <{anchor_of(claim['id'], 'correction')}>`:"
 
     def entries(self, claims: list[Claim]) -> nodes.definition_list:
         """Return the corrections as a list."""
@@ -184,9 +195,12 @@ class CorrectionsDirective(LedgerDirective):
         term = nodes.term("", "", *statement.children)
         add_anchor(self.env, term, anchor_of(claim["id"], "correction"))
         role = "claim" if claim.get("minor") else "shown"
-        label = "Better" if group_of(claim) == STYLE else "Should be"
+        shown = f"{{{role}}}`{claim['id']}`"
+        if isinstance(claim["value"], str) and not (claim.get("code") or claim.get("described")):
+            shown = f"\N{LEFT DOUBLE QUOTATION MARK}{shown}\N{RIGHT DOUBLE QUOTATION MARK}"
+        label = "Better" if group_of(claim) == STYLE or claim.get("choice") else "Should be"
         lines = [
-            f"**The slide has:** {{{role}}}`{claim['id']}` (*{plain(claim['lecture'])}*)",
+            f"**The slide has:** {shown} (*{plain(claim['lecture'])}*)",
             f"**{label}:** {format_claim(claim, 'correct')}",
             f"**Why:** {claim['why']}",
         ]

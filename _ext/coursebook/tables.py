@@ -1,4 +1,4 @@
-"""Three directives that make tables: `recorded-runs`, `network-table` and `lecture-map`."""
+"""Two directives that make tables: `recorded-runs` and `network-table`."""
 
 import json
 import statistics
@@ -8,7 +8,6 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -20,7 +19,6 @@ from dlvlib import results
 
 LOG = logging.getLogger(__name__)
 RECORDS = "chapters/results"
-MAP = "teaching/lecture_map.yml"
 
 
 def list_table(header: Iterable[str], rows: Iterable[Iterable[str]], classes: str = "") -> str:
@@ -174,46 +172,7 @@ class NetworkTableDirective(SphinxDirective):
         return self.parse_text_to_nodes(table)
 
 
-def read_map(path: Path) -> list[dict[str, Any]]:
-    """Return the slides in the lecture's order, each with its pages.
-
-    Raises:
-        ExtensionError: if an entry has other keys than slide and pages, has no page, or repeats a
-            slide.
-    """
-    entries: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf8"))
-    for entry in entries:
-        if set(entry) != {"slide", "pages"} or not entry["pages"]:
-            raise ExtensionError(f"{path.name}: each entry must have slide and pages, got {entry}")
-    slides = [entry["slide"] for entry in entries]
-    if len(slides) != len(set(slides)):
-        raise ExtensionError(f"{path.name}: each slide must be listed once, got {slides}")
-    return entries
-
-
-class LectureMapDirective(SphinxDirective):
-    """Two tables: slide to pages, and, folded, page to slides."""
-
-    def run(self) -> list[nodes.Node]:
-        path = Path(self.env.srcdir) / MAP
-        self.env.note_dependency(str(path))
-        slides = defaultdict(list)
-        forward = []
-        for entry in read_map(path):
-            pages = [f"{{doc}}`/{page}`" for page in entry["pages"]]
-            forward.append([entry["slide"], "; ".join(pages)])
-            for page in entry["pages"]:
-                slides[page].append(entry["slide"])
-        order = in_reading_order(self.env, slides)
-        back = [[f"{{doc}}`/{page}`", "; ".join(slides[page])] for page in order]
-        there = list_table(["Slide of the lecture", "Pages of the book"], forward)
-        and_back = list_table(["Page of the book", "Slides of the lecture"], back)
-        folded = f"::::::{{dropdown}} From a page back to the slides\n{and_back}\n::::::"
-        return self.parse_text_to_nodes(f"{there}\n\n{folded}")
-
-
 def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("recorded-runs", RecordedRunsDirective)
     app.add_directive("network-table", NetworkTableDirective)
-    app.add_directive("lecture-map", LectureMapDirective)

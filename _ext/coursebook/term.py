@@ -1,17 +1,24 @@
-"""The directive `term-plan`: the pages of a course, week by week, with the times they state."""
+"""Two directives for teachers: `term-plan`, the pages week by week, and `lecture-map`."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
+from .claims import Claim, anchor_of, read_claims
 from .layout import short_title
 from .ledger import title_of
-from .tables import list_table
+from .tables import in_reading_order, list_table
+
+MAP = "teaching/lecture_map.yml"
+CORRECTIONS = "chapters/corrections"
 
 HEADER = ["Week", "Pages", "Minutes", "Exercise", "Experiment", "May be left out"]
 
@@ -72,7 +79,7 @@ def term_rows(root: Path, lines: Iterable[str]) -> list[list[str]]:
                 [
                     str(len(rows) + 1),
                     ", ".join(link(root, page, with_title=True) for page in chapters),
-                    f"{reading} + {more}" if more else str(reading),
+                    f"{reading} + {more} = {reading + more}" if more else str(reading),
                     ", ".join(link(root, page, with_title=False) for page in others) or "–",
                     ", ".join(link(root, page, with_title=False) for page in experiments) or "–",
                     f"*{section.partition(':')[0]}*" if known else "–",
@@ -94,6 +101,69 @@ class TermPlanDirective(SphinxDirective):
         return self.parse_text_to_nodes(list_table(HEADER, term_rows(root, self.content)))
 
 
+def read_map(path: Path) -> list[dict[str, Any]]:
+    """Return the slides in the lecture's order, each with its pages.
+
+    Raises:
+        ExtensionError: if an entry has other keys than slide and pages, has no page, or repeats a
+            slide.
+    """
+    entries: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf8"))
+    for entry in entries:
+        if set(entry) != {"slide", "pages"} or not entry["pages"]:
+            raise ExtensionError(f"{path.name}: each entry must have slide and pages, got {entry}")
+    slides = [entry["slide"] for entry in entries]
+    if len(slides) != len(set(slides)):
+        raise ExtensionError(f"{path.name}: each slide must be listed once, got {slides}")
+    return entries
+
+
+def slide_of(claim: Claim, slides: Iterable[str]) -> str | None:
+    """Return the slide of a claim, which names it more precisely or more briefly.
+
+    >>> slide_of({"lecture": "ResNet (2016)"}, ["ResNet", "ResNet: CIFAR-10"])
+    'ResNet'
+    """
+    named = claim["lecture"].lower()
+    titles = {slide: slide.partition(" (")[0].lower() for slide in slides}
+    found = [s for s, t in titles.items() if named.startswith(t) or t.startswith(named)]
+    return max(found, key=len, default=None)
+
+
+class LectureMapDirective(SphinxDirective):
+    """Two tables: slide to pages and corrections, and, folded, page to slides."""
+
+    def run(self) -> list[nodes.Node]:
+        root = Path(self.env.srcdir)
+        self.env.note_dependency(str(root / MAP))
+        pages_of = {entry["slide"]: entry["pages"] for entry in read_map(root / MAP)}
+        slides: dict[str, list[str]] = defaultdict(list)
+        links: dict[str, list[str]] = defaultdict(list)
+        for claim in read_claims(self.env).values():
+            slide = slide_of(claim, pages_of)
+            if claim["kind"] == "corrected" and slide and CORRECTIONS in self.env.found_docs:
+                anchor = anchor_of(claim["id"], "correction")
+                links[slide].append(f"{{ref}}`{len(links[slide]) + 1} <{anchor}>`")
+        there = []
+        for slide, pages in pages_of.items():
+            lines = "\\\n".join(self.link(page) for page in pages)
+            there.append([slide, lines, ", ".join(links[slide]) or "–"])
+            for page in pages:
+                slides[page].append(slide)
+        order = in_reading_order(self.env, slides)
+        back = [[self.link(page), "\\\n".join(slides[page])] for page in order]
+        header = ["Slide of the lecture", "Pages of the book", "Corrections"]
+        and_back = list_table(["Page of the book", "Slides of the lecture"], back)
+        folded = f"::::::{{dropdown}} From a page back to the slides\n{and_back}\n::::::"
+        return self.parse_text_to_nodes(f"{list_table(header, there)}\n\n{folded}")
+
+    def link(self, page: str) -> str:
+        """Return a link to a page, a chapter with its number."""
+        chapter = re.match(r"chapters/\d", page)
+        return link(Path(self.env.srcdir), page, True) if chapter else f"{{doc}}`/{page}`"
+
+
 def setup(app: Sphinx) -> None:
-    """Register the directive."""
+    """Register the directives."""
     app.add_directive("term-plan", TermPlanDirective)
+    app.add_directive("lecture-map", LectureMapDirective)

@@ -19,11 +19,11 @@ CLAIMS = yaml.safe_load("""
 - {id: net.year, value: 1998, kind: cited, source: "someone1998, table 2"}
 - {id: net.top1, value: 96.5, unit: "%", kind: recorded, results: net, band: [95, 97.5],
    measure: "record['metrics']['top1']"}
-- {id: goal.word, value: min, kind: corrected, correct: max, why: So $x$.}
+- {id: goal.word, value: min, kind: corrected, correct: max, why: So $x$., first: true}
 - {id: code.call, value: eval, code: true, kind: corrected, correct: "`evaluate`",
    why: It hides `eval`., group: Names}
 - {id: code.style, value: old, kind: corrected, correct: new, why: It reads well, minor: true,
-   group: "Style, not mistakes"}
+   described: true, group: "Style, not mistakes"}
 - {id: net.hidden, value: 7, kind: computed, expression: "7"}
 """)
 GLOSSARY = """# Words

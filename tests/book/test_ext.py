@@ -82,7 +82,9 @@ def test_each_correction_is_listed_once_with_its_reason_and_its_place(first):
         "About goal.word.",
     ]
     text = " ".join(page.get_text(" ").split())
-    assert "The slide has: min ( Slide *3* )" in text
+    assert "The slide has: “ min ” ( Slide *3* )" in text
+    assert "If you change only a few slides, change these: Slide *3* : About goal.word." in text
+    assert "About goal.word. Should be: max." in text
     assert "Should be: max" in text and "Why: So" in text
     places = [a["href"] for a in page("a") if a.get_text() in ("eval", "min")]
     names = ("code-call", "goal-word")

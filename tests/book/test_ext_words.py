@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import shorter
 from coursebook import glossary, layout, tables, term
+from coursebook.claims import find_claims
 from docutils import nodes
 from docutils.utils import new_document
 from sphinx.errors import ExtensionError
@@ -43,6 +44,22 @@ def test_tables_and_footnotes_hold_no_links():
         assert glossary.is_open(text) == (outer is nodes.paragraph)
 
 
+def test_an_entry_of_the_glossary_leads_to_the_section_that_introduces_its_term():
+    sections = [
+        ["Lead", nodes.strong("", "stride")],
+        ["First use", nodes.Text("Two strides and a jump.")],
+        ["What is a net?", nodes.emphasis("", "stride")],
+        ["Bold", nodes.strong("", "strides")],
+    ]
+    page = nodes.document(None, None)
+    for title, node in sections:
+        text = nodes.paragraph("", "", node)
+        section = nodes.section("", nodes.title("", title), text, ids=[title.split()[0]])
+        (page[0] if page.children else page).append(section)
+    found = [glossary.introduced_in(page, [name]) for name in ("stride", "net", "jump", "step")]
+    assert found == ["Bold", "What", "First", ""]
+
+
 def test_the_glossary_is_sorted_short_bilingual_and_linked():
     text = (ROOT / "chapters" / "glossary.md").read_text(encoding="utf8")
     body = text.partition("```{glossary}\n")[2].removesuffix("```\n")
@@ -57,7 +74,7 @@ def test_the_glossary_is_sorted_short_bilingual_and_linked():
         assert len(text.split()) <= 60, entry[0]
 
 
-ENTRIES = tables.read_map(ROOT / tables.MAP)
+ENTRIES = term.read_map(ROOT / term.MAP)
 
 
 def test_the_map_names_every_chapter_experiment_and_exercise():
@@ -66,6 +83,13 @@ def test_the_map_names_every_chapter_experiment_and_exercise():
         files = [*(ROOT / folder).glob("*.ipynb"), *(ROOT / folder).glob("[0-9]*.md")]
         names = {file.relative_to(ROOT).with_suffix("").as_posix() for file in files}
         assert names and names <= pages, names - pages
+
+
+def test_the_map_leads_to_each_correction():
+    claims = find_claims(ROOT).values()
+    slides = [entry["slide"] for entry in ENTRIES]
+    found = [term.slide_of(claim, slides) for claim in claims if claim["kind"] == "corrected"]
+    assert found and None not in found
 
 
 def test_the_slides_are_in_the_order_of_the_chapters():
@@ -89,7 +113,7 @@ def test_a_map_with_a_mistake_is_refused(tmp_path, text):
     path = tmp_path / "map.yml"
     path.write_text(text)
     with pytest.raises(ExtensionError, match="must"):
-        tables.read_map(path)
+        term.read_map(path)
 
 
 def test_a_plan_adds_the_times_of_the_pages_that_are_there(tmp_path):
@@ -108,7 +132,7 @@ def test_a_plan_adds_the_times_of_the_pages_that_are_there(tmp_path):
         [
             "1",
             "{doc}`1\N{NO-BREAK SPACE}Net </chapters/01_net>`",
-            "65 + 75",
+            "65 + 75 = 140",
             "{doc}`2 </exercises/02_net>`",
             "{doc}`3 </chapters/training/03_run>`",
             "*Why?*",

@@ -9,7 +9,7 @@ import notebooks
 import pytest
 import slides
 from bs4 import BeautifulSoup
-from coursebook import tables
+from coursebook import term
 from pypdf import PdfReader
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +111,7 @@ def test_every_chapter_has_its_lesson():
 @pytest.mark.book
 def test_the_map_has_each_slide_that_a_page_names():
     pages: dict[str, set[str]] = {}  # by the name of a slide, or by what is before its colon
-    for entry in tables.read_map(ROOT / tables.MAP):
+    for entry in term.read_map(ROOT / term.MAP):
         for name in {entry["slide"].rstrip("."), entry["slide"].partition(":")[0]}:
             pages.setdefault(name, set()).update(entry["pages"])
     for page in notebooks.reading_order():
