@@ -78,6 +78,7 @@ class Worker:
         rc = self.folder / "coveragerc"
         rc.write_text(
             f"[run]\ncore = ctrace\ndata_file = {self.folder}/data\nparallel = true\n"
+            "patch = fork, _exit\n"  # processes of torch and of the checkers, too
             f"context = ${{MUTATED_BY}}\ninclude = {self.tree}/*\nomit = {self.tree}/tests/*\n"
         )
         os.environ |= {"COVERAGE_PROCESS_START": str(rc), "MUTATED_BY": ""}
