@@ -6,13 +6,17 @@ One thread, and the time of the processor: waiting for other programs does not c
 """
 
 import argparse
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
 import torch
 from torch import nn
@@ -41,6 +45,10 @@ NETWORKS: dict[str, tuple[str, dict, list[int]]] = {  # model, options, image
     "EfficientNet-Lite0": ("efficientnet_lite0", {}, [3, 224, 224]),
 }
 BATCH_SIZE = 8  # of the separable convolutions
+MEMORY = {  # settings of glibc, read when a process starts; other C libraries ignore them
+    "kept": {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31)},
+    "fresh": {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"},
+}
 
 
 @dataclass(frozen=True)
@@ -136,21 +144,46 @@ def count_macs(case: Case) -> dict[str, int]:
     }
 
 
-def measure_layers(case: Case, steps: int, rounds: int) -> dict:
-    """Return the times of a convolution and its separable form; ratios are within a round."""
-    set_seed(0)
-    macs = count_macs(case)
-    maps = torch.randn(BATCH_SIZE, case.channels, case.map_size, case.map_size)
-    calls = {name: partial(layer, maps) for name, layer in make_layers(case).items()}
-    ms = time_calls(calls, rounds, steps)
-    return {
-        **asdict(case),
-        "macs": macs,
-        "ms_per_batch": {name: median(values) for name, values in ms.items()},
-        "fewer_macs": macs["convolution"] / macs["separable"],
-        "speedup": ratio(ms["convolution"], ms["separable"]),
-        "spread": spread(ms["convolution"]),
-    }
+def measure_layers(cases: Sequence[Case], steps: int, rounds: int) -> list[dict]:
+    """Return a row per case: a convolution against its separable form, both with each memory.
+
+    Where an output goes matters. *Kept*: to memory that an earlier one has left. *Fresh*: to
+    memory that the system must clear first, page by page. What PyTorch does by itself lies
+    between, and depends on what the process did before; so each memory has a process of its own.
+    """
+    times = {}
+    for memory, settings in MEMORY.items():
+        with (
+            patch.dict(os.environ, settings),
+            ProcessPoolExecutor(1, get_context("spawn")) as pool,
+        ):
+            times[memory] = pool.submit(time_layers, cases, steps, rounds).result()
+    rows = []
+    for number, case in enumerate(cases):
+        macs = count_macs(case)
+        row = asdict(case) | {"macs": macs, "fewer_macs": macs["convolution"] / macs["separable"]}
+        rows.append(row | {memory: times[memory][number] for memory in MEMORY})
+    return rows
+
+
+def time_layers(cases: Sequence[Case], steps: int, rounds: int) -> list[dict]:
+    """Return the times of each case on one thread; ratios are within a round."""
+    torch.set_num_threads(1)
+    found = []
+    for case in cases:
+        set_seed(0)
+        maps = torch.randn(BATCH_SIZE, case.channels, case.map_size, case.map_size)
+        calls = {name: partial(layer, maps) for name, layer in make_layers(case).items()}
+        calls["copy"] = maps.clone  # as many values in and out as the depthwise step, no MAC
+        ms = time_calls(calls, rounds, steps)
+        found.append(
+            {
+                "ms_per_batch": {name: median(values) for name, values in ms.items()},
+                "speedup": ratio(ms["convolution"], ms["separable"]),
+                "spread": spread(ms["convolution"]),
+            }
+        )
+    return found
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -164,7 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(1)
     try:
         networks = measure_networks(options.rounds)
-        layers = [measure_layers(case, options.steps, options.rounds) for case in CASES]
+        layers = measure_layers(CASES, options.steps, options.rounds)
         machine = describe_machine()
     finally:
         torch.set_num_threads(threads)
@@ -172,13 +205,13 @@ def main(arguments: list[str] | None = None) -> int:
         time_ms, slowest = row["ms_per_image"], row["spread"]
         print(f"{row['network']:20} {time_ms:8.2f} ms, slowest over fastest {slowest:.1f}")
     for case, row in zip(CASES, layers, strict=True):
-        times = row["ms_per_batch"]
-        print(
-            f"{case.channels:5} channels, {case.kernel_size}x{case.kernel_size} on "
-            f"{case.map_size}x{case.map_size}: convolution {times['convolution']:7.2f} ms, "
-            f"separable {times['separable']:6.2f} ms; {row['fewer_macs']:5.2f} x fewer MACs, "
-            f"{row['speedup']:5.2f} x as fast"
-        )
+        size, side = case.kernel_size, case.map_size
+        print(f"{case.channels} channels, {size}x{size} on {side}x{side}:", end=" ")
+        print(f"{row['fewer_macs']:.2f} x fewer MACs")
+        for memory in MEMORY:
+            times, speedup = row[memory]["ms_per_batch"], row[memory]["speedup"]
+            print(f"   memory {memory}: convolution {times['convolution']:.2f} ms,", end=" ")
+            print(f"separable {times['separable']:.2f} ms, {speedup:.2f} x as fast")
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     common = {"rounds": options.rounds, "machine": machine}
     save("networks", common | {"rows": networks}, options.results)
