@@ -194,7 +194,7 @@ RULES = {
     "vgg.stack": lambda text: {
         "a larger receptive field": field((3,), (3,), (3,)) > field((7,)),
         "fewer weights": 3 * num_params(nn.Conv2d(8, 8, 3)) < num_params(nn.Conv2d(8, 8, 7)),
-        "three activations instead of one": True,
+        "three ReLUs instead of one": True,
         "fewer stored values in training": False,
     }[text],
     "fair.best-of-ten": lambda text: (
