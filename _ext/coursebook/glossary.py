@@ -22,7 +22,7 @@ FRENCH = "language-fr"  # docutils writes this class as lang="fr", for screen re
 # Words that mean something else too often.
 NOT_LINKED = {"block", "branch", "channel", "class", "confidence", "cost", "depth", "ensemble"}
 NOT_LINKED |= {"head", "jump", "label", "layer", "nat", "power", "protocol", "seed", "stage"}
-NOT_LINKED |= {"activation", "stem", "step", "width"}
+NOT_LINKED |= {"activation", "silhouette", "stem", "step", "width"}
 CLOSING = {"check-yourself", "summary", "references"}  # sections that introduce nothing
 CLOSED = (  # where no link may be, or none is wanted
     nodes.reference,
