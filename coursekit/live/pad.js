@@ -61,10 +61,12 @@ export function mount(stage, data) {
   const columns = beside(left, right);
   left.style.maxWidth = "20rem";
   const [ours, theirs] = counts.map((pair) => pair.map((n) => n.toLocaleString("en")).join(" of "));
-  const words = `Two readers. One knows ten average scans and takes the nearest: ${ours} test scans `
-    + `right. The other is LeNet-5, a network of this course, trained on another set: ${theirs} of MNIST. `
-    + "So the two scores cannot be compared; page 5 trains it on the scans. Where do they fail? Draw with mouse, finger or pen. By keyboard: arrow keys move, space lowers and lifts "
+  const words = `Where do the two readers fail? One knows ten average scans and takes the nearest: ${ours} `
+    + `test scans right. The other is LeNet-5, a network of this course: ${theirs} right. Its scans `
+    + "are those of MNIST, so the two scores cannot be compared.";
+  const keys = "Draw with mouse, finger or pen. By keyboard: arrow keys move, space lowers and lifts "
     + "the pen, backspace undoes.";
-  stage.replaceChildren(columns, element("p", words, "font-size: 0.9em; margin: 0.5rem 0;"));
+  const below = [words, keys].map((text) => element("p", text, "font-size: 0.9em; margin: 0.5rem 0;"));
+  stage.replaceChildren(columns, ...below);
   draw();
 }
