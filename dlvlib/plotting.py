@@ -20,7 +20,10 @@ FAMILY_COLORS = {
     "alexnet": "#1F2933",
     "lenet": "#6B7280",
 }
-SIGNED = LinearSegmentedColormap.from_list("signed", ["#0072B2", "#F7F7F7", "#C65200"])
+_FADING = ["#0072B2FF", "#0072B200", "#C6520000", "#C65200FF"]
+SIGNED = LinearSegmentedColormap.from_list(  # at zero the page shows, light or dark
+    "signed", list(zip([0, 0.5, 0.5, 1], _FADING, strict=True))
+)
 
 
 def use_style() -> None:

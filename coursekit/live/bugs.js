@@ -14,7 +14,7 @@ export function tally(rounds, tries) {
 }
 
 function block(text, words, look = "") {
-  const node = element("pre", text, `margin: 0.3rem 0; padding: 0.5rem 0.8rem; overflow-x: auto;
+  const node = element("pre", text, `margin: 0.3rem 0; padding: 0.5rem 0.8rem; white-space: pre-wrap;
     font-size: 0.85em; border: 1px solid #80808080; background: transparent; ${look}`);
   node.tabIndex = 0;
   node.setAttribute("role", "region");

@@ -41,13 +41,14 @@ export function mount(stage, data) {
   });
   const answer = message();
   const hint = element("p", "", "margin: 0.4rem 0;");
-  const holder = element("div", "", "overflow: auto; max-height: 32rem;");
+  const holder = element("div");
+  holder.className = "pst-scrollable-table-container";
   holder.tabIndex = 0;
   holder.setAttribute("role", "region");
   describe(holder, "Table of the layers");
 
-  const shown = ({ name, shape, params, macs, bytes, field }) => [name, shape.join(" × "),
-    field ? field.join(" × ") : "–", number(params), number(macs), size(bytes)];
+  const shown = ({ name, shape, params, macs, bytes, field }) => [name, shape.join("\u00a0×\u00a0"),
+    field ? field.join("\u00a0×\u00a0") : "–", number(params), number(macs), size(bytes)];
   const draw = oncePerFrame(() => {
     const shape = sides.map(({ input }) => Number(input.value));
     const isShape = shape.every((side) => Number.isInteger(side) && side >= 1 && side <= 4096);
