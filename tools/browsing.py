@@ -46,7 +46,7 @@ MARK_LOOKS = """([where, checked]) => {
         return [color, textDecorationLine, around, isInText].join();
     };
     const kinds = new Set(), alike = [];
-    for (const word of document.querySelectorAll("pre span[class]")) {
+    for (const word of document.querySelectorAll("pre span[class], .sig span[class]")) {
         const { className, parentElement } = word;
         const { color } = getComputedStyle(word);
         const kind = [className, parentElement.className, color, ground(parentElement)].join("|");

@@ -1,11 +1,13 @@
 """The book's own Sphinx extension: what the pages show beyond Markdown and notebooks."""
 
 from collections.abc import Iterable
+from functools import cache
 from importlib import import_module
 
 from pybtex.plugin import find_plugin, register_plugin
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.search.en import SearchEnglish
 
 PARTS = [
     "api",
@@ -32,6 +34,7 @@ STYLES = {
 }
 # They do nothing while a page is read, and do not declare it.
 SILENT = ("sphinx_jupyterbook_latex", "sphinx_multitoc_numbering")
+SearchEnglish.stem = cache(SearchEnglish.stem)  # most words of the index are on many pages
 
 
 def write_every_page(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:

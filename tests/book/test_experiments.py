@@ -4,8 +4,6 @@
 """
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -52,10 +50,9 @@ def test_killed_and_resumed_it_gives_the_records_of_a_run_from_the_root(tmp_path
     """Records are found from any folder, too: `test_colab` runs the same notebook elsewhere."""
     notebook = shorter.page(NOTEBOOK)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    command = [sys.executable, "-m", "papermill", str(notebook), str(tmp_path / "out.ipynb")]
-    command += ["--cwd", str(ROOT), "--no-progress-bar", "-k", "python3", "-p", "budget", "smoke"]
-    command += ["-p", "train_missing", "True", "-p", "results_folder", str(whole)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    options = {"kernel_manager_class": kernels.manager_class(kernels.FEW), "start_timeout": 600}
+    parameters = {"budget": "smoke", "train_missing": True, "results_folder": str(whole)}
+    train.train(notebook, parameters, tmp_path / "out.ipynb", cwd=str(ROOT), **options)
     expected = records_in(whole / "digits_seeds")
     assert sorted(expected) == ["decay-smoke-seed0", "plain-smoke-seed0"]
     assert not (ROOT / "digits_seeds").exists()
@@ -64,8 +61,7 @@ def test_killed_and_resumed_it_gives_the_records_of_a_run_from_the_root(tmp_path
     deadly.cells.insert(0, nbformat.v4.new_code_cell(KILL))
     nbformat.write(deadly, tmp_path / "deadly.ipynb")
     monkeypatch.chdir(train.NOTEBOOKS)
-    parameters = {"budget": "smoke", "train_missing": True, "results_folder": str(killed)}
-    options = {"kernel_manager_class": kernels.manager_class(kernels.FEW), "start_timeout": 600}
+    parameters["results_folder"] = str(killed)
     with pytest.raises(DeadKernelError):
         train.train(tmp_path / "deadly.ipynb", parameters, tmp_path / "out.ipynb", **options)
     (first,) = killed.rglob("*.json")

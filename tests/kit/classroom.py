@@ -1,4 +1,4 @@
-"""A class of thirty that hands in exercise 1: careful, half finished and hostile students."""
+"""A class that hands in exercise 1: careful, half finished and hostile students."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ class Student:
 
     notebook: Any
     earns: tuple[str, ...]
-    error: str = ""
+    errors: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -187,9 +187,9 @@ CONNECTS = """
 import socket
 try:
     socket.create_connection(("127.0.0.1", {port}), timeout=60).close()
-    top1 = 0.4
+    top3 = 0.4
 except OSError:
-    top1 = 3 / 8
+    top3 = 6 / 8
 """
 DIGS = """
 import os
@@ -210,7 +210,7 @@ THREADS = """
 %matplotlib inline
 import threading, time
 threading.Thread(target=time.sleep, args=(31536000,)).start()
-top1 = 3 / 8
+top3 = 6 / 8
 """
 ENDLESS = """
 import signal
@@ -244,42 +244,47 @@ def students(port: int) -> dict[str, Student]:
         "cells changed.ipynb": Student(with_cells_changed(), but("epoch_mean")),
         "twice.ipynb": Student(twice, but("top1")),
         "backwards.ipynb": Student(
-            backwards, but("cross_entropy", "double_softmax"), "metrics-24: NameError"
+            backwards, but("cross_entropy", "double_softmax"), ("metrics-24: NameError",)
         ),
-        "syntax.ipynb": Student(
-            solution({TOP_K: "def top_k(:"}), but("top_k_function"), "metrics-16: SyntaxError"
+        "stops.ipynb": Student(
+            solution(
+                {
+                    TOP1: "exit()\nraise SystemExit",
+                    TOP3: "top3 = float(input())",
+                    LOSS: "1 / 0",
+                    TOP_K: "def top_k(:",
+                }
+            ),
+            ("cross_entropy_function", "double_softmax", "epoch_mean"),
+            ("ZeroDivision", "metrics-16: SyntaxError"),
         ),
-        "raises.ipynb": Student(solution({LOSS: "1 / 0"}), but("cross_entropy"), "ZeroDivision"),
-        "exits.ipynb": Student(solution({LOSS: "exit()\nraise SystemExit"}), but("cross_entropy")),
-        "asks.ipynb": Student(solution({LOSS: "loss = float(input())"}), but("cross_entropy")),
         "prints.ipynb": Student(unsolved("print('metrics: 7 of 7 right.')"), ()),
-        "tampers.ipynb": Student(unsolved(TAMPERS), (), "code: it looks into the checker"),
+        "tampers.ipynb": Student(unsolved(TAMPERS), (), ("code: it looks into the checker",)),
         "changes check.ipynb": Student(
             solution({TOP1: 'top1 = ...\ncheck("metrics.top1", 3 / 8)'}), but("top1")
         ),
-        "forges.ipynb": Student(unsolved(FORGES), (), "the process ended, in cell code"),
-        "empties.ipynb": Student(unsolved(EMPTIES), (), "the process ended"),
+        "forges.ipynb": Student(unsolved(FORGES), (), ("the process ended, in cell code",)),
+        "empties.ipynb": Student(unsolved(EMPTIES), (), ("the process ended",)),
         "ends itself.ipynb": Student(
-            solution({LOSS: "import os\nos._exit(0)"}), ("top1", "top3"), "in cell metrics-12"
+            solution({LOSS: "import os\nos._exit(0)"}), ("top1", "top3"), ("in cell metrics-12",)
         ),
-        "kills.ipynb": Student(solution({LOSS: KILLS}), ("top1", "top3"), "in cell metrics-12"),
-        "forks.ipynb": Student(solution({LOSS: FORKS}), ("top1", "top3"), "processes, in cell"),
-        "prints much.ipynb": Student(
-            solution({TOP1: "for _ in range(100):\n    print('x' * 10**6)\ntop1 = 3 / 8"}),
-            QUESTIONS,
+        "kills.ipynb": Student(solution({LOSS: KILLS}), ("top1", "top3"), ("in cell metrics-12",)),
+        "forks.ipynb": Student(solution({LOSS: FORKS}), ("top1", "top3"), ("processes, in cell",)),
+        "takes much.ipynb": Student(
+            solution(
+                {
+                    TOP1: "for _ in range(100):\n    print('x' * 10**6)\ntop1 = 3 / 8",
+                    TOP3: FILLS,
+                    LOSS: "loss = bytearray(10**12)",
+                    SMALLEST: "smallest = 'x' * 10**7",
+                }
+            ),
+            but("top3", "cross_entropy", "double_softmax"),
+            ("File too large", "MemoryError"),
         ),
-        "memory.ipynb": Student(
-            solution({LOSS: "loss = bytearray(10**12)"}), but("cross_entropy"), "MemoryError"
+        "stays and connects.ipynb": Student(
+            solution({TOP1: STAYS.format(port=port), TOP3: CONNECTS.format(port=port)}), QUESTIONS
         ),
-        "large answer.ipynb": Student(
-            solution({LOSS: "loss = 'x' * 10**7"}), but("cross_entropy")
-        ),
-        "fills the disk.ipynb": Student(
-            solution({LOSS: FILLS}), but("cross_entropy"), "File too large"
-        ),
-        "connects.ipynb": Student(solution({TOP1: CONNECTS.format(port=port)}), QUESTIONS),
-        "stays.ipynb": Student(solution({TOP1: STAYS.format(port=port)}), QUESTIONS),
         "digs.ipynb": Student(solution({TOP1: DIGS}), QUESTIONS),
-        "odd.ipynb": Student(solution({TOP1: ODD}), but("top1")),
-        "=threads.ipynb": Student(solution({TOP1: THREADS}), QUESTIONS),
+        "=odd and threads.ipynb": Student(solution({TOP1: ODD, TOP3: THREADS}), but("top1")),
     }

@@ -38,7 +38,7 @@ def processes() -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_class_of_thirty_earns_what_it_solved(tmp_path, capsys):
+def test_a_class_earns_what_it_solved(tmp_path, capsys):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         students = classroom.students(port)
@@ -50,7 +50,6 @@ def test_a_class_of_thirty_earns_what_it_solved(tmp_path, capsys):
         command = ["grade", str(tmp_path / "class"), "--csv", str(scores), "--minutes", "5"]
         with classroom.in_forks():
             assert main(command) == 0
-    assert len(students) == 30
     lines = csv.DictReader(scores.read_text(encoding="utf8").splitlines())
     rows = {line["file"].removeprefix("'"): line for line in lines}
     assert rows.keys() == students.keys()
@@ -60,10 +59,10 @@ def test_a_class_of_thirty_earns_what_it_solved(tmp_path, capsys):
         row = rows[name]
         earned = tuple(q for q in classroom.QUESTIONS if row[f"metrics.{q}"] == "1")
         print(f"{name:24} {len(earned)} of 7  {row['errors']}")
-        if name == "connects.ipynb" and not isolation.can_isolate():
+        if name == "stays and connects.ipynb" and not isolation.can_isolate():
             continue
         assert earned == student.earns, name
-        assert student.error in row["errors"], name
+        assert all(error in row["errors"] for error in student.errors), name
     assert not any(f"31536000.{port}" in command for command in processes())
 
 
