@@ -2,27 +2,12 @@
 
 from collections.abc import Iterable
 from importlib import import_module
+from pkgutil import iter_modules
 
 from pybtex.plugin import find_plugin, register_plugin
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-PARTS = [
-    "api",
-    "claims",
-    "execution",
-    "figures",
-    "glossary",
-    "layout",
-    "ledger",
-    "live",
-    "offline",
-    "portable",
-    "site",
-    "sources",
-    "tables",
-    "term",
-]
 # What each citation asks pybtex for, which would search every installed package each time.
 STYLES = {
     "formatting": "alpha",
@@ -43,9 +28,9 @@ def write_every_page(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Set up each part; two processes read and write the pages."""
-    for part in PARTS:
-        import_module(f".{part}", __name__).setup(app)
+    """Set up each module that can be; two processes read and write the pages."""
+    for part in iter_modules(__path__, f"{__name__}."):
+        getattr(import_module(part.name), "setup", lambda _: None)(app)
     for kind, name in STYLES.items():
         group = f"pybtex.style.{kind}"
         register_plugin(group, name, find_plugin(group, name), force=True)

@@ -7,6 +7,7 @@ such as claims.yml, a quiz, the glossary or a text cell, executes nothing.
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -46,14 +47,12 @@ def configure(app: Sphinx, config: Config) -> None:
 
 def open_cache(folder: Path, executed_with: str) -> JupyterCacheAbstract:
     """Return the cache in a folder, emptied if it was filled with other inputs."""
-    cache = get_cache(folder)
     stamp = folder / STAMP
     if not stamp.is_file() or stamp.read_text() != executed_with:
-        for record in cache.list_cache_records():
-            cache.remove_cache(record.pk)
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         stamp.write_text(executed_with)
-    return cache
+    return get_cache(folder)
 
 
 def execute(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:

@@ -13,20 +13,13 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from .claims import Claim, anchor_of, read_claims
-from .layout import short_title
-from .ledger import title_of
-from .tables import in_reading_order, list_table
+from .pages import depend_on, in_reading_order, short_title, source_of, title_of
+from .tables import list_table
 
 MAP = "teaching/lecture_map.yml"
 CORRECTIONS = "chapters/corrections"
 
 HEADER = ["Week", "Pages", "Minutes", "Exercise", "Experiment", "May be left out"]
-
-
-def source_of(root: Path, page: str) -> Path | None:
-    """Return the file of a page, None if this book lacks the page."""
-    paths = (root / f"{page}{suffix}" for suffix in (".ipynb", ".md"))
-    return next(filter(Path.is_file, paths), None)
 
 
 def minutes_in(text: str) -> int:
@@ -95,9 +88,8 @@ class TermPlanDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         root = Path(self.env.srcdir)
-        for path in (source_of(root, word) for line in self.content for word in line.split()):
-            if path:
-                self.env.note_dependency(str(path))
+        words = (word for line in self.content for word in line.split())
+        depend_on(self.env, filter(None, (source_of(root, word) for word in words)))
         return self.parse_text_to_nodes(list_table(HEADER, term_rows(root, self.content)))
 
 
@@ -135,7 +127,7 @@ class LectureMapDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         root = Path(self.env.srcdir)
-        self.env.note_dependency(str(root / MAP))
+        depend_on(self.env, [root / MAP])
         pages_of = {entry["slide"]: entry["pages"] for entry in read_map(root / MAP)}
         slides: dict[str, list[str]] = defaultdict(list)
         links: dict[str, list[str]] = defaultdict(list)

@@ -56,6 +56,7 @@ templates_path = [{str(ROOT / "_ext/coursebook/templates")!r}]
 bibtex_bibfiles = ["references.bib"]
 myst_footnote_transition = False
 myst_enable_extensions = ["dollarmath"]
+suppress_warnings = ["myst.footnote"]
 nb_execution_mode = "cache"
 nb_execution_cache_path = "cache"
 exclude_patterns = ["_build", "jupyter_execute", "cache"]

@@ -197,7 +197,7 @@ def test_the_digest_of_the_inputs_knows_names_and_contents_and_leaves_quizzes_ou
 
 
 def test_the_examples_in_the_docstrings_hold():
-    parts = ("api", "claims", "figures", "layout", "site", "tables", "term")
+    parts = ("api", "claims", "figures", "layout", "pages", "site", "sources", "tables", "term")
     for name in (*(f"coursebook.{part}" for part in parts), "lint_claims", "release"):
         tested = doctest.testmod(importlib.import_module(name))
         assert tested.attempted and not tested.failed, name

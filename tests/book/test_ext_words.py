@@ -56,7 +56,7 @@ def test_an_entry_of_the_glossary_leads_to_the_section_that_introduces_its_term(
         text = nodes.paragraph("", "", node)
         section = nodes.section("", nodes.title("", title), text, ids=[title.split()[0]])
         (page[0] if page.children else page).append(section)
-    found = [glossary.introduced_in(page, [name]) for name in ("stride", "net", "jump", "step")]
+    found = [glossary.introduced_in(page[0], [name]) for name in ("stride", "net", "jump", "step")]
     assert found == ["Bold", "What", "First", ""]
 
 
@@ -187,7 +187,7 @@ def test_hidden_cells_that_follow_each_other_unfold_together():
     section = nodes.section("", nodes.title("", "Check yourself"), *cells, solution)
     document = new_document("page")
     document += section
-    layout.JoinHiddenCells(document).apply()
+    layout.join_hidden_cells(None, document)
     assert section[1:] == [cells[1], solution]
     assert [block.astext() for block in cells[1][0]] == ["a = 1", "a"]
     assert [cell["prompt_show"] for cell in section[1:]] == ["Show the code", "Show the solution"]
@@ -202,6 +202,5 @@ def test_a_published_solution_shows_neither_marks_nor_dots():
     for page, expected in [("solutions/01_a", shown), ("exercises/01_a", code)]:
         document = new_document("page")
         document += nodes.literal_block(code, code)
-        document.settings.env = SimpleNamespace(docname=page)
-        layout.DropMarks(document).apply()
+        layout.drop_marks(SimpleNamespace(env=SimpleNamespace(docname=page)), document)
         assert document[0].rawsource == document.astext() == expected
