@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ import venv
 from importlib.metadata import version
 from pathlib import Path
 
+import checkout
 import nbformat
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
@@ -45,30 +45,6 @@ def portable_notebooks() -> list[Path]:
     """Every notebook that the build wrote for Jupyter, in reading order."""
     pages = (ROOT / "_build" / "notebooks" / f"{page}.ipynb" for page in reading_order())
     return [path for path in pages if path.is_file()]
-
-
-def copy_checkout(root: Path, target: Path) -> None:
-    """Copy a checkout as it is now, without what git ignores."""
-    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others"]
-    names = subprocess.check_output([*command, "--exclude-standard"], text=True).split("\0")
-    for name in filter(None, names):
-        if (root / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(root / name, target / name)
-
-
-def publish(root: Path, target: Path) -> None:
-    """Copy a checkout as it is now, without what git ignores, and commit the copy."""
-    copy_checkout(root, target)
-    commit(target)
-
-
-def commit(repository: Path) -> None:
-    """Commit all files of a folder; it becomes a repository if it is not one yet."""
-    git = ["git", "-C", str(repository), "-c", "user.name=x", "-c", "user.email=x@x.invalid"]
-    subprocess.check_call([*git, "init", "--quiet", "--initial-branch=main"])
-    subprocess.check_call([*git, "add", "--all", "--force"])
-    subprocess.check_call([*git, "commit", "--quiet", "--message=a checkout"])
 
 
 def make_environment(folder: Path) -> str:
@@ -148,7 +124,8 @@ def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "repository"
-        publish(ROOT, repository)
+        checkout.copy(ROOT, repository)
+        checkout.commit(repository)
         for number, path in enumerate(paths):
             work, start = Path(folder) / str(number), time.monotonic()
             work.mkdir()

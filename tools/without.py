@@ -17,9 +17,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import checkout
 import nbformat
 import yaml
-from colab import commit, copy_checkout
 from lint_claims import USE
 from notebooks import reading_order, source, source_file
 
@@ -271,10 +271,10 @@ def main() -> int:
                 raise ValueError(f"--out must be a new folder or an earlier copy, got {root}")
             if root.exists():
                 shutil.rmtree(root)
-            copy_checkout(ROOT, root)
+            checkout.copy(ROOT, root)
         removed = remove(root, arguments.chapters)
         if not arguments.here:
-            commit(root)  # the checks ask git which files are the book's
+            checkout.commit(root)  # the checks ask git which files are the book's
             if (ROOT / CACHE).is_dir():
                 shutil.copytree(ROOT / CACHE, root / CACHE)
     except ValueError as error:

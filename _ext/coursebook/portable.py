@@ -13,6 +13,8 @@ from typing import Any
 
 import nbformat
 from docutils import nodes
+from markdown_it import MarkdownIt
+from mdit_py_plugins.colon_fence import colon_fence_plugin
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.nodes import split_explicit_title
@@ -24,7 +26,8 @@ BRANCH = "notebooks"  # where they are published, and Colab finds them
 ROLE = re.compile(r"\{([a-z:]+)\}`([^`]+)`")
 LABEL = re.compile(r"^\([\w-]+\)=\n", re.MULTILINE)
 EQUATION = re.compile(r"\s*\$\$ \((eq-[\w-]+)\)")
-FENCE = re.compile(r"(?P<fence>`{3,}|:{3,})(?:\{(?P<name>[\w-]+)\} *(?P<title>.*))?")
+DIRECTIVE = re.compile(r"\{([\w-]+)\} *(.*)")
+MARKDOWN = MarkdownIt().use(colon_fence_plugin)
 FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 
@@ -103,24 +106,18 @@ class Page:
         """Return a text with every role and directive resolved."""
         text = LABEL.sub("", text)
         text = EQUATION.sub(lambda m: f" \\tag{{{self.find_equation(m[1])[0]}}}\n$$", text)
-        lines, out, prose = text.split("\n"), list[str](), list[str]()
-        while lines:
-            line = lines.pop(0)
-            opening = FENCE.fullmatch(line.strip())
-            if not opening and not line.strip().startswith("```"):
-                prose.append(line)  # a role may go on in the next line
-                continue
-            out, prose = out + self.paragraphs(prose), []
-            fence = opening["fence"] if opening else "```"
-            end = next(i for i, other in enumerate(lines) if other.strip() == fence)
-            body, lines = lines[:end], lines[end + 1 :]
-            if opening and opening["name"]:
-                out += self.directive(opening["name"], opening["title"], body)
-            else:  # a block of code
-                out += [line, *body, fence]
-        return "\n".join(out + self.paragraphs(prose))
+        lines, out, done = text.split("\n"), list[str](), 0
+        fences = [token for token in MARKDOWN.parse(text) if token.type.endswith("fence")]
+        for token in fences:
+            start, end = token.map
+            out += self.prose(lines[done:start])
+            directive = DIRECTIVE.fullmatch(token.info.strip())
+            body = token.content.removesuffix("\n").split("\n")
+            out += self.directive(*directive.groups(), body) if directive else lines[start:end]
+            done = end
+        return "\n".join(out + self.prose(lines[done:]))
 
-    def paragraphs(self, lines: list[str]) -> list[str]:
+    def prose(self, lines: list[str]) -> list[str]:
         return [ROLE.sub(self.role, "\n".join(lines))] if lines else []
 
     def role(self, match: re.Match[str]) -> str:

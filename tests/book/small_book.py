@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import nbformat
+import notebooks
 import yaml
 from bs4 import BeautifulSoup
+from files import write_files, write_notebook
 
 from dlvlib import results
 
@@ -43,6 +45,7 @@ PAGES = {
     "## References\n\n```{footbibliography}\n```\n",
     "chapters/corrections.md": "# Corrections\n\n```{corrections}\n```\n\n## Spelling\n\nText.\n",
     "chapters/runs.md": "# Runs\n\n```{recorded-runs}\n```\n",
+    "chapters/live.md": "# Live\n\n```{live} backprop\n```\n",
     "chapters/glossary.md": GLOSSARY,
     "references.bib": "@book{someone1998,\n author={Some One}, title={Title}, year={1998},"
     " publisher={House}}\n",
@@ -73,22 +76,15 @@ from coursekit import quiz
 quiz.show("04_lenet")"""
 
 
-def write(folder: Path, name: str, text: str) -> None:
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(text, encoding="utf8")
-
-
 def write_net(folder: Path, text: str = NET) -> None:
-    cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(CODE)]
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(notebook, folder / "chapters" / "01_net.ipynb")
+    cells = nbformat.v4.new_markdown_cell(text), CODE
+    write_notebook(folder / "chapters" / "01_net.ipynb", *cells, **notebooks.KERNEL)
 
 
 def write_claims(folder: Path, claims=CLAIMS) -> None:
     common = {"lecture": "Slide *3*", "shown_in": "chapters/01_net"}
     entries = [{"statement": f"About {c['id']}.", **common, **c} for c in claims]
-    write(folder, "claims.yml", yaml.safe_dump(entries))
+    write_files(folder, {"claims.yml": yaml.safe_dump(entries)})
 
 
 def record(folder: Path, name: str, budget: str, seed: int, **fields) -> Path:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import compare
+import files
 import nbformat
 import pytest
 from jupyter_cache import get_cache
@@ -14,7 +15,7 @@ def notebook(text: str, code: str = "print(x)"):
     output = nbformat.v4.new_output("stream", name="stdout", text=text)
     skipped = nbformat.v4.new_code_cell("skipped()", metadata={"tags": ["nbval-skip"]})
     cell = nbformat.v4.new_code_cell(code, outputs=[output], execution_count=1)
-    return nbformat.v4.new_notebook(cells=[skipped, cell])
+    return files.notebook(skipped, cell)
 
 
 @pytest.mark.slow

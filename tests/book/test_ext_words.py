@@ -10,6 +10,7 @@ from coursebook import glossary, layout, tables, term
 from coursebook.claims import find_claims
 from docutils import nodes
 from docutils.utils import new_document
+from files import write_files
 from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).parents[2]
@@ -77,12 +78,16 @@ def test_the_glossary_is_sorted_short_bilingual_and_linked():
 ENTRIES = term.read_map(ROOT / term.MAP)
 
 
-def test_the_map_names_every_chapter_experiment_and_exercise():
-    pages = {page for entry in ENTRIES for page in entry["pages"]}
+def test_the_map_and_the_plan_name_every_chapter_experiment_and_exercise():
+    mapped = {page for entry in ENTRIES for page in entry["pages"]} - {"references"}
     for folder in ("chapters", "chapters/training", "exercises"):
         files = [*(ROOT / folder).glob("*.ipynb"), *(ROOT / folder).glob("[0-9]*.md")]
         names = {file.relative_to(ROOT).with_suffix("").as_posix() for file in files}
-        assert names and names <= pages, names - pages
+        assert names and names <= mapped, names - mapped
+    plan = (ROOT / "teaching/plan.md").read_text(encoding="utf8").partition("{term-plan}")[2]
+    named = re.findall(r"(?:chapters|exercises)/\S+", plan)
+    planned = [page for page in named if page not in shorter.REMOVED]
+    assert sorted(planned) == sorted(mapped - {"chapters/run_it_yourself"})
 
 
 def test_the_map_leads_to_each_correction():
@@ -122,10 +127,7 @@ def test_a_plan_adds_the_times_of_the_pages_that_are_there(tmp_path):
         "chapters/training/03_run": "# Experiment 3: run\n**Time:** 15 minutes to read; an hour.",
         "exercises/02_net": "# Exercise 2: net\n**Time:** about an hour.",
     }
-    for page, text in pages.items():
-        path = tmp_path / f"{page}.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    write_files(tmp_path, {f"{page}.md": text for page, text in pages.items()})
     whole = " ".join(pages)
     rows = term.term_rows(tmp_path, ["chapters/09_gone | Gone", f"{whole} | Why?"])
     assert rows == [
@@ -140,14 +142,6 @@ def test_a_plan_adds_the_times_of_the_pages_that_are_there(tmp_path):
     ]
     with pytest.raises(ExtensionError, match="must be a section of .*, got 'Wh'"):
         term.term_rows(tmp_path, [f"{whole} | Wh"])
-
-
-def test_the_plan_of_a_term_has_every_page_experiment_and_exercise_once():
-    plan = (ROOT / "teaching/plan.md").read_text(encoding="utf8").partition("{term-plan}")[2]
-    named = re.findall(r"(?:chapters|exercises)/\S+", plan)
-    planned = [page for page in named if page not in shorter.REMOVED]
-    mapped = {page for entry in ENTRIES for page in entry["pages"]} - {"references"}
-    assert sorted(planned) == sorted(mapped - {"chapters/run_it_yourself"})
 
 
 @pytest.mark.skipif(bool(shorter.REMOVED), reason="the sum is that of the whole book")

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import mutate
 import pytest
+from files import write_files
 from judging import Worker
 from mutants import mutants
 
@@ -77,9 +78,7 @@ def test_a_mutant_is_one_change_that_a_test_could_notice():
 
 @pytest.mark.slow
 def test_the_tests_kill_what_they_check(tmp_path):
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf8")
+    write_files(tmp_path, FILES)
     verdicts = tmp_path / "verdicts.json"
     light = "import sys, mutate; mutate.LOADED = ''; sys.exit(mutate.main())"
     command = [sys.executable, "-c", light, "--root", tmp_path, "--json", verdicts, "--grace", "2"]
@@ -150,9 +149,8 @@ def test_a_mutant_that_waits_for_ever_or_upsets_pytest_is_killed(kind, grace, ki
 
 
 def test_a_run_that_is_stopped_reports_what_it_has_judged(tmp_path, monkeypatch, capsys):
-    (tmp_path / "dlvlib").mkdir()
-    for name in ("first", "second"):
-        (tmp_path / "dlvlib" / f"{name}.py").write_text("a, b = 1, 2\n")
+    names = ("dlvlib/first.py", "dlvlib/second.py")
+    write_files(tmp_path, dict.fromkeys(names, "a, b = 1, 2\n"))
 
     def stop(drawn, *_):
         for one in drawn:

@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-import colab
+import checkout
 import lint_book
 import notebooks
 import pytest
@@ -22,7 +22,7 @@ FILES = ("_toc.yml", "claims.yml", "teaching/lecture_map.yml")
 
 @pytest.mark.slow
 def test_nothing_leads_to_a_removed_chapter(tmp_path):
-    colab.copy_checkout(ROOT, tmp_path)
+    checkout.copy(ROOT, tmp_path)
     subprocess.check_call(["git", "init", "--quiet", tmp_path])  # lint_book asks git for the files
     pages = set(notebooks.reading_order())
     labels = without.titles(tmp_path, without.removed_pages(tmp_path, SECOND))
