@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, canonicalize
 
 from docutils import nodes
 from PIL import Image
@@ -148,14 +148,8 @@ class Form:
             element.set(name, self.attribute(element.tag, name, value, fixed))
             if not element.get(name):
                 del element.attrib[name]
-        for child in list(element):
-            if child.tag in (f"{SVG}metadata", f"{SVG}style"):
-                element.remove(child)
-            elif isinstance(child.tag, str):
-                self.write(child, fixed)
-        for part in (element, *element):  # white space between elements, never in a text
-            part.text = part.text if part.text and part.text.strip() else None
-            part.tail = part.tail if part.tail and part.tail.strip() else None
+        for child in element:
+            self.write(child, fixed)
 
 
 def unwrapped(element: Element) -> Iterator[Element]:
@@ -190,7 +184,8 @@ def drawing(svg: str, alt: str, number: int, save: Callable[[bytes], str]) -> st
     forms = START.findall(svg)
     written = []
     for form, names in zip(forms, ("wide", "narrow"), strict=False):
-        root = ElementTree.fromstring(form)
+        bare = canonicalize(form, strip_text=True, exclude_tags=[f"{SVG}metadata", f"{SVG}style"])
+        root = ElementTree.fromstring(bare)
         width, height = (float(size) for size in root.get("viewBox", "").split()[2:])
         writer = Form(f"{names[0]}{number}-", save)
         writer.write(root)
