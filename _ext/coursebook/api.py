@@ -91,8 +91,8 @@ def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             literal.parent.replace(literal, link(place, literal.deepcopy()))
     blocks = doctree.findall(nodes.literal_block)
     code = "\n".join(b.astext() for b in blocks if "python" in b.get("language", ""))
-    used = {place_of(app.env, name): name for name in sorted(used_names(code))}
-    used = {place: name for place, name in used.items() if place and place[0] != docname}
+    places = ((place_of(app.env, name), name) for name in sorted(used_names(code)))
+    used = {place: name for place, name in places if place and place[0] != docname}
     if used and (section := next(doctree.findall(nodes.section), None)) is not None:
         line = nodes.paragraph("", "From the library: ", classes=["uses"])
         for number, (place, name) in enumerate(used.items()):

@@ -22,8 +22,8 @@ def mark_forms(app: Sphinx, doctree: nodes.document) -> None:
         box["classes"] += [name for start, name in BOXES.items() if title.startswith(start)]
     for paragraph in doctree.findall(nodes.paragraph):
         first = next((child for child in paragraph if child.astext()), None)
-        is_label = isinstance(first, nodes.strong | nodes.emphasis)
-        if is_label and first.astext().startswith("Predict"):
+        label = first.astext() if isinstance(first, nodes.strong | nodes.emphasis) else ""
+        if label.startswith("Predict"):
             paragraph["classes"].append("predict")
 
 

@@ -109,11 +109,13 @@ class Page:
         lines, out, done = text.split("\n"), list[str](), 0
         fences = [token for token in MARKDOWN.parse(text) if token.type.endswith("fence")]
         for token in fences:
-            start, end = token.map
+            start, end = token.map or (0, 0)
             out += self.prose(lines[done:start])
-            directive = DIRECTIVE.fullmatch(token.info.strip())
-            body = token.content.removesuffix("\n").split("\n")
-            out += self.directive(*directive.groups(), body) if directive else lines[start:end]
+            if found := DIRECTIVE.fullmatch(token.info.strip()):
+                body = token.content.removesuffix("\n").split("\n")
+                out += self.directive(found[1], found[2], body)
+            else:  # a block of code
+                out += lines[start:end]
             done = end
         return "\n".join(out + self.prose(lines[done:]))
 
