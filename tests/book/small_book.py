@@ -45,7 +45,7 @@ PAGES = {
     "## References\n\n```{footbibliography}\n```\n",
     "chapters/corrections.md": "# Corrections\n\n```{corrections}\n```\n\n## Spelling\n\nText.\n",
     "chapters/runs.md": "# Runs\n\n```{recorded-runs}\n```\n",
-    "chapters/live.md": "# Live\n\n```{live} backprop\n```\n",
+    "chapters/live.md": "# Live\n\n```{live} backprop\n```\n\n```{quiz} 04_lenet\n```\n",
     "chapters/glossary.md": GLOSSARY,
     "references.bib": "@book{someone1998,\n author={Some One}, title={Title}, year={1998},"
     " publisher={House}}\n",

@@ -17,6 +17,7 @@ from jupyter_cache.executors.utils import single_nb_execution
 from small_book import build, read, record, rows, sphinx
 from sphinx.errors import ExtensionError
 
+from coursekit import quiz
 from coursekit.live import backprop
 
 FIRST = "first"
@@ -126,9 +127,9 @@ def test_a_first_mention_links_to_the_glossary_and_french_is_marked(first):
 
 
 @pytest.mark.slow
-def test_a_live_figure_is_shown(small_book):
+def test_a_live_figure_and_a_quiz_are_shown(small_book):
     html = (small_book / FIRST / "live.html").read_text(encoding="utf8")
-    assert backprop.figure().html in html
+    assert backprop.figure().html in html and quiz.show("04_lenet").html in html
 
 
 @pytest.mark.slow
@@ -160,10 +161,12 @@ def test_only_a_change_of_the_library_executes_again(small_book):
     path = record(folder, "small", "laptop", 9)
     path.write_text(path.read_text().replace("0.96", "0.99"))
     small.write_net(folder, small.NET + " {claim}`net.unknown`")
-    wrong = "".join(f"```{{live}} {name}\n```\n\n" for name in ("common", "os"))
-    write_files(folder, {"chapters/live.md": f"# Live\n\n{wrong}"})
+    wrong = ["{live} common", "{live} os", "{quiz} 17_more"]
+    text = "".join(f"```{directive}\n```\n\n" for directive in wrong)
+    write_files(folder, {"chapters/live.md": f"# Live\n\n{text}"})
     done = sphinx(folder)
     assert done.returncode != 0
+    assert "got '17_more'" in done.stderr
     known = "atlas, backprop, bugs, degradation, laboratory, microscope, pad, shapes"
     for name in ("common", "os"):
         assert f"live must be one of {known}, got '{name}'" in done.stderr
