@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 from pybtex.plugin import find_plugin, register_plugin
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+
+from . import execution
 
 # What each citation asks pybtex for, which would search every installed package each time.
 STYLES = {
@@ -27,8 +30,11 @@ def write_every_page(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
     return env.found_docs
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Set up each module that can be; two processes read and write the pages."""
+def setup(app: Sphinx) -> dict[str, object]:
+    """Set up each module that can be; two processes read and write the pages.
+
+    Sphinx reads every page again once the version changes.
+    """
     for part in iter_modules(__path__, f"{__name__}."):
         getattr(import_module(part.name), "setup", lambda _: None)(app)
     for kind, name in STYLES.items():
@@ -39,4 +45,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
         app.setup_extension(name)
         app.extensions[name].parallel_read_safe = True
     app.connect("env-updated", write_every_page)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    version = execution.digest(Path(app.srcdir), execution.READ)
+    return {"env_version": version, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,13 +17,12 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import JupyterCacheAbstract
 from jupyter_cache.executors.utils import create_cache_bundle, single_nb_execution
 from sphinx.application import Sphinx
-from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 
 from .kernels import manager_class
 
 EXECUTED = ("dlvlib", "coursekit", "chapters/results", "benchmarks/results", "tools/ipython")
-RENDERED = ("_ext",)
+READ = (*EXECUTED, "_ext")  # what every page depends on
 STAMP = "executed_with"  # a file in the cache with the digest of its inputs
 # IPython writes into profile_default; a quiz is rendered by live.py.
 NOT_READ = {"__pycache__", "profile_default", "quizzes"}
@@ -37,12 +36,6 @@ def digest(root: Path, names: Iterable[str]) -> str:
             found.update(f"{file.relative_to(root).as_posix()}\0".encode())
             found.update(hashlib.sha256(file.read_bytes()).digest())
     return found.hexdigest()
-
-
-def configure(app: Sphinx, config: Config) -> None:
-    """Compute both digests; every page is read again when one of them changes."""
-    root = Path(app.srcdir)
-    config.executed_with, config.rendered_with = digest(root, EXECUTED), digest(root, RENDERED)
 
 
 def open_cache(folder: Path, executed_with: str) -> JupyterCacheAbstract:
@@ -67,7 +60,8 @@ def execute(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     settings = env.mystnb_config  # type: ignore[attr-defined]
     if settings.execution_mode != "cache":
         return
-    cache = open_cache(Path(settings.execution_cache_path), app.config.executed_with)
+    executed_with = digest(Path(app.srcdir), EXECUTED)
+    cache = open_cache(Path(settings.execution_cache_path), executed_with)
     paths = [path for name in docnames if (path := str(env.doc2path(name))).endswith(".ipynb")]
     for path in paths:
         cache.add_nb_to_project(path)
@@ -88,8 +82,5 @@ def execute(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Register the digests, whose change makes Sphinx read every page again."""
-    for name in ("executed_with", "rendered_with"):
-        app.add_config_value(name, "", "env", [str])
-    app.connect("config-inited", configure)
+    """Connect the step."""
     app.connect("env-before-read-docs", execute)

@@ -6,9 +6,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from types import SimpleNamespace
 
 import mutate
 import pytest
@@ -124,16 +123,6 @@ class Stumbling(Worker):
         raise ResourceWarning
 
 
-@dataclass
-class OneTest:
-    root: Path
-
-    def of(self, file, line):
-        return ["test_a.py::test_a"]
-
-    seconds: ClassVar = Counter()
-
-
 @pytest.mark.parametrize(
     ("kind", "grace", "killer"),
     [(Stuck, 0.2, "a hang"), (Stumbling, 60, "test_a.py::test_a")],  # a slow machine may take long
@@ -143,7 +132,10 @@ def test_a_mutant_that_waits_for_ever_or_upsets_pytest_is_killed(kind, grace, ki
     worker.tree.mkdir()
     (tmp_path / "a.py").write_text("a = 1\n")
     (one,) = mutate.draw(tmp_path, ["a.py"], 1, 0)
-    mutate.judge([one], [worker], OneTest(tmp_path), grace)
+    tests = SimpleNamespace(
+        root=tmp_path, of=lambda file, line: ["test_a.py::test_a"], seconds=Counter()
+    )
+    mutate.judge([one], [worker], tests, grace)
     assert (one.killed, one.by) == (True, killer)
     assert (worker.tree / "a.py").read_text() == "a = 1\n"
 
