@@ -108,8 +108,8 @@ def run(path: Path, repository: Path, work: Path) -> tuple[nbformat.NotebookNode
     return notebook, json.loads(probe.outputs[0].text)
 
 
-def main() -> int:
-    """Run the command line; returns the exit status."""
+def main() -> int | str:
+    """Run the command line; returns the exit status, or what went wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "notebooks", nargs="*", type=Path, help="default: all that the build wrote"
@@ -119,8 +119,7 @@ def main() -> int:
     os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
     paths = arguments.notebooks or portable_notebooks()
     if not paths:
-        print("error: _build/notebooks holds no page: run `make book`", file=sys.stderr)
-        return 1
+        return "error: _build/notebooks holds no page: run `make book`"
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "repository"

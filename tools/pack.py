@@ -50,7 +50,7 @@ def pack(html: Path, title: str, out: Path) -> str:
     return f"{len(content)} files, {len(buffer.getvalue()) / 1e6:.1f} MB"
 
 
-def run(description: str, name: str, make: Callable[[Path, str, Path], object]) -> int:
+def run(description: str, name: str, make: Callable[[Path, str, Path], object]) -> int | str:
     """Run the command line of a tool that makes something of the built book.
 
     Args:
@@ -59,7 +59,7 @@ def run(description: str, name: str, make: Callable[[Path, str, Path], object]) 
         make: called with the folder of the built book, its title, and where to write.
 
     Returns:
-        The exit status.
+        The exit status, or what went wrong.
     """
     parser = argparse.ArgumentParser(description=description.split("\n\n")[0])
     parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
@@ -69,8 +69,7 @@ def run(description: str, name: str, make: Callable[[Path, str, Path], object]) 
     try:
         made = make(arguments.html, config["title"], arguments.out)
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return f"error: {error}"
     print(f"written: {arguments.out}, {made}")
     return 0
 

@@ -252,8 +252,8 @@ def remove(root: Path, numbers: list[str]) -> list[str]:
     return listed
 
 
-def main() -> int:
-    """Run the command line; returns the exit status."""
+def main() -> int | str:
+    """Run the command line; returns the exit status, or what went wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("chapters", nargs="+", metavar="NUMBER", help="as in its file's name")
     parser.add_argument("--out", type=Path, default=ROOT / "_build" / "without")
@@ -278,8 +278,7 @@ def main() -> int:
             if (ROOT / CACHE).is_dir():
                 shutil.copytree(ROOT / CACHE, root / CACHE)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return f"error: {error}"
     print(f"in {root}, without:", *removed, sep="\n  ")
     return 0
 

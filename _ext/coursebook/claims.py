@@ -58,12 +58,8 @@ def value_node(claim: Claim) -> nodes.Node:
 
 
 def anchor_of(identifier: str, prefix: str = "claim") -> str:
-    """Return the anchor of the first mention of a claim on its page.
-
-    >>> anchor_of("lenet.params.c1")
-    'claim-lenet-params-c1'
-    """
-    return f"{prefix}-" + identifier.replace(".", "-").replace("_", "-")
+    """Return the anchor of the first mention of a claim on its page."""
+    return nodes.make_id(f"{prefix}-{identifier}")
 
 
 def add_anchor(env: BuildEnvironment, node: nodes.Element, anchor: str) -> None:

@@ -84,8 +84,8 @@ class LedgerDirective(SphinxDirective):
     def section(self, page: str, content: list[nodes.Node]) -> nodes.section:
         """Return what belongs to a page, below its title."""
         title = nodes.title("", title_of(Path(self.env.srcdir), page))
-        identifier = f"{self.name}-{page.replace('/', '-').replace('_', '-')}"
-        return nodes.section("", title, *content, ids=[identifier], names=[])
+        ids = [nodes.make_id(f"{self.name}-{page}")]
+        return nodes.section("", title, *content, ids=ids, names=[])
 
 
 class ClaimsDirective(LedgerDirective):

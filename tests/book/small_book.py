@@ -16,6 +16,9 @@ from dlvlib import results
 ROOT = Path(__file__).parents[2]
 MADE = "_build/html/chapters"
 MACHINE = {"accelerator": "none", "torch_threads": 1, "torch": "2.14.1+cpu"}
+RECORD = {"experiment": "net", "dataset": {"name": "cifar10_jpeg"}, "config": {}, "history": []}
+RECORD |= {"metrics": {"top1": 0.96}, "machine": MACHINE, "git_commit": "0123456789abcdef"}
+RECORD |= {"recorded_at": "2026-01-02T03:04:05Z"}
 CLAIMS = yaml.safe_load("""
 - {id: net.params, value: 12345, format: ",d", kind: computed, expression: f(x)}
 - {id: net.year, value: 1998, kind: cited, source: "someone1998, table 2"}
@@ -89,23 +92,9 @@ def write_claims(folder: Path, claims=CLAIMS) -> None:
 
 def record(folder: Path, name: str, budget: str, seed: int, **fields) -> Path:
     run = f"{name}-{budget}-seed{seed}"
-    fields = {"machine": MACHINE, **fields}
-    return results.write_record(
-        folder / "chapters" / "results" / "net" / f"{run}.json",
-        experiment="net",
-        run=run,
-        budget=budget,
-        seed=seed,
-        model=name,
-        dataset={"name": "cifar10_jpeg"},
-        config={},
-        history=[],
-        metrics={"top1": 0.96},
-        wall_seconds=100.0 + seed,
-        git_commit="0123456789abcdef",
-        recorded_at="2026-01-02T03:04:05Z",
-        **fields,
-    )
+    own = {"run": run, "budget": budget, "seed": seed, "model": name, "wall_seconds": 100.0 + seed}
+    path = folder / "chapters" / "results" / "net" / f"{run}.json"
+    return results.write_record(path, **{**RECORD, **own, **fields})
 
 
 def sphinx(folder: Path) -> subprocess.CompletedProcess:

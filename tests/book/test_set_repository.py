@@ -74,7 +74,7 @@ def test_an_interrupted_change_is_completed_by_the_same_command(tmp_path, monkey
     assert all(OTHER in path.read_text() for path in tmp_path.rglob("*.ipynb"))
 
 
-def test_a_bad_address_is_refused_with_the_rule(tmp_path, capsys, monkeypatch):
+def test_a_bad_address_is_refused_with_the_rule(tmp_path, monkeypatch):
     monkeypatch.setattr(set_repository, "ROOT", small_checkout(tmp_path))
     good = "https://github.com/owner/name"
     bad = ["", good.replace("https", "http"), "https://github.com/owner"]
@@ -82,8 +82,7 @@ def test_a_bad_address_is_refused_with_the_rule(tmp_path, capsys, monkeypatch):
     bad += [f"https://{site}/owner/name" for site in ("github.com.invalid", "user@github.com")]
     bad += [f"https://github.com/{path}" for path in ("-owner/name", "owner/..", "owner/näme")]
     for url in bad:
-        assert set_repository.main([url]) == 1, url
-        assert good in capsys.readouterr().err
+        assert good in set_repository.main([url]), url
         assert set_repository.current(tmp_path) == ADDRESS
 
 
