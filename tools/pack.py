@@ -51,15 +51,10 @@ def pack(html: Path, title: str, out: Path) -> str:
 
 
 def run(description: str, name: str, make: Callable[[Path, str, Path], object]) -> int | str:
-    """Run the command line of a tool that makes something of the built book.
+    """Run the command line of a tool; returns the exit status, or what went wrong.
 
-    Args:
-        description: the docstring of the tool.
-        name: of what it makes, in _build.
-        make: called with the folder of the built book, its title, and where to write.
-
-    Returns:
-        The exit status, or what went wrong.
+    It calls `make` with the folder of the built book, its title, and where to write: `name`, in
+    _build. The description is the docstring of the tool.
     """
     parser = argparse.ArgumentParser(description=description.split("\n\n")[0])
     parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")

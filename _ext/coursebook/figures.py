@@ -98,17 +98,11 @@ def encoded(picture: Image.Image, lossless: bool) -> bytes:
 
 @dataclass
 class Form:
-    """One form of a figure while it is written.
+    """One form of a figure while it is written; `save` returns the address of a WebP."""
 
-    Attributes:
-        prefix: of its ids.
-        save: takes the bytes of a WebP and returns its address.
-        colours: the name of each colour that has none in the style sheet.
-    """
-
-    prefix: str
+    prefix: str  # of its ids
     save: Callable[[bytes], str]
-    colours: dict[str, str] = field(default_factory=dict)
+    colours: dict[str, str] = field(default_factory=dict)  # CSS to name, unless the theme has it
 
     def name(self, colour: re.Match[str]) -> str:
         """Return a colour by a name."""
@@ -173,13 +167,9 @@ def unwrapped(element: Element) -> Iterator[Element]:
 
 
 def drawing(svg: str, alt: str, number: int, save: Callable[[bytes], str]) -> str:
-    """Return the forms of a figure as HTML.
+    """Return the forms of a figure as HTML; its number in its page keeps ids apart.
 
-    Args:
-        svg: one or two SVG documents of matplotlib, the wide one first.
-        alt: what the figure shows, for those who do not see it.
-        number: of the figure in its page, which keeps ids apart.
-        save: takes the bytes of a WebP and returns its address.
+    Its SVG is one or two documents of matplotlib, the wide one first.
     """
     forms = START.findall(svg)
     written = []
