@@ -112,13 +112,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 @contextmanager
 def watched(context, *, width: int = 1280, scheme: str = "light"):
-    """Open a tab; yields it and the growing list of what goes wrong in it.
-
-    Args:
-        context: a browser context of Playwright.
-        width: of the screen, in CSS pixels.
-        scheme: "light" or "dark".
-    """
+    """Open a tab in a context of Playwright; yields it and the list of what goes wrong in it."""
     problems = []
     page = context.new_page()
 
@@ -177,14 +171,8 @@ def violations(
 ) -> list[dict]:
     """Run axe-core on an open page, or on the parts of it that CSS selectors name.
 
-    It marks what looks alike in the page: see `MARK_LOOKS`.
-
-    Args:
-        page: of Playwright.
-        rules: tags of axe-core, or names of rules.
-        within: selectors; the whole document when left out.
-        known: the looks that were checked on other pages, which grows; `COLOURS` are asked of
-            the others.
+    It marks what looks alike in the page: see `MARK_LOOKS`. `known` are the looks that were
+    checked on other pages; it grows, and `COLOURS` are asked of the others.
 
     Returns:
         One dict for each rule that is broken: `id`, `help`, `count` of places, and of the first

@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ import venv
 from importlib.metadata import version
 from pathlib import Path
 
+import checkout
 import nbformat
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
@@ -45,30 +45,6 @@ def portable_notebooks() -> list[Path]:
     """Every notebook that the build wrote for Jupyter, in reading order."""
     pages = (ROOT / "_build" / "notebooks" / f"{page}.ipynb" for page in reading_order())
     return [path for path in pages if path.is_file()]
-
-
-def copy_checkout(root: Path, target: Path) -> None:
-    """Copy a checkout as it is now, without what git ignores."""
-    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others"]
-    names = subprocess.check_output([*command, "--exclude-standard"], text=True).split("\0")
-    for name in filter(None, names):
-        if (root / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(root / name, target / name)
-
-
-def publish(root: Path, target: Path) -> None:
-    """Copy a checkout as it is now, without what git ignores, and commit the copy."""
-    copy_checkout(root, target)
-    commit(target)
-
-
-def commit(repository: Path) -> None:
-    """Commit all files of a folder; it becomes a repository if it is not one yet."""
-    git = ["git", "-C", str(repository), "-c", "user.name=x", "-c", "user.email=x@x.invalid"]
-    subprocess.check_call([*git, "init", "--quiet", "--initial-branch=main"])
-    subprocess.check_call([*git, "add", "--all", "--force"])
-    subprocess.check_call([*git, "commit", "--quiet", "--message=a checkout"])
 
 
 def make_environment(folder: Path) -> str:
@@ -132,8 +108,8 @@ def run(path: Path, repository: Path, work: Path) -> tuple[nbformat.NotebookNode
     return notebook, json.loads(probe.outputs[0].text)
 
 
-def main() -> int:
-    """Run the command line; returns the exit status."""
+def main() -> int | str:
+    """Run the command line; returns the exit status, or what went wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "notebooks", nargs="*", type=Path, help="default: all that the build wrote"
@@ -143,12 +119,12 @@ def main() -> int:
     os.environ.setdefault("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
     paths = arguments.notebooks or portable_notebooks()
     if not paths:
-        print("error: _build/notebooks holds no page: run `make book`", file=sys.stderr)
-        return 1
+        return "error: _build/notebooks holds no page: run `make book`"
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "repository"
-        publish(ROOT, repository)
+        checkout.copy(ROOT, repository)
+        checkout.commit(repository)
         for number, path in enumerate(paths):
             work, start = Path(folder) / str(number), time.monotonic()
             work.mkdir()

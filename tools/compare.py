@@ -82,12 +82,11 @@ def compare(paths: list[str], cache_folder: Path) -> int:
     return pytest.main([*options, *paths], [Replay(get_cache(cache_folder))])
 
 
-def main() -> int:
-    """Run the command line; returns the exit status."""
+def main() -> int | str:
+    """Run the command line; returns the exit status, or what went wrong."""
     stamp = CACHE / STAMP
     if not stamp.is_file() or stamp.read_text() != digest(ROOT, EXECUTED):
-        print("error: the book was not built with these inputs: run `make book`", file=sys.stderr)
-        return 2
+        return "error: the book was not built with these inputs: run `make book`"
     return compare(sys.argv[1:] or [str(path) for path in book_notebooks()], CACHE)
 
 

@@ -94,7 +94,7 @@ def _works(command):
 
 
 def main(root, choice=""):
-    """Install into root/.venv and leave a stamp there; return the exit status."""
+    """Install into root/.venv and leave a stamp there; return 0, or what went wrong."""
     stamp = root / ".venv" / ".installed"
     free_gb = shutil.disk_usage(str(root)).free / 1e9
     needed_gb = NEEDED_GB_CPU if choice == "cpu" else NEEDED_GB
@@ -111,8 +111,7 @@ def main(root, choice=""):
     except KeyboardInterrupt:
         failure = "interrupted; the same command continues from here"
     if failure:
-        sys.stderr.write(f"error: {failure}\n")
-        return 1
+        return f"error: {failure}"
     stamp.write_text("installed\n")
     return 0
 

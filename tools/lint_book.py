@@ -8,13 +8,12 @@ that could bring one of the first two are banned in pyproject.toml.
 """
 
 import ast
-import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import checkout
 import lint_claims
 import lint_notebooks
 from lint_notebooks import LOCAL_PATH
@@ -133,12 +132,9 @@ def _code(root: Path) -> Problems:
 
 def code_of(path: Path) -> str:
     """Return the code of a Python file, or of the cells of a notebook without its magics."""
-    text = path.read_text(encoding="utf8")
     if path.suffix == ".py":
-        return text
-    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-    code = "\n".join("".join(cell["source"]) for cell in cells)
-    return re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.MULTILINE)
+        return path.read_text(encoding="utf8")
+    return re.sub(r"^(\s*)[%!].*$", r"\1pass", source(path, "code"), flags=re.MULTILINE)
 
 
 def calls(nodes: list[ast.AST]) -> list[tuple[str, dict[str, str]]]:
@@ -171,13 +167,11 @@ def downloads(nodes: list[ast.AST]) -> Iterator[str]:
 
 
 def _texts(root: Path) -> Problems:
-    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others"]
-    listed = subprocess.run([*command, "--exclude-standard"], capture_output=True, check=True)
-    for name in sorted(set(listed.stdout.decode().split("\0")) - {""}):
+    for name in checkout.files(root):
         try:
             text = (root / name).read_text(encoding="utf8")
-        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
-            continue  # a picture, weights; removed and not committed yet
+        except UnicodeDecodeError:
+            continue  # a picture, weights
         for number, line in enumerate(text.splitlines(), 1):
             if found := LOCAL_PATH.search(line):
                 yield f"{name}:{number}", f"holds a path of one machine: {found[0]}"

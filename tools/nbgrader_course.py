@@ -58,16 +58,15 @@ def _metadata(identifier: str, is_test: bool) -> dict[str, object]:
     return {**SCHEMA, "grade_id": identifier, **kind}
 
 
-def main() -> int:
-    """Run the command line; returns the exit status."""
+def main() -> int | str:
+    """Run the command line; returns the exit status, or what went wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of the course; its folder source is written")
     parser.add_argument("--notebooks", type=Path, default=ROOT / "_build/notebooks/solutions")
     arguments = parser.parse_args()
     paths = sorted(arguments.notebooks.glob("*.ipynb"))
     if not paths:
-        print(f"error: no notebook is in {arguments.notebooks}: run `make book`", file=sys.stderr)
-        return 1
+        return f"error: no notebook is in {arguments.notebooks}: run `make book`"
     released = last_asks()
     for path in paths:
         target = arguments.folder / "source" / path.stem / path.name

@@ -50,16 +50,11 @@ def pack(html: Path, title: str, out: Path) -> str:
     return f"{len(content)} files, {len(buffer.getvalue()) / 1e6:.1f} MB"
 
 
-def run(description: str, name: str, make: Callable[[Path, str, Path], object]) -> int:
-    """Run the command line of a tool that makes something of the built book.
+def run(description: str, name: str, make: Callable[[Path, str, Path], object]) -> int | str:
+    """Run the command line of a tool; returns the exit status, or what went wrong.
 
-    Args:
-        description: the docstring of the tool.
-        name: of what it makes, in _build.
-        make: called with the folder of the built book, its title, and where to write.
-
-    Returns:
-        The exit status.
+    It calls `make` with the folder of the built book, its title, and where to write: `name`, in
+    _build. The description is the docstring of the tool.
     """
     parser = argparse.ArgumentParser(description=description.split("\n\n")[0])
     parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
@@ -69,8 +64,7 @@ def run(description: str, name: str, make: Callable[[Path, str, Path], object]) 
     try:
         made = make(arguments.html, config["title"], arguments.out)
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return f"error: {error}"
     print(f"written: {arguments.out}, {made}")
     return 0
 

@@ -128,12 +128,7 @@ class Printer:
 def print_book(toc: Path, html: Path, title: str, out: Path, report=print) -> str:
     """Write the PDF of the pages that a _toc.yml names; return how many sheets it has.
 
-    Args:
-        toc: the file.
-        html: the folder of the built book.
-        title: the title of the document.
-        out: the file to write; it appears when it is complete.
-        report: called with one line for each page.
+    The file appears when it is complete; `report` is called with one line for each page.
 
     Raises:
         FileNotFoundError: if there is no browser, or a page was not built.

@@ -108,8 +108,8 @@ def notes(root: Path, version: str) -> str:
     return text[heading.end() :].partition("\n## ")[0].strip() + "\n"
 
 
-def main() -> int:
-    """Run the command line; returns the exit status."""
+def main() -> int | str:
+    """Run the command line; returns the exit status, or what went wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("version", help="such as 1.0.0")
     parser.add_argument("--notes", type=Path, help="check only, and write the notes here")
@@ -122,8 +122,7 @@ def main() -> int:
         refuse_what_is_not_ready(ROOT, version)
         changed = prepare(ROOT, version, date.today())
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return f"error: {error}"
     if changed:
         print(f"changed: {', '.join(changed)}. Now:\n  git commit -am 'Version {version}'")
     else:

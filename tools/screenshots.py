@@ -4,6 +4,7 @@ python tools/screenshots.py [chapters/01_task ...] [--out _build/screenshots]
 """
 
 import argparse
+import itertools
 import shutil
 import sys
 from pathlib import Path
@@ -89,20 +90,17 @@ def main() -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        for scheme in arguments.scheme:
-            for width in arguments.width:
-                context = browser.new_context(
-                    viewport={"width": width, "height": 900}, color_scheme=scheme
-                )
-                context.add_init_script(SET_SCHEME.format(scheme=scheme))
-                page = context.new_page()
-                for name in wanted:
-                    page.goto((html / f"{name}.html").as_uri())
-                    page.evaluate(READY)
-                    stem = name.replace("/", "-")
-                    for path in take(page, arguments.out / f"{stem}.{scheme}.{width}.png"):
-                        print(path)
-                context.close()
+        for scheme, width in itertools.product(arguments.scheme, arguments.width):
+            size = {"width": width, "height": 900}
+            page = browser.new_page(viewport=size, color_scheme=scheme)
+            page.add_init_script(SET_SCHEME.format(scheme=scheme))
+            for name in wanted:
+                page.goto((html / f"{name}.html").as_uri())
+                page.evaluate(READY)
+                stem = name.replace("/", "-")
+                for path in take(page, arguments.out / f"{stem}.{scheme}.{width}.png"):
+                    print(path)
+            page.close()
         browser.close()
     return 0
 

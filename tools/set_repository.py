@@ -72,15 +72,14 @@ def set_repository(root: Path, url: str) -> list[Path]:
     return changed
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command line; returns the exit status."""
+def main(arguments: list[str]) -> int | str:
+    """Run the command line; returns the exit status, or what went wrong."""
     try:
         if len(arguments) != 1 or not arguments[0]:
             raise ValueError("usage: make set-repository URL=https://github.com/owner/name")
         changed = set_repository(ROOT, arguments[0])
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return f"error: {error}"
     print(f"the repository is {arguments[0]}; files changed: {len(changed)}")
     return 0
 

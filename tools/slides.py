@@ -7,7 +7,6 @@ A deck is an HTML file that needs no network. The arrow keys lead through it: wh
 prediction appears after it. Printed, each slide is a page.
 """
 
-import copy
 import re
 import shutil
 import sys
@@ -132,24 +131,20 @@ def leads_on(paragraph: Tag) -> bool:
 
 
 def shortened(paragraph: Tag, from_end: bool = False) -> Tag:
-    """Return the first sentences of a paragraph, `WORDS` words or a little more, or its last."""
-    sentences = [copy.copy(paragraph)]
-    sentences[0].clear()
+    """Cut a paragraph to its first sentences, `WORDS` words or a little more, or to its last."""
+    sentences: list[list[Tag | NavigableString]] = [[]]
     for child in paragraph.contents:
-        pieces = SENTENCE_END.split(child) if type(child) is NavigableString else [child]
-        for number, piece in enumerate(pieces):
-            if number:
-                sentences.append(copy.copy(sentences[0]))
-                sentences[-1].clear()
-            sentences[-1].append(copy.copy(piece))
-    sentences = [sentence for sentence in sentences if sentence.get_text().strip()]
-    short = copy.copy(paragraph)
-    short.clear()
+        is_text = type(child) is NavigableString
+        first, *others = map(NavigableString, SENTENCE_END.split(child)) if is_text else [child]
+        sentences[-1].append(first)
+        sentences += [[other] for other in others]
+    sentences = [parts for parts in sentences if any(part.get_text().strip() for part in parts)]
+    paragraph.clear()
     for sentence in sentences[-1:] if from_end else sentences:
-        short.extend([*sentence.contents, " "])
-        if len(short.get_text().split()) >= WORDS:
+        paragraph.extend([*sentence, " "])
+        if len(paragraph.get_text().split()) >= WORDS:
             break
-    return short
+    return paragraph
 
 
 def blocks(section: Tag) -> Iterator[Tag]:

@@ -17,9 +17,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import checkout
 import nbformat
 import yaml
-from colab import commit, copy_checkout
 from lint_claims import USE
 from notebooks import reading_order, source, source_file
 
@@ -252,8 +252,8 @@ def remove(root: Path, numbers: list[str]) -> list[str]:
     return listed
 
 
-def main() -> int:
-    """Run the command line; returns the exit status."""
+def main() -> int | str:
+    """Run the command line; returns the exit status, or what went wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("chapters", nargs="+", metavar="NUMBER", help="as in its file's name")
     parser.add_argument("--out", type=Path, default=ROOT / "_build" / "without")
@@ -271,15 +271,14 @@ def main() -> int:
                 raise ValueError(f"--out must be a new folder or an earlier copy, got {root}")
             if root.exists():
                 shutil.rmtree(root)
-            copy_checkout(ROOT, root)
+            checkout.copy(ROOT, root)
         removed = remove(root, arguments.chapters)
         if not arguments.here:
-            commit(root)  # the checks ask git which files are the book's
+            checkout.commit(root)  # the checks ask git which files are the book's
             if (ROOT / CACHE).is_dir():
                 shutil.copytree(ROOT / CACHE, root / CACHE)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return f"error: {error}"
     print(f"in {root}, without:", *removed, sep="\n  ")
     return 0
 

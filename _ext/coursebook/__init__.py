@@ -3,28 +3,16 @@
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
 from pybtex.plugin import find_plugin, register_plugin
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.search.en import SearchEnglish
 
-PARTS = [
-    "api",
-    "claims",
-    "execution",
-    "figures",
-    "glossary",
-    "layout",
-    "ledger",
-    "live",
-    "offline",
-    "portable",
-    "site",
-    "sources",
-    "tables",
-    "term",
-]
+from . import execution
+
 # What each citation asks pybtex for, which would search every installed package each time.
 STYLES = {
     "formatting": "alpha",
@@ -45,10 +33,13 @@ def write_every_page(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
     return env.found_docs
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Set up each part; two processes read and write the pages."""
-    for part in PARTS:
-        import_module(f".{part}", __name__).setup(app)
+def setup(app: Sphinx) -> dict[str, object]:
+    """Set up each module that can be; two processes read and write the pages.
+
+    Sphinx reads every page again once the version changes.
+    """
+    for part in iter_modules(__path__, f"{__name__}."):
+        getattr(import_module(part.name), "setup", lambda _: None)(app)
     for kind, name in STYLES.items():
         group = f"pybtex.style.{kind}"
         register_plugin(group, name, find_plugin(group, name), force=True)
@@ -57,4 +48,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
         app.setup_extension(name)
         app.extensions[name].parallel_read_safe = True
     app.connect("env-updated", write_every_page)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    version = execution.digest(Path(app.srcdir), execution.READ)
+    return {"env_version": version, "parallel_read_safe": True, "parallel_write_safe": True}

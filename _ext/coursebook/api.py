@@ -8,14 +8,13 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any
+from functools import cache
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import make_refnode
 
 
 def public_modules(name: str) -> Iterator[str]:
@@ -46,33 +45,15 @@ class ApiDirective(SphinxDirective):
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
-def as_rst(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
-    """Let `x` in a docstring be code, and a bar be a bar."""
-    for number, line in enumerate(lines):
-        parts = re.split(r"(``.+?``|:\w+:`[^`]+`|`[^`]+`)", line)
-        parts[0::2] = [part.replace("|", r"\|") for part in parts[0::2]]
-        parts[1::2] = [re.sub(r"^`([^`]+)`$", r"``\1``", part) for part in parts[1::2]]
-        lines[number] = "".join(parts)
-
-
-def endings(name: str) -> list[str]:
-    """Return the ways to write a name in short.
-
-    >>> endings("dlvlib.metrics.top_k")
-    ['dlvlib.metrics.top_k', 'metrics.top_k']
-    """
-    parts = name.split(".")
-    return [".".join(parts[start:]) for start in range(len(parts) - 1)]
-
-
-@lru_cache(maxsize=1)
-def entries(env: BuildEnvironment) -> dict[str, tuple[str, str] | None]:
-    """Return page and anchor of each name of the reference, None for one with two meanings."""
-    found: dict[str, tuple[str, str] | None] = {}
-    for name, entry in env.get_domain("py").objects.items():  # type: ignore[attr-defined]
-        for short in endings(name):
-            found[short] = None if short in found else (entry.docname, entry.node_id)
-    return found
+@cache
+def place_of(env: BuildEnvironment, name: str) -> tuple[str, str] | None:
+    """Return page and anchor of the entry of a dotted name; None if none or several end so."""
+    domain = env.get_domain("py")
+    found = domain.find_obj(env, "", "", name, None, searchmode=1)  # type: ignore[attr-defined]
+    if "." not in name or len(found) != 1:
+        return None
+    ((_, entry),) = found
+    return entry.docname, entry.node_id
 
 
 def used_names(code: str) -> set[str]:
@@ -100,33 +81,23 @@ def link_names(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Link names in code to their entries, when a page is written."""
     if app.builder.format != "html":
         return
-    known = entries(app.env)
 
-    def link_to(place: tuple[str, str], content: nodes.literal) -> nodes.reference:
-        address = f"{app.builder.get_relative_uri(docname, place[0])}#{place[1]}"
-        return nodes.reference("", "", content, refuri=address, internal=True)
+    def link(place: tuple[str, str], literal: nodes.literal) -> nodes.reference:
+        return make_refnode(app.builder, docname, *place, literal)
 
     for literal in list(doctree.findall(nodes.literal)):
-        place = known.get(literal.astext().removesuffix("()"))
+        place = place_of(app.env, literal.astext().removesuffix("()"))
         if place and place[0] != docname and not isinstance(literal.parent, nodes.reference):
-            literal.parent.replace(literal, link_to(place, literal.deepcopy()))
+            literal.parent.replace(literal, link(place, literal.deepcopy()))
     blocks = doctree.findall(nodes.literal_block)
     code = "\n".join(b.astext() for b in blocks if "python" in b.get("language", ""))
-    used = {name: place for name in sorted(used_names(code)) if (place := known.get(name))}
-    short = {place: name for name, place in used.items() if place[0] != docname}
-    if short and (section := next(doctree.findall(nodes.section), None)) is not None:
+    places = ((place_of(app.env, name), name) for name in sorted(used_names(code)))
+    used = {place: name for place, name in places if place and place[0] != docname}
+    if used and (section := next(doctree.findall(nodes.section), None)) is not None:
         line = nodes.paragraph("", "From the library: ", classes=["uses"])
-        for number, (place, name) in enumerate(short.items()):
-            line += [nodes.Text(", " if number else ""), link_to(place, nodes.literal(name, name))]
+        for number, (place, name) in enumerate(used.items()):
+            line += [nodes.Text(", " if number else ""), link(place, nodes.literal(name, name))]
         section += line
-
-
-def configure(app: Sphinx, config: Config) -> None:
-    """Read the sections of our docstrings; what other libraries define gets no link."""
-    config.napoleon_custom_sections = [("Shape", "params_style")]
-    config.autodoc_typehints_format = "short"
-    config.html_domain_indices = False  # the page has all
-    config.nitpick_ignore_regex = [("py:.*", ".*")]
 
 
 def setup(app: Sphinx) -> None:
@@ -134,6 +105,4 @@ def setup(app: Sphinx) -> None:
     app.setup_extension("sphinx.ext.autodoc")
     app.setup_extension("sphinx.ext.napoleon")
     app.add_directive("api", ApiDirective)
-    app.connect("config-inited", configure)
-    app.connect("autodoc-process-docstring", as_rst, priority=900)
     app.connect("doctree-resolved", link_names)

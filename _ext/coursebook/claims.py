@@ -1,6 +1,6 @@
 """The role {claim}`id`: a number of the lecture, taken from claims.yml where it is proved."""
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
+from .pages import depend_on
+
 LOG = logging.getLogger(__name__)
 FILE = "claims.yml"
 Claim = dict[str, Any]
@@ -20,23 +22,18 @@ class ClaimNode(nodes.inline):
     """The value of a claim; in HTML its statement shows on hover."""
 
 
-@lru_cache(maxsize=1)
-def parse(path: Path, modified: int) -> dict[str, Claim]:
-    """Return the claims by id; the file is parsed again only once it was modified."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    claims = yaml.load(path.read_text(encoding="utf8"), loader)
-    return {claim["id"]: claim for claim in claims or []}
-
-
+@cache
 def find_claims(root: Path) -> dict[str, Claim]:
-    """Return the claims of a book by id."""
+    """Return the claims of a book by id; the file, which may be missing, is parsed once."""
     path = root / FILE
-    return parse(path, path.stat().st_mtime_ns) if path.is_file() else {}
+    text = path.read_text(encoding="utf8") if path.is_file() else ""
+    claims = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return {claim["id"]: claim for claim in claims or []}
 
 
 def read_claims(env: BuildEnvironment) -> dict[str, Claim]:
     """Return the claims of a book by id, and let the current page depend on the file."""
-    env.note_dependency(str(Path(env.srcdir) / FILE))
+    depend_on(env, [Path(env.srcdir) / FILE])
     return find_claims(Path(env.srcdir))
 
 
@@ -61,12 +58,8 @@ def value_node(claim: Claim) -> nodes.Node:
 
 
 def anchor_of(identifier: str, prefix: str = "claim") -> str:
-    """Return the anchor of the first mention of a claim on its page.
-
-    >>> anchor_of("lenet.params.c1")
-    'claim-lenet-params-c1'
-    """
-    return f"{prefix}-" + identifier.replace(".", "-").replace("_", "-")
+    """Return the anchor of the first mention of a claim on its page."""
+    return nodes.make_id(f"{prefix}-{identifier}")
 
 
 def add_anchor(env: BuildEnvironment, node: nodes.Element, anchor: str) -> None:
@@ -79,17 +72,13 @@ class ClaimRole(SphinxRole):
     """Show the value behind an id; an id that is unknown or broken is a warning."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        claim = read_claims(self.env).get(self.text)
+        claim = read_claims(self.env).get(self.text, {})
         try:
-            if claim is None:
-                raise KeyError(f"is not in {FILE}")
             node = ClaimNode(self.text, "", value_node(claim), statement=str(claim["statement"]))
         except (KeyError, TypeError, ValueError) as error:
-            reason = error.args[0] if claim is None else f"is broken in {FILE}: {error!r}"
-            LOG.warning(
-                f"page {self.env.docname}: the claim {self.text!r} {reason}",
-                location=self.get_location(),
-            )
+            reason = f"is broken in {FILE}: {error!r}" if claim else f"is not in {FILE}"
+            problem = f"page {self.env.docname}: the claim {self.text!r} {reason}"
+            LOG.warning(problem, location=self.get_location())
             return [nodes.literal(self.text, self.text)], []
         # A number stays on one line, words may break.
         node["classes"] += ["claim", "words"] if isinstance(claim["value"], str) else ["claim"]

@@ -7,6 +7,7 @@ such as claims.yml, a quiz, the glossary or a text cell, executes nothing.
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,13 +17,12 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import JupyterCacheAbstract
 from jupyter_cache.executors.utils import create_cache_bundle, single_nb_execution
 from sphinx.application import Sphinx
-from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 
 from .kernels import manager_class
 
 EXECUTED = ("dlvlib", "coursekit", "chapters/results", "benchmarks/results", "tools/ipython")
-RENDERED = ("_ext",)
+READ = (*EXECUTED, "_ext")  # what every page depends on
 STAMP = "executed_with"  # a file in the cache with the digest of its inputs
 # IPython writes into profile_default; a quiz is rendered by live.py.
 NOT_READ = {"__pycache__", "profile_default", "quizzes"}
@@ -38,22 +38,14 @@ def digest(root: Path, names: Iterable[str]) -> str:
     return found.hexdigest()
 
 
-def configure(app: Sphinx, config: Config) -> None:
-    """Compute both digests; every page is read again when one of them changes."""
-    root = Path(app.srcdir)
-    config.executed_with, config.rendered_with = digest(root, EXECUTED), digest(root, RENDERED)
-
-
 def open_cache(folder: Path, executed_with: str) -> JupyterCacheAbstract:
     """Return the cache in a folder, emptied if it was filled with other inputs."""
-    cache = get_cache(folder)
     stamp = folder / STAMP
     if not stamp.is_file() or stamp.read_text() != executed_with:
-        for record in cache.list_cache_records():
-            cache.remove_cache(record.pk)
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         stamp.write_text(executed_with)
-    return cache
+    return get_cache(folder)
 
 
 def execute(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
@@ -68,7 +60,8 @@ def execute(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     settings = env.mystnb_config  # type: ignore[attr-defined]
     if settings.execution_mode != "cache":
         return
-    cache = open_cache(Path(settings.execution_cache_path), app.config.executed_with)
+    executed_with = digest(Path(app.srcdir), EXECUTED)
+    cache = open_cache(Path(settings.execution_cache_path), executed_with)
     paths = [path for name in docnames if (path := str(env.doc2path(name))).endswith(".ipynb")]
     for path in paths:
         cache.add_nb_to_project(path)
@@ -89,8 +82,5 @@ def execute(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Register the digests, whose change makes Sphinx read every page again."""
-    for name in ("executed_with", "rendered_with"):
-        app.add_config_value(name, "", "env", [str])
-    app.connect("config-inited", configure)
+    """Connect the step."""
     app.connect("env-before-read-docs", execute)

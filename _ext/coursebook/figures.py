@@ -12,17 +12,16 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, canonicalize
 
 from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
-from sphinx.transforms import SphinxTransform
 from sphinx.writers.html5 import HTML5Translator
 
 CSS_PIXELS_PER_POINT = 110 / 72
@@ -99,17 +98,11 @@ def encoded(picture: Image.Image, lossless: bool) -> bytes:
 
 @dataclass
 class Form:
-    """One form of a figure while it is written.
+    """One form of a figure while it is written; `save` returns the address of a WebP."""
 
-    Attributes:
-        prefix: of its ids.
-        save: takes the bytes of a WebP and returns its address.
-        colours: the name of each colour that has none in the style sheet.
-    """
-
-    prefix: str
+    prefix: str  # of its ids
     save: Callable[[bytes], str]
-    colours: dict[str, str] = field(default_factory=dict)
+    colours: dict[str, str] = field(default_factory=dict)  # CSS to name, unless the theme has it
 
     def name(self, colour: re.Match[str]) -> str:
         """Return a colour by a name."""
@@ -149,14 +142,8 @@ class Form:
             element.set(name, self.attribute(element.tag, name, value, fixed))
             if not element.get(name):
                 del element.attrib[name]
-        for child in list(element):
-            if child.tag in (f"{SVG}metadata", f"{SVG}style"):
-                element.remove(child)
-            elif isinstance(child.tag, str):
-                self.write(child, fixed)
-        for part in (element, *element):  # white space between elements, never in a text
-            part.text = part.text if part.text and part.text.strip() else None
-            part.tail = part.tail if part.tail and part.tail.strip() else None
+        for child in element:
+            self.write(child, fixed)
 
 
 def unwrapped(element: Element) -> Iterator[Element]:
@@ -180,18 +167,15 @@ def unwrapped(element: Element) -> Iterator[Element]:
 
 
 def drawing(svg: str, alt: str, number: int, save: Callable[[bytes], str]) -> str:
-    """Return the forms of a figure as HTML.
+    """Return the forms of a figure as HTML; its number in its page keeps ids apart.
 
-    Args:
-        svg: one or two SVG documents of matplotlib, the wide one first.
-        alt: what the figure shows, for those who do not see it.
-        number: of the figure in its page, which keeps ids apart.
-        save: takes the bytes of a WebP and returns its address.
+    Its SVG is one or two documents of matplotlib, the wide one first.
     """
     forms = START.findall(svg)
     written = []
     for form, names in zip(forms, ("wide", "narrow"), strict=False):
-        root = ElementTree.fromstring(form)
+        bare = canonicalize(form, strip_text=True, exclude_tags=[f"{SVG}metadata", f"{SVG}style"])
+        root = ElementTree.fromstring(bare)
         width, height = (float(size) for size in root.get("viewBox", "").split()[2:])
         writer = Form(f"{names[0]}{number}-", save)
         writer.write(root)
@@ -219,42 +203,41 @@ def view_box(path: Path) -> list[str]:
     return list(found.groups()) if found else []
 
 
-class InlineFigures(SphinxTransform):
+def store(picture: bytes, folder: Path, address: str) -> str:
+    """Return the address of a WebP, which is in it or leads to a file of the folder."""
+    if len(picture) < SMALL:
+        return f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
+    name = f"{hashlib.sha256(picture).hexdigest()[:20]}.webp"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(picture)
+    return f"{address}/{name}"
+
+
+def place_diagram(node: nodes.image, path: Path) -> None:
+    """Give a diagram its size, and put its upright form beside it if there is one."""
+    narrow = path.with_name(f"{path.stem}-narrow.svg")
+    node["box"] = view_box(path)
+    if narrow.is_file():
+        copy = nodes.image("", **node.attributes)
+        copy["uri"] = node["uri"].replace(path.name, narrow.name)
+        copy["box"] = view_box(narrow)
+        for form, name in ((node, "wide"), (copy, "narrow")):
+            form["classes"] = [*form["classes"], name]
+        node.parent.insert(node.parent.index(node) + 1, copy)
+
+
+def place_figures(app: Sphinx, doctree: nodes.document) -> None:
     """Write the figures that a notebook has drawn into its page."""
-
-    default_priority = 500
-
-    def apply(self) -> None:
-        up = "../" * self.env.docname.count("/")
-        for number, node in enumerate(list(self.document.findall(nodes.image))):
-            path = Path(self.env.relfn2path(node["uri"], self.env.docname)[1])
-            narrow = path.with_name(f"{path.stem}-narrow.svg")
-            if path.suffix != ".svg":
-                continue
-            if "jupyter_execute" not in path.parts:
-                node["box"] = view_box(path)
-            if narrow.is_file():  # a diagram with an upright form
-                copy = nodes.image("", **node.attributes)
-                copy["uri"] = node["uri"].replace(path.name, narrow.name)
-                copy["box"] = view_box(narrow)
-                for form, name in ((node, "wide"), (copy, "narrow")):
-                    form["classes"] = [*form["classes"], name]
-                node.parent.insert(node.parent.index(node) + 1, copy)
-            if "jupyter_execute" not in path.parts:
-                continue
-            folder = path.parent / IMAGES
-            folder.mkdir(exist_ok=True)
-
-            def save(data: bytes, folder: Path = folder) -> str:
-                if len(data) < SMALL:
-                    return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
-                name = f"{hashlib.sha256(data).hexdigest()[:20]}.webp"
-                (folder / name).write_bytes(data)
-                return f"{up}{IMAGES}/{name}"
-
+    address = "../" * app.env.docname.count("/") + IMAGES
+    for number, node in enumerate(list(doctree.findall(nodes.image))):
+        path = Path(app.env.relfn2path(node["uri"], app.env.docname)[1])
+        if path.suffix == ".svg" and "jupyter_execute" in path.parts:
+            save = partial(store, folder=path.parent / IMAGES, address=address)
             svg = path.read_text(encoding="utf8")
             html = drawing(svg, node.get("alt", ""), number, save)
             node.replace_self(nodes.raw("", html, format="html"))
+        elif path.suffix == ".svg":
+            place_diagram(node, path)
 
 
 def visit_image(translator: Any, node: nodes.image) -> None:
@@ -274,7 +257,7 @@ def copy_images(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Register the transform, the writer and the copy."""
+    """Register the writer and the steps; the first one comes before Sphinx collects images."""
     app.add_node(nodes.image, override=True, html=(visit_image, HTML5Translator.depart_image))
-    app.add_transform(InlineFigures)
+    app.connect("doctree-read", place_figures, priority=400)
     app.connect("build-finished", copy_images)

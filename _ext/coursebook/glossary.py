@@ -8,7 +8,7 @@ glossary links to the section of a page that introduces the term.
 import posixpath
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from docutils import nodes
@@ -109,22 +109,20 @@ def with_links(text: str, names: Any, left: dict[str, Any], address: str) -> lis
             continue  # linked before, or another word
         anchor, title = left.pop(name)
         parts.append(nodes.Text(text[end : match.start()]))
-        uri = f"{address}#{anchor}"
-        link = nodes.reference("", match[0], refuri=uri, internal=True, reftitle=title)
-        link["classes"].append("term-link")
-        parts.append(link)
+        link = {"refuri": f"{address}#{anchor}", "reftitle": title, "classes": ["term-link"]}
+        parts.append(nodes.reference("", match[0], internal=True, **link))
         end = match.end()
     return [*parts, nodes.Text(text[end:])]
 
 
-def introduced_in(page: nodes.document, names: Iterable[str]) -> str:
+def introduced_in(page: nodes.section, names: Iterable[str]) -> str:
     """Return the anchor of the section that introduces one of the names, "" if there is none.
 
     It sets the name in bold, or has it in its title, or in italics, or is the first to use it.
     The lead of a page does not count.
     """
     name = rf"(?<![\w-])(?:{'|'.join(map(re.escape, names))})(?:s|es)?(?![\w-])"
-    sections = [s for s in page.findall(nodes.section) if isinstance(s.parent, nodes.section)]
+    sections = [s for s in page.findall(nodes.section) if s is not page]
     sections = [s for s in sections if s["ids"][0] not in CLOSING]
     for kind in (nodes.strong, nodes.title, nodes.emphasis, nodes.paragraph):
         whole = kind in (nodes.strong, nodes.emphasis)
@@ -139,21 +137,17 @@ def link_sections(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Let each entry of the glossary lead to the section that introduces its term."""
     if docname != GLOSSARY or app.builder.format != "html":
         return
-    pages: dict[str, nodes.document] = {}
+    tree_of = cache(app.env.get_doctree)
     for entry in doctree.findall(nodes.definition_list_item):
         names = [term.astext() for term in entry.findall(nodes.term)]
         for link in entry.findall(nodes.reference):
             address, _, anchor = link.get("refuri", "").partition("#")
             name = posixpath.join(posixpath.dirname(GLOSSARY), address)
             page = posixpath.normpath(name).removesuffix(".html")
-            if not address or page not in app.env.found_docs:
-                continue
-            if page not in pages:
-                pages[page] = app.env.get_doctree(page)
-            tree = pages[page]
-            top = next(tree.findall(nodes.section))
-            if anchor in top["ids"] and (found := introduced_in(tree, names)):
-                link["refuri"] = f"{address}#{found}"
+            if address and page in app.env.found_docs:
+                top = next(tree_of(page).findall(nodes.section))
+                if anchor in top["ids"] and (found := introduced_in(top, names)):
+                    link["refuri"] = f"{address}#{found}"
 
 
 def setup(app: Sphinx) -> None:

@@ -1,7 +1,7 @@
 """The parts of the book in the side bar, what the next page promises, and the forms of a page."""
 
 import re
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from docutils import nodes
@@ -9,28 +9,26 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 
+from .pages import short_title
+
 MARKS = re.compile(r"(?:^\w+ = \.\.\..*\n)*^ *### (?:BEGIN|END) SOLUTION\n?", re.MULTILINE)
 BOXES = {"At a glance": "glance", "Correction": "correction", "Two corrections": "correction"}
 
 
-class MarkForms(SphinxTransform):
+def mark_forms(app: Sphinx, doctree: nodes.document) -> None:
     """Give a box, and a paragraph that starts with “Predict”, the class of its form."""
-
-    default_priority = 500
-
-    def apply(self) -> None:
-        for box in self.document.findall(nodes.admonition):
-            title = box[0].astext()
-            box["classes"] += [name for start, name in BOXES.items() if title.startswith(start)]
-        for paragraph in self.document.findall(nodes.paragraph):
-            first = next((child for child in paragraph if child.astext()), None)
-            label = first.astext() if isinstance(first, nodes.strong | nodes.emphasis) else ""
-            if label.startswith("Predict"):
-                paragraph["classes"].append("predict")
+    for box in doctree.findall(nodes.admonition):
+        title = box[0].astext()
+        box["classes"] += [name for start, name in BOXES.items() if title.startswith(start)]
+    for paragraph in doctree.findall(nodes.paragraph):
+        first = next((child for child in paragraph if child.astext()), None)
+        label = first.astext() if isinstance(first, nodes.strong | nodes.emphasis) else ""
+        if label.startswith("Predict"):
+            paragraph["classes"].append("predict")
 
 
 class KeepPercentSigns(SphinxTransform):
-    """Let no line of prose begin with the percent sign of a number."""
+    """Let no line of prose, nor of what refers to it, begin with the percent sign of a number."""
 
     default_priority = 500
 
@@ -41,38 +39,29 @@ class KeepPercentSigns(SphinxTransform):
                 text.parent.replace(text, nodes.Text(kept))
 
 
-class JoinHiddenCells(SphinxTransform):
+def join_hidden_cells(app: Sphinx | None, doctree: nodes.document) -> None:
     """Give hidden code one line to unfold it.
 
     A hidden cell that shows nothing joins the hidden cell after it, and what is folded after an
     exercise is called its solution.
     """
-
-    default_priority = 500
-
-    def apply(self) -> None:
-        for cell in list(self.document.findall(nodes.container)):
-            mode = cell.get("hide_mode")
-            section = cell.parent
-            if mode == "all" and section[0].astext() == "Check yourself":
-                cell["prompt_show"] = "Show the solution"
-                cell["prompt_hide"] = "Hide the solution"
-            after = section[section.index(cell) + 1 :][:1]
-            if mode == "input" and len(cell) == 1 and after and after[0].get("hide_mode") == mode:
-                after[0][0].insert(0, cell[0].children)
-                section.remove(cell)
+    for cell in list(doctree.findall(nodes.container)):
+        mode, section = cell.get("hide_mode"), cell.parent
+        if mode == "all" and section[0].astext() == "Check yourself":
+            cell["prompt_show"] = "Show the solution"
+            cell["prompt_hide"] = "Hide the solution"
+        after = section[section.index(cell) + 1 :][:1]
+        if mode == "input" and len(cell) == 1 and after and after[0].get("hide_mode") == mode:
+            after[0][0].insert(0, cell[0].children)
+            section.remove(cell)
 
 
-class DropMarks(SphinxTransform):
+def drop_marks(app: Sphinx, doctree: nodes.document) -> None:
     """Show a solution without the marks that tools need, and without the dots it replaces."""
-
-    default_priority = 500
-
-    def apply(self) -> None:
-        if self.env.docname.startswith("solutions/"):
-            for block in self.document.findall(nodes.literal_block):
-                block.rawsource = MARKS.sub("", block.astext())
-                block[:] = [nodes.Text(block.rawsource)]
+    if app.env.docname.startswith("solutions/"):
+        for block in doctree.findall(nodes.literal_block):
+            block.rawsource = MARKS.sub("", block.astext())
+            block[:] = [nodes.Text(block.rawsource)]
 
 
 def number_of(env: BuildEnvironment, page: str) -> str:
@@ -113,21 +102,7 @@ def shorten_references(_: Sphinx | None, env: BuildEnvironment) -> None:
             labels[label] = (page, anchor, text.partition(":")[0])
 
 
-def short_title(title: str) -> str:
-    """Return what the side bar shows of a title.
-
-    >>> short_title("LeNet-5: a network that reads digits")
-    'LeNet-5'
-    >>> short_title("Exercise 3: count LeNet-5")
-    '3. Count LeNet-5'
-    """
-    numbered = re.fullmatch(r"(?:Exercise|Solution|Experiment) (\d+): (.)(.*)", title)
-    if numbered:
-        return f"{numbered[1]}. {numbered[2].upper()}{numbered[3].partition(':')[0]}"
-    return title.partition(":")[0]
-
-
-@lru_cache(maxsize=1)
+@cache
 def parts(env: BuildEnvironment) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return each part of _toc.yml with its pages and their short titles."""
     found = []
@@ -141,9 +116,7 @@ def parts(env: BuildEnvironment) -> list[tuple[str, list[tuple[str, str]]]]:
 @cache
 def promise(env: BuildEnvironment, page: str) -> str:
     """Return the first sentence of a page, "" if it does not begin with a paragraph."""
-    if page not in env.titles:
-        return ""
-    section = next(iter(env.get_doctree(page).findall(nodes.section)), None)
+    section = next(env.get_doctree(page).findall(nodes.section), None)
     if section is None or len(section) < 2 or not isinstance(section[1], nodes.paragraph):
         return ""
     return re.split(r"(?<=[.?!])\s", " ".join(section[1].astext().split()))[0]
@@ -152,21 +125,18 @@ def promise(env: BuildEnvironment, page: str) -> str:
 def add_context(
     app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
-    """Give the templates the parts of the book, and what the pages before and after promise."""
+    """Give the templates the parts of the book, and what the next page promises."""
     context["book_parts"] = parts(app.env)
-    order = list(app.env.external_site_map)  # type: ignore[attr-defined]
-    if pagename in order:
-        place = order.index(pagename)
-        if place + 1 < len(order):
-            context["next_promise"] = promise(app.env, order[place + 1])
+    relations = app.builder.relations  # type: ignore[attr-defined]
+    if after := relations.get(pagename, [None])[-1]:
+        context["next_promise"] = promise(app.env, after)
 
 
 def setup(app: Sphinx) -> None:
-    """Register the transforms and the context."""
-    app.add_transform(MarkForms)
+    """Connect the steps."""
     app.add_transform(KeepPercentSigns)
-    app.add_transform(JoinHiddenCells)
-    app.add_transform(DropMarks)
+    for step in (mark_forms, join_hidden_cells, drop_marks):
+        app.connect("doctree-read", step)
     app.connect("html-page-context", add_context)
     app.connect("env-check-consistency", number_figures)
     app.connect("env-check-consistency", shorten_references)

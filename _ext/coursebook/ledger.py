@@ -1,20 +1,23 @@
 """Two directives that list claims.yml: `claims`, every claim, and `corrections`, the mistakes."""
 
-import json
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.util.docutils import ReferenceRole, SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.nodes import make_refnode
 
 from .claims import Claim, add_anchor, anchor_of, format_claim, read_claims, value_node
-from .tables import RECORDS, in_reading_order, list_table, read_groups
+from .pages import depend_on, in_reading_order, title_of
+from .tables import RECORDS, list_table, read_groups
 
 KINDS = {
     "computed": "A test evaluates the expression and compares it with the value, to the last "
@@ -24,17 +27,7 @@ KINDS = {
     "corrected": "The lecture has one thing, and another is right.",
 }
 STYLE = "Style, not mistakes"  # the title under which nothing is wrong
-
-
-def title_of(source: Path, page: str) -> str:
-    """Return the first heading of a page, Markdown or notebook."""
-    notebook, markdown = source / f"{page}.ipynb", source / f"{page}.md"
-    if notebook.is_file():
-        cells = json.loads(notebook.read_text(encoding="utf8"))["cells"]
-        lines = [line for cell in cells for line in "".join(cell["source"]).splitlines()]
-    else:
-        lines = markdown.read_text(encoding="utf8").splitlines() if markdown.is_file() else []
-    return next((line[2:].strip() for line in lines if line.startswith("# ")), page)
+PAGE_OF = itemgetter("shown_in")
 
 
 def plain(text: object) -> str:
@@ -48,19 +41,19 @@ def code(text: str) -> str:
     return f"{fence}{text}{fence}"
 
 
-class ShownRole(ReferenceRole):
-    """{shown}`id` or {shown}`text <id>`: a link to where the page of a claim first shows it."""
+class ShownRole(SphinxRole):
+    """{shown}`id`: the value of a claim as a link to where its page first shows it."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        claim = read_claims(self.env)[self.target]
-        content = nodes.Text(self.title) if self.has_explicit_title else value_node(claim)
+        claim = read_claims(self.env)[self.text]
+        content = value_node(claim)
         link = addnodes.pending_xref(
             "",
             content if isinstance(content, nodes.literal) else nodes.inline("", "", content),
             refdoc=self.env.docname,
             refdomain="",  # so that link_to_page resolves it, and keeps code as code
             reftype="shown",
-            reftarget=anchor_of(self.target),
+            reftarget=anchor_of(self.text),
             refexplicit=True,
             refwarn=True,
             page=claim["shown_in"],
@@ -74,41 +67,42 @@ def link_to_page(
     """Link to where a page shows a claim, or to the top of one that does not by its role."""
     if node.get("page") not in env.found_docs:
         return None
-    uri = app.builder.get_relative_uri(node["refdoc"], node["page"])
-    _, anchor = env.get_domain("std").anonlabels.get(  # type: ignore[attr-defined]
-        node["reftarget"], ("", "")
-    )
-    uri += f"#{anchor}" if anchor else ""
-    return nodes.reference("", "", content, internal=True, refuri=uri)
+    anchors = env.get_domain("std").anonlabels  # type: ignore[attr-defined]
+    _, anchor = anchors.get(node["reftarget"], ("", ""))
+    return make_refnode(app.builder, node["refdoc"], node["page"], anchor, content)
 
 
 class LedgerDirective(SphinxDirective):
     """What both directives share."""
 
-    def by_page(self, claims: list[Claim]) -> Iterator[tuple[nodes.section, str, list[Claim]]]:
-        """Yield a section for each page in reading order, the page, and its claims."""
-        for page in in_reading_order(self.env, (claim["shown_in"] for claim in claims)):
-            title = title_of(Path(self.env.srcdir), page)
-            identifier = f"{self.name}-{page.replace('/', '-').replace('_', '-')}"
-            section = nodes.section("", nodes.title("", title), ids=[identifier], names=[])
-            yield section, page, [claim for claim in claims if claim["shown_in"] == page]
+    def claims(self) -> list[Claim]:
+        """Return all claims in the reading order of their pages."""
+        claims = list(read_claims(self.env).values())
+        order = in_reading_order(self.env, map(PAGE_OF, claims))
+        return sorted(claims, key=lambda claim: order.index(PAGE_OF(claim)))
+
+    def section(self, page: str, content: list[nodes.Node]) -> nodes.section:
+        """Return what belongs to a page, below its title."""
+        title = nodes.title("", title_of(Path(self.env.srcdir), page))
+        ids = [nodes.make_id(f"{self.name}-{page}")]
+        return nodes.section("", title, *content, ids=ids, names=[])
 
 
 class ClaimsDirective(LedgerDirective):
     """Every claim: a count of each kind, then one table for each page of the book."""
 
     def run(self) -> list[nodes.Node]:
-        claims = list(read_claims(self.env).values())
+        claims = self.claims()
         counts = Counter(claim["kind"] for claim in claims)
         rows = [[kind, str(counts[kind]), meaning] for kind, meaning in KINDS.items()]
         rows.append(["all", str(len(claims)), "The numbers and statements that follow."])
         kinds = list_table(["Kind", "Entries", "Where the value comes from"], rows)
         result = self.parse_text_to_nodes(kinds)
         header = ["Value", "Statement and slide", "Where the value comes from"]
-        for section, page, of_page in self.by_page(claims):
+        for page, of_page in groupby(claims, PAGE_OF):
             table = list_table(header, map(self.row, of_page), "claims")
-            section += self.parse_text_to_nodes(f"Shown in {{doc}}`/{page}`\n\n{table}")
-            result.append(section)
+            content = self.parse_text_to_nodes(f"Shown in {{doc}}`/{page}`\n\n{table}")
+            result.append(self.section(page, content))
         return result
 
     def row(self, claim: Claim) -> list[str]:
@@ -120,7 +114,7 @@ class ClaimsDirective(LedgerDirective):
         """Return where the value of a claim comes from, in words and code."""
         kind, expression = claim["kind"], claim.get("expression")
         if kind == "computed":
-            return f"**Computed:** {code(expression)}" if expression else "**Computed**"
+            return f"**Computed:** {code(expression)}"
         if kind == "cited":
             key, _, place = claim["source"].partition(",")
             text = f"**Cited:** {{footcite:t}}`{key.strip()}`" + (f",{place}" if place else "")
@@ -137,8 +131,7 @@ class ClaimsDirective(LedgerDirective):
         if isinstance(value, str):
             return f"**Recorded:** our runs of {claim['results']} show it."
         paths = sorted((Path(self.env.srcdir) / RECORDS / claim["results"]).glob("*.json"))
-        for path in paths:
-            self.env.note_dependency(str(path))
+        depend_on(self.env, paths)
         runs = [record for group in read_groups(paths) for record in group]
         measured = [eval(claim["measure"], {"record": run}) for run in runs]  # from our own file
         low, mean, high = min(measured), statistics.mean(measured), max(measured)
@@ -160,34 +153,27 @@ class CorrectionsDirective(LedgerDirective):
     """
 
     def run(self) -> list[nodes.Node]:
-        claims = [
-            claim for claim in read_claims(self.env).values() if claim["kind"] == "corrected"
-        ]
-        result: list[nodes.Node] = []
-        if first := [claim for claim in claims if claim.get("first")]:
-            lines = ["If you change only a few slides, change these:\n"]
-            for _, _, of_page in self.by_page(first):
-                for c in of_page:
-                    right = format_claim(c, "correct")
-                    lines.append(f"- {self.link(c)} {c['statement']} Should be: {right}.")
-            result += self.parse_text_to_nodes("\n".join(lines))
-        for section, _, of_page in self.by_page([c for c in claims if not group_of(c)]):
-            section += self.entries(of_page)
-            result.append(section)
-        for title in sorted({group_of(claim) for claim in claims} - {""}):
-            group = [claim for claim in claims if group_of(claim) == title]
-            section = nodes.section("", nodes.title("", title), ids=[nodes.make_id(title)])
-            section += self.entries([c for _, _, of_page in self.by_page(group) for c in of_page])
-            result.append(section)
+        claims = [claim for claim in self.claims() if claim["kind"] == "corrected"]
+        first = [self.line(claim) for claim in claims if claim.get("first")]
+        lead = "If you change only a few slides, change these:\n\n" if first else ""
+        result = self.parse_text_to_nodes(lead + "\n".join(first))
+        for page, of_page in groupby([c for c in claims if not group_of(c)], PAGE_OF):
+            result.append(self.section(page, self.entries(of_page)))
+        groups = sorted(filter(group_of, claims), key=group_of)
+        for title, group in groupby(groups, group_of):
+            heading = nodes.title("", title)
+            ids = [nodes.make_id(title)]
+            result.append(nodes.section("", heading, *self.entries(group), ids=ids))
         return result
 
-    def link(self, claim: Claim) -> str:
-        """Return a link to a correction, whose text is the title of the slide."""
-        return f"{{ref}}`{claim['lecture']} <{anchor_of(claim['id'], 'correction')}>`:"
+    def line(self, claim: Claim) -> str:
+        """Return a correction in one line, which begins with the slide as a link to it."""
+        link = f"{{ref}}`{claim['lecture']} <{anchor_of(claim['id'], 'correction')}>`"
+        return f"- {link}: {claim['statement']} Should be: {format_claim(claim, 'correct')}."
 
-    def entries(self, claims: list[Claim]) -> nodes.definition_list:
+    def entries(self, claims: Iterable[Claim]) -> list[nodes.Node]:
         """Return the corrections as a list."""
-        return nodes.definition_list("", *map(self.entry, claims), classes=["corrections"])
+        return [nodes.definition_list("", *map(self.entry, claims), classes=["corrections"])]
 
     def entry(self, claim: Claim) -> nodes.definition_list_item:
         """Return one correction; the value of the slide links to its place in the book."""

@@ -8,12 +8,11 @@ as jupyter-book adds every script below _static to every page.
 """
 
 import importlib.util
-import shutil
 from pathlib import Path
 
 from sphinx.application import Sphinx
-from sphinx.config import Config
 from sphinx.errors import ExtensionError
+from sphinx.util.fileutil import copy_asset
 
 PACKAGE = "sphinx-mathjax-offline"
 PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
@@ -36,26 +35,12 @@ def mathjax_folder() -> Path:
     return folder
 
 
-def configure(app: Sphinx, config: Config) -> None:
-    """Use the site's MathJax, without its menu, which would load files that are not shipped."""
-    mathjax_folder()
-    config.mathjax_path = f"../{TARGET}/tex-chtml.js"
-    settings = dict(config.mathjax3_config or {})
-    settings["options"] = {**settings.get("options", {}), "enableMenu": False}
-    config.mathjax3_config = settings
-
-
 def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
     """Copy the parts of MathJax into the site."""
-    if error is not None or app.builder.format != "html":
-        return
-    for part in PARTS:
-        source, target = mathjax_folder() / part, Path(app.outdir) / TARGET / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(source, target)
+    if error is None and app.builder.format == "html":
+        for part in PARTS:
+            source, target = mathjax_folder() / part, Path(app.outdir) / TARGET / part
+            copy_asset(source, target if source.is_dir() else target.parent)
 
 
 def leave_out_thebe(app: Sphinx) -> None:
@@ -67,7 +52,8 @@ def leave_out_thebe(app: Sphinx) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the steps."""
+    """Use the site's MathJax."""
     leave_out_thebe(app)
-    app.connect("config-inited", configure, priority=900)
+    mathjax_folder()
+    app.config.mathjax_path = f"../{TARGET}/tex-chtml.js"
     app.connect("build-finished", copy_mathjax)

@@ -13,27 +13,31 @@ from typing import Any
 
 import nbformat
 from docutils import nodes
+from markdown_it import MarkdownIt
+from mdit_py_plugins.colon_fence import colon_fence_plugin
 from sphinx.application import Sphinx
 from sphinx.util import logging
+from sphinx.util.nodes import split_explicit_title
 
 from .claims import find_claims, format_claim
 
 LOG = logging.getLogger(__name__)
 BRANCH = "notebooks"  # where they are published, and Colab finds them
 ROLE = re.compile(r"\{([a-z:]+)\}`([^`]+)`")
-TARGET = re.compile(r"(?:(?P<text>.+?)\s*<)?(?P<label>[^<>]+?)>?", re.DOTALL)
 LABEL = re.compile(r"^\([\w-]+\)=\n", re.MULTILINE)
 EQUATION = re.compile(r"\s*\$\$ \((eq-[\w-]+)\)")
-FENCE = re.compile(r"(?P<fence>`{3,}|:{3,})(?:\{(?P<name>[\w-]+)\} *(?P<title>.*))?")
+DIRECTIVE = re.compile(r"\{([\w-]+)\} *(.*)")
+MARKDOWN = MarkdownIt().use(colon_fence_plugin)
 FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 
 class Page:
     """Resolves the Markdown of one page."""
 
-    def __init__(self, app: Sphinx, name: str) -> None:
-        self.app, self.name, self.cited = app, name, dict[str, str]()
-        self.standard, self.math = (app.env.get_domain(domain) for domain in ("std", "math"))
+    def __init__(self, app: Sphinx) -> None:
+        self.app, self.cited = app, dict[str, str]()
+        self.standard: Any = app.env.get_domain("std")
+        self.math: Any = app.env.get_domain("math")
         self.claims = find_claims(Path(app.srcdir))
         self.roles: dict[str, Callable[[str], str]] = {
             "claim": self.claim,
@@ -54,38 +58,36 @@ class Page:
         return f"`{claim['value']}`" if claim.get("code") else format_claim(claim)
 
     def reference(self, target: str) -> str:
-        text, label = TARGET.fullmatch(target).groups()  # type: ignore[union-attr]
-        page, anchor, title = self.standard.labels[label]  # type: ignore[attr-defined]
-        return self.link(text or title, page, anchor)
+        explicit, text, label = split_explicit_title(target)
+        page, anchor, title = self.standard.labels[label]
+        return self.link(text if explicit else title, page, anchor)
 
     def number(self, target: str) -> str:
-        text, label = TARGET.fullmatch(target).groups()  # type: ignore[union-attr]
-        page, anchor = self.standard.anonlabels[label]  # type: ignore[attr-defined]
-        numbers = self.app.env.toc_fignumbers[page]
-        kind = next(kind for kind in ("figure", "table") if anchor in numbers.get(kind, {}))
-        number = ".".join(map(str, numbers[kind][anchor]))
-        return self.link((text or self.app.config.numfig_format[kind]) % number, page, anchor)
+        explicit, text, label = split_explicit_title(target)
+        page, anchor = self.standard.anonlabels[label]
+        kinds = self.app.env.toc_fignumbers[page]
+        kind = next(kind for kind in ("figure", "table") if anchor in kinds.get(kind, {}))
+        form = text if explicit else self.app.config.numfig_format[kind]
+        return self.link(form % ".".join(map(str, kinds[kind][anchor])), page, anchor)
 
-    def equation_number(self, label: str) -> str:
-        page = self.math.equations[label][0]  # type: ignore[attr-defined]
-        anchor = nodes.make_id(f"equation-{label}")
-        return ".".join(map(str, self.app.env.toc_fignumbers[page]["displaymath"][anchor]))
+    def find_equation(self, label: str) -> tuple[str, str, str]:
+        """Return number, page and anchor of an equation."""
+        page, anchor = self.math.equations[label][0], nodes.make_id(f"equation-{label}")
+        numbers = self.app.env.toc_fignumbers[page]["displaymath"][anchor]
+        return ".".join(map(str, numbers)), page, anchor
 
     def equation(self, label: str) -> str:
-        page = self.math.equations[label][0]  # type: ignore[attr-defined]
-        return self.link(
-            f"({self.equation_number(label)})", page, nodes.make_id(f"equation-{label}")
-        )
+        number, *place = self.find_equation(label)
+        return self.link(f"({number})", *place)
 
     def term(self, target: str) -> str:
-        text, term = TARGET.fullmatch(target).groups()  # type: ignore[union-attr]
-        page, anchor = self.standard.objects["term", term]  # type: ignore[attr-defined]
-        return self.link(text or term, page, anchor)
+        _, text, term = split_explicit_title(target)
+        return self.link(text, *self.standard.objects["term", term])
 
     def citations(self, keys: str, before_year: str) -> str:
         entries = self.app.env.get_domain("cite").bibdata.data.entries  # type: ignore[attr-defined]
         found = []
-        for key in re.split(r"\s*,\s*", keys.strip()):
+        for key in map(str.strip, keys.split(",")):
             fields, authors = entries[key].fields, entries[key].persons["author"]
             names = [" ".join(person.prelast_names + person.last_names) for person in authors]
             who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
@@ -103,25 +105,21 @@ class Page:
     def resolve(self, text: str) -> str:
         """Return a text with every role and directive resolved."""
         text = LABEL.sub("", text)
-        text = EQUATION.sub(lambda m: f" \\tag{{{self.equation_number(m[1])}}}\n$$", text)
-        lines, out, prose = text.split("\n"), list[str](), list[str]()
-        while lines:
-            line = lines.pop(0)
-            opening = FENCE.fullmatch(line.strip())
-            if not opening and not line.strip().startswith("```"):
-                prose.append(line)  # a role may go on in the next line
-                continue
-            out, prose = out + self.paragraphs(prose), []
-            fence = opening["fence"] if opening else "```"
-            end = next(i for i, other in enumerate(lines) if other.strip() == fence)
-            body, lines = lines[:end], lines[end + 1 :]
-            if opening and opening["name"]:
-                out += self.directive(opening["name"], opening["title"], body)
+        text = EQUATION.sub(lambda m: f" \\tag{{{self.find_equation(m[1])[0]}}}\n$$", text)
+        lines, out, done = text.split("\n"), list[str](), 0
+        fences = [token for token in MARKDOWN.parse(text) if token.type.endswith("fence")]
+        for token in fences:
+            start, end = token.map or (0, 0)
+            out += self.prose(lines[done:start])
+            if found := DIRECTIVE.fullmatch(token.info.strip()):
+                body = token.content.removesuffix("\n").split("\n")
+                out += self.directive(found[1], found[2], body)
             else:  # a block of code
-                out += [line, *body, fence]
-        return "\n".join(out + self.paragraphs(prose))
+                out += lines[start:end]
+            done = end
+        return "\n".join(out + self.prose(lines[done:]))
 
-    def paragraphs(self, lines: list[str]) -> list[str]:
+    def prose(self, lines: list[str]) -> list[str]:
         return [ROLE.sub(self.role, "\n".join(lines))] if lines else []
 
     def role(self, match: re.Match[str]) -> str:
@@ -186,7 +184,7 @@ def write(app: Sphinx, error: Exception | None) -> None:
         if not path.is_file():
             continue
         try:
-            notebook = Page(app, name).notebook(path)
+            notebook = Page(app).notebook(path)
         except ValueError as problem:
             LOG.warning(f"page {name}, as a notebook for Jupyter: {problem}")
             continue
@@ -201,14 +199,11 @@ def lead_to_branch(
     app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
     """Let the buttons for Colab open the published notebook, not its source."""
-    options = app.config.html_theme_options
-    branch = f"/blob/{options.get('repository_branch') or 'master'}/"
-    entries = list(context.get("header_buttons", []))
-    while entries:
-        entry = entries.pop()
-        entries += entry.get("buttons", []) if isinstance(entry, dict) else []
-        if "colab" in str(entry.get("url", "")):
-            entry["url"] = entry["url"].replace(branch, f"/blob/{BRANCH}/")
+    branch = app.config.html_theme_options.get("repository_branch") or "master"
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if "colab" in button.get("url", ""):
+                button["url"] = button["url"].replace(f"/blob/{branch}/", f"/blob/{BRANCH}/")
 
 
 def setup(app: Sphinx) -> None:

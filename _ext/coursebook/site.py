@@ -52,8 +52,6 @@ def configure(app: Sphinx, config: Config) -> None:
     config.notfound_urls_prefix = urlsplit(config.html_baseurl).path
     body = NOT_FOUND.format(config.notfound_urls_prefix)
     config.notfound_context = {"title": "Page not found", "body": body}
-    # myst-parser looks for footnotes too early: sphinxcontrib-bibtex writes them later.
-    config.suppress_warnings = [*config.suppress_warnings, "myst.footnote"]
 
 
 def add_last_run(

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.nodes import make_refnode
 
-from .tables import in_reading_order
+from .pages import in_reading_order
 
 PAGE = "references"
 CITED = re.compile(r"\{footcite:[pt]\}`([^`]+)`")
@@ -44,40 +43,22 @@ def citing_pages(env: BuildEnvironment) -> dict[str, list[str]]:
     return found
 
 
-class CitingPages(SphinxPostTransform):
-    """Adds the links, once the list has been made and before links are resolved."""
-
-    default_priority = 6
-
-    def run(self, **_: Any) -> None:
-        if self.env.docname != PAGE:
-            return
-        pages = citing_pages(self.env)
-        domain: Any = self.env.get_domain("cite")
-        for citation in domain.citations:
-            entry = domain.bibliographies[citation.bibliography_key].citation_nodes[citation.key]
-            for paragraph in entry.findall(nodes.paragraph):
-                paragraph += self.links(pages[citation.key])
-
-    def links(self, pages: list[str]) -> list[nodes.Node]:
-        """Return " Cited in 17, experiment 9." with a link to each page."""
-        parts: list[nodes.Node] = []
-        for page in pages:
-            parts.append(nodes.Text(", " if parts else " Cited in "))
-            link = addnodes.pending_xref(
-                "",
-                nodes.inline("", short_name(page)),
-                refdoc=PAGE,
-                refdomain="std",
-                reftype="doc",
-                reftarget=f"/{page}",
-                refexplicit=True,
-                refwarn=True,
-            )
-            parts.append(link)
-        return [*parts, nodes.Text(".")] if parts else []
+def name_pages(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Add " Cited in 17, experiment 9." with a link to each page, when the list is written."""
+    if docname != PAGE or app.builder.format != "html":
+        return
+    cited = citing_pages(app.env)
+    domain: Any = app.env.get_domain("cite")
+    for citation in domain.citations:
+        entry = domain.bibliographies[citation.bibliography_key].citation_nodes[citation.key]
+        for paragraph in entry.findall(nodes.paragraph):
+            for number, page in enumerate(cited[citation.key]):
+                name = nodes.inline("", short_name(page), classes=["doc"])
+                paragraph += nodes.Text(", " if number else " Cited in ")
+                paragraph += make_refnode(app.builder, docname, page, None, name)
+            paragraph += nodes.Text("." if cited[citation.key] else "")
 
 
 def setup(app: Sphinx) -> None:
     """Register the step."""
-    app.add_post_transform(CitingPages)
+    app.connect("doctree-resolved", name_pages)

@@ -10,12 +10,13 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from dlvlib import results
+
+from .pages import depend_on
 
 LOG = logging.getLogger(__name__)
 RECORDS = "chapters/results"
@@ -29,12 +30,6 @@ def list_table(header: Iterable[str], rows: Iterable[Iterable[str]], classes: st
         cells = "\n".join(f"- {indent(cell, '  ').lstrip()}" for cell in row)
         lines.append(f"* {indent(cells, '  ').lstrip()}")
     return "\n".join(["`````{list-table}", *lines, "`````"])
-
-
-def in_reading_order(env: BuildEnvironment, pages: Iterable[str]) -> list[str]:
-    """Return the pages in the order of _toc.yml; a page that is not in it comes last."""
-    order = list(env.external_site_map)  # type: ignore[attr-defined]
-    return sorted(set(pages), key=lambda page: order.index(page) if page in order else len(order))
 
 
 def duration(seconds: float) -> str:
@@ -109,8 +104,7 @@ class RecordedRunsDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         paths = sorted((Path(self.env.srcdir) / RECORDS).rglob("*.json"))
-        for path in paths:
-            self.env.note_dependency(str(path))
+        depend_on(self.env, paths)
         groups = read_groups(paths)
         if not groups:
             return self.parse_text_to_nodes("No run is recorded. `make train` makes the records.")
@@ -165,7 +159,7 @@ class NetworkTableDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         path = results.timings_folder() / "networks.json"
-        self.env.note_dependency(str(path))
+        depend_on(self.env, [path])
         costs = {row["network"]: row for row in json.loads(path.read_text("utf8"))["rows"]}
         header = ["Network", "Top-1", "ms", "Params (M)", "MACs (M)", "Field", "Year"]
         table = list_table(header, network_rows(self.content, costs), "compact")

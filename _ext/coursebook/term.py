@@ -13,20 +13,14 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from .claims import Claim, anchor_of, read_claims
-from .layout import short_title
-from .ledger import title_of
-from .tables import in_reading_order, list_table
+from .pages import depend_on, in_reading_order, short_title, source_of, title_of
+from .tables import list_table
 
 MAP = "teaching/lecture_map.yml"
 CORRECTIONS = "chapters/corrections"
+CHAPTER = re.compile(r"chapters/\d")
 
 HEADER = ["Week", "Pages", "Minutes", "Exercise", "Experiment", "May be left out"]
-
-
-def source_of(root: Path, page: str) -> Path | None:
-    """Return the file of a page, None if this book lacks the page."""
-    paths = (root / f"{page}{suffix}" for suffix in (".ipynb", ".md"))
-    return next(filter(Path.is_file, paths), None)
 
 
 def minutes_in(text: str) -> int:
@@ -63,28 +57,25 @@ def term_rows(root: Path, lines: Iterable[str]) -> list[list[str]]:
     rows: list[list[str]] = []
     for line in lines:
         listed, _, section = (part.strip() for part in line.partition("|"))
-        pages = [page for page in listed.split() if source_of(root, page)]
-        texts = {page: source_of(root, page).read_text("utf8") for page in pages}
-        chapters = [page for page in pages if re.match(r"chapters/\d", page)]
-        experiments = [page for page in pages if page.startswith("chapters/training/")]
-        others = [page for page in pages if page not in [*chapters, *experiments]]
+        sources = {page: path for page in listed.split() if (path := source_of(root, page))}
+        texts = {page: path.read_text(encoding="utf8") for page, path in sources.items()}
+        chapters = [page for page in texts if CHAPTER.match(page)]
+        experiments = [page for page in texts if page.startswith("chapters/training/")]
+        others = [page for page in texts if page not in [*chapters, *experiments]]
         heading = re.compile(rf'## {re.escape(section)}(?:["\\\n]|\Z)')  # also in a notebook
         known = any(heading.search(texts[page]) for page in chapters)
-        if not known and pages == listed.split():
+        if not known and list(texts) == listed.split():
             raise ExtensionError(f"term-plan: must be a section of {listed}, got {section!r}")
         if chapters:
             reading = sum(minutes_in(texts[page]) for page in chapters)
             more = sum(minutes_in(texts[page]) for page in [*others, *experiments])
-            rows.append(
-                [
-                    str(len(rows) + 1),
-                    ", ".join(link(root, page, with_title=True) for page in chapters),
-                    f"{reading} + {more} = {reading + more}" if more else str(reading),
-                    ", ".join(link(root, page, with_title=False) for page in others) or "–",
-                    ", ".join(link(root, page, with_title=False) for page in experiments) or "–",
-                    f"*{section.partition(':')[0]}*" if known else "–",
-                ]
-            )
+            minutes = f"{reading} + {more} = {reading + more}" if more else str(reading)
+            links = [
+                ", ".join(link(root, page, with_title=some is chapters) for page in some) or "–"
+                for some in (chapters, others, experiments)
+            ]
+            left_out = f"*{section.partition(':')[0]}*" if known else "–"
+            rows.append([str(len(rows) + 1), links[0], minutes, *links[1:], left_out])
     return rows
 
 
@@ -95,9 +86,8 @@ class TermPlanDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         root = Path(self.env.srcdir)
-        for path in (source_of(root, word) for line in self.content for word in line.split()):
-            if path:
-                self.env.note_dependency(str(path))
+        words = (word for line in self.content for word in line.split())
+        depend_on(self.env, filter(None, (source_of(root, word) for word in words)))
         return self.parse_text_to_nodes(list_table(HEADER, term_rows(root, self.content)))
 
 
@@ -135,7 +125,7 @@ class LectureMapDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         root = Path(self.env.srcdir)
-        self.env.note_dependency(str(root / MAP))
+        depend_on(self.env, [root / MAP])
         pages_of = {entry["slide"]: entry["pages"] for entry in read_map(root / MAP)}
         slides: dict[str, list[str]] = defaultdict(list)
         links: dict[str, list[str]] = defaultdict(list)
@@ -159,7 +149,7 @@ class LectureMapDirective(SphinxDirective):
 
     def link(self, page: str) -> str:
         """Return a link to a page, a chapter with its number."""
-        chapter = re.match(r"chapters/\d", page)
+        chapter = CHAPTER.match(page)
         return link(Path(self.env.srcdir), page, True) if chapter else f"{{doc}}`/{page}`"
 
 

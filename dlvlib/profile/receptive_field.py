@@ -178,7 +178,7 @@ def of(
 
 
 def effective_receptive_field(model: nn.Module, images: Tensor) -> Tensor:
-    """How strongly each pixel moves the central output: mean |gradient|, summing to 1.
+    """How strongly each pixel moves the central output: mean `|gradient|`, summing to 1.
 
     Args:
         model: its output is (B, C', H', W') or (B, K); all channels, or logits, are added up.

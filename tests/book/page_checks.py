@@ -1,6 +1,5 @@
 """What a page of the built book must hold; each check returns the problems of one page."""
 
-import json
 import os
 import re
 from collections import Counter
@@ -8,7 +7,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import built
-import notebooks
 import yaml
 from bs4 import NavigableString
 from bs4.element import PreformattedString
@@ -20,8 +18,6 @@ ADDRESS = site.site_address(CONFIG["repository"]["url"])
 VERSION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf8"))["version"]
 PAGE_KB, SITE_MB, CARD_KB = 700, 35, 150
 UNSEEN = {"pre", "script", "style", "template", "textarea", "meta", "link"}
-LOADS_NOTHING = {"alternate", "author", "canonical", "help", "index", "license", "next", "prev"}
-LOADS_NOTHING |= {"search", "copyright"}
 NO_ALT = re.compile(
     r"^\W*$|_images/|\.(png|svg|jpe?g|gif|webp)$|^<?(Figure size|matplotlib\.|Axes)"
     r"|^(image|figure|plot|chart|picture)\W*\d*$|^No description",
@@ -34,14 +30,9 @@ RAW = re.compile(
     r"|^\s*\([\w-]+\)=\s*$"  # a label
     r"|\[\^[\w-]+\]"  # a footnote without its text
     r"|\]\((?:#|\.{0,2}/|https?:|[\w/.-]+\.(?:md|ipynb|html)\b)"  # a link
-    r"|\$\$|\\[A-Za-z]+\{",  # mathematics
+    r"|\$\$|\\[A-Za-z]+\{|\$\S[^$]*[\\^_={][^$]*\$",  # mathematics
     re.MULTILINE,
 )
-CSS_URL = re.compile(
-    r"(?:url\(|@import)\s*(?:\"([^\"]*)\"|'([^']*)'|([^)'\"\s;]+))", re.IGNORECASE
-)
-IMPORT = re.compile(r"\b(?:import|from)\s*\(?\s*[\"'`]((?:\w+:/)?\.{0,2}/[^\"'`]+)")
-SOURCE_MATH = re.compile(r"(?<!\\)\$[^$`]+\$|\{math\}|\\begin\{(?:align|equation|gather)")
 LAST_RUN = re.compile(r"Last run on \d+ \w+ 20\d\d, with torch [\d.]+\S*, on a CPU\.")
 
 
@@ -51,38 +42,15 @@ def tag_text(tag) -> str:
     return f"<{tag.name}{''.join(attributes)}"[:160] + ">"
 
 
-def css_loads(css: str) -> list[str]:
-    return [next(filter(None, groups), "") for groups in CSS_URL.findall(css)]
-
-
-def loads(soup) -> list[tuple[str, str]]:
-    """What a browser loads to show the page: the element, and the address as written."""
-    found = []
-    for tag in soup(True):
-        addresses = [tag[key] for key in ("src", "poster", "data") if key in tag.attrs]
-        rel = {word.lower() for word in tag.get("rel", [])}
-        if tag.name not in ("a", "area") and not rel & LOADS_NOTHING:
-            addresses += [tag[key] for key in ("href", "xlink:href") if key in tag.attrs]
-        addresses += [part.split()[0] for part in re.split(r",\s+", tag.get("srcset", "")) if part]
-        addresses += css_loads(tag.get("style", ""))
-        if tag.name == "style":
-            addresses += css_loads(tag.get_text())
-        elif tag.name == "script" and tag.get("type") == "importmap":
-            addresses += json.loads(tag.get_text()).get("imports", {}).values()
-        elif tag.name == "script":
-            addresses += IMPORT.findall(tag.get_text())
-        found += [(tag_text(tag), address.strip()) for address in addresses]
-    return found
-
-
 def broken_links(soup, path: Path, root: Path, prefix: str = "/dlv-course/") -> list[str]:
     """Follow each address that stays inside the site: the file must be there, and its anchor.
 
-    The page for addresses that do not exist is shown at any depth, so its links have a prefix.
+    What style sheets and scripts load is seen in a browser. The page for addresses that do not
+    exist is shown at any depth, so its links have a prefix.
     """
     problems = []
-    links = [(tag_text(a), a["href"]) for a in soup("a", href=True)]
-    for where, address in links + loads(soup):
+    links = [(tag, tag.get("href") or tag["src"]) for tag in [*soup(href=True), *soup(src=True)]]
+    for where, address in ((tag_text(tag), address) for tag, address in links):
         if path.name == "404.html":
             address = address.removeprefix(prefix)
         parts = urlsplit(address)
@@ -144,25 +112,6 @@ def failures(soup) -> list[str]:
     return [f"{tag_text(tag)} {tag.get_text()[-200:].strip()}" for tag in tags] + [
         f"{tag_text(text.parent)} shows a traceback" for text in texts
     ]
-
-
-def missing_math(soup, source: str) -> list[str]:
-    """Compare with the source, code left out: where that has mathematics, so must the page."""
-    source = re.sub(
-        r"^(`{3,})(?!`|\{).*?^\1|`[^`\n]+`", "", source, flags=re.DOTALL | re.MULTILINE
-    )
-    has_math = soup.find(class_="math")
-    if SOURCE_MATH.search(source) and not has_math:
-        return ["the source has mathematics, the page has no math element"]
-    if has_math and not soup("script", src=re.compile("mathjax", re.IGNORECASE)):
-        return ["there is mathematics, but no script that draws it"]
-    return []
-
-
-def read_source(page: str) -> str:
-    """The Markdown of a page; pages that Sphinx makes itself have none."""
-    path = notebooks.source_file(ROOT, page.removesuffix(".html"))
-    return notebooks.source(path, "markdown") if path.is_file() else ""
 
 
 def head(soup, page: str) -> list[str]:
@@ -239,7 +188,6 @@ CHECKS = {
     "raw": lambda soup, page: raw_markup(soup),
     "percent": lambda soup, page: loose_percent_signs(soup),
     "failures": lambda soup, page: failures(soup),
-    "math": lambda soup, page: missing_math(soup, read_source(page)),
     "head": head,
     "weight": weight,
     "notebook": notebook_parts,

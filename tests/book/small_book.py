@@ -6,14 +6,19 @@ import sys
 from pathlib import Path
 
 import nbformat
+import notebooks
 import yaml
 from bs4 import BeautifulSoup
+from files import write_files, write_notebook
 
 from dlvlib import results
 
 ROOT = Path(__file__).parents[2]
 MADE = "_build/html/chapters"
 MACHINE = {"accelerator": "none", "torch_threads": 1, "torch": "2.14.1+cpu"}
+RECORD = {"experiment": "net", "dataset": {"name": "cifar10_jpeg"}, "config": {}, "history": []}
+RECORD |= {"metrics": {"top1": 0.96}, "machine": MACHINE, "git_commit": "0123456789abcdef"}
+RECORD |= {"recorded_at": "2026-01-02T03:04:05Z"}
 CLAIMS = yaml.safe_load("""
 - {id: net.params, value: 12345, format: ",d", kind: computed, expression: f(x)}
 - {id: net.year, value: 1998, kind: cited, source: "someone1998, table 2"}
@@ -43,6 +48,7 @@ PAGES = {
     "## References\n\n```{footbibliography}\n```\n",
     "chapters/corrections.md": "# Corrections\n\n```{corrections}\n```\n\n## Spelling\n\nText.\n",
     "chapters/runs.md": "# Runs\n\n```{recorded-runs}\n```\n",
+    "chapters/live.md": "# Live\n\n```{live} backprop\n```\n\n```{quiz} 04_lenet\n```\n",
     "chapters/glossary.md": GLOSSARY,
     "references.bib": "@book{someone1998,\n author={Some One}, title={Title}, year={1998},"
     " publisher={House}}\n",
@@ -56,6 +62,7 @@ templates_path = [{str(ROOT / "_ext/coursebook/templates")!r}]
 bibtex_bibfiles = ["references.bib"]
 myst_footnote_transition = False
 myst_enable_extensions = ["dollarmath"]
+suppress_warnings = ["myst.footnote"]
 nb_execution_mode = "cache"
 nb_execution_cache_path = "cache"
 exclude_patterns = ["_build", "jupyter_execute", "cache"]
@@ -72,43 +79,22 @@ from coursekit import quiz
 quiz.show("04_lenet")"""
 
 
-def write(folder: Path, name: str, text: str) -> None:
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(text, encoding="utf8")
-
-
 def write_net(folder: Path, text: str = NET) -> None:
-    cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(CODE)]
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(notebook, folder / "chapters" / "01_net.ipynb")
+    cells = nbformat.v4.new_markdown_cell(text), CODE
+    write_notebook(folder / "chapters" / "01_net.ipynb", *cells, **notebooks.KERNEL)
 
 
 def write_claims(folder: Path, claims=CLAIMS) -> None:
     common = {"lecture": "Slide *3*", "shown_in": "chapters/01_net"}
     entries = [{"statement": f"About {c['id']}.", **common, **c} for c in claims]
-    write(folder, "claims.yml", yaml.safe_dump(entries))
+    write_files(folder, {"claims.yml": yaml.safe_dump(entries)})
 
 
 def record(folder: Path, name: str, budget: str, seed: int, **fields) -> Path:
     run = f"{name}-{budget}-seed{seed}"
-    fields = {"machine": MACHINE, **fields}
-    return results.write_record(
-        folder / "chapters" / "results" / "net" / f"{run}.json",
-        experiment="net",
-        run=run,
-        budget=budget,
-        seed=seed,
-        model=name,
-        dataset={"name": "cifar10_jpeg"},
-        config={},
-        history=[],
-        metrics={"top1": 0.96},
-        wall_seconds=100.0 + seed,
-        git_commit="0123456789abcdef",
-        recorded_at="2026-01-02T03:04:05Z",
-        **fields,
-    )
+    own = {"run": run, "budget": budget, "seed": seed, "model": name, "wall_seconds": 100.0 + seed}
+    path = folder / "chapters" / "results" / "net" / f"{run}.json"
+    return results.write_record(path, **{**RECORD, **own, **fields})
 
 
 def sphinx(folder: Path) -> subprocess.CompletedProcess:

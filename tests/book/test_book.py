@@ -22,7 +22,6 @@ from page_checks import (
     failures,
     loose_percent_signs,
     missing_alt,
-    missing_math,
     raw_markup,
 )
 
@@ -109,6 +108,7 @@ BROKEN = [
     (raw_markup, "<p>see [there](#sec-a)</p>", "](#"),
     (raw_markup, "<p>a note[^one]</p>", "[^one]"),
     (raw_markup, r"<p>\frac{1}{2}</p>", r"\frac{"),
+    (raw_markup, "<p>the area $x^2$</p>", "$x^2$"),
     (raw_markup, '<img alt="see {numref}`fig-a`">', "{numref}`"),
     (loose_percent_signs, "<p>about 5\n%</p>", "begin with %"),
     (failures, '<div class="output stderr"><pre>UserWarning: x</pre></div>', "UserWarning"),
@@ -117,10 +117,8 @@ BROKEN = [
 GOOD = r"""<html><head><link rel="next" href="https://a.invalid/next"></head><body>
 <h1 id="a">A</h1><h2 id="b">B</h2><a href="https://a.invalid/">out</a>
 <img src="x.png" alt="A line that rises"><img src="y.png" alt="" role="presentation">
-<script>const text = "read from https://a.invalid"; import("./own.js")</script>
-<style>p { background: url("data:image/svg+xml,<svg xmlns='http://a.invalid/svg'/>") }</style>
-<pre>```{note} {ref}`x`</pre><code>{ref}`x`</code> the role <code>{ref}</code>, a set {a}, $3
-<span class="math">\(\frac{1}{2}\)</span><script src="vendor/mathjax/m.js"></script></body>"""
+<pre>```{note} {ref}`x`</pre><code>{ref}`x`</code> the role <code>{ref}</code>, a set {a}, $3 or $4
+<span class="math">\(\frac{1}{2}\)</span></body>"""
 
 
 def test_a_broken_page_is_found_and_a_good_one_passes():
@@ -136,18 +134,13 @@ LINKS = [  # on the page one/page.html beside two.html; what is wrong with it
     ('<a href="../two.html#gone">', "no anchor: #gone"),
     ('<a href="#gone">', "no anchor: #gone"),
     ('<img src="gone.png">', "no file: one/gone.png"),
-    ('<img srcset="../two.html 1x, gone.png 2x">', "no file: one/gone.png"),
     ("<svg><image href='gone.svg'/></svg>", "no file: one/gone.svg"),
     ('<link rel="stylesheet" href="gone.css">', "no file: one/gone.css"),
-    ("<style>@import 'gone.css';</style>", "no file: one/gone.css"),
-    ('<p style="background: url(gone.png)"></p>', "no file: one/gone.png"),
-    ('<script type=module>import x from "./gone.js"</script>', "no file: one/gone.js"),
-    ('<script type=importmap>{"imports": {"d": "./gone.js"}}</script>', "one/gone.js"),
     ('<a href="../../out.html">', "out of the book"),
     ('<a href="/two.html">', "out of the book"),
     ('<a href="../two.html#h%C3%A9">', None),
     ('<a href="#here" id="here"><a href="#"><a href="mailto:a@a.invalid">', None),
-    ('<a href="https://a.invalid/x#y"><script>import("../two.html")</script>', None),
+    ('<a href="https://a.invalid/x#y"><script src="data:,"></script>', None),
 ]
 
 
@@ -160,14 +153,3 @@ def test_links_are_followed(tmp_path):
         problems = broken_links(parse(page), page, tmp_path)
         assert len(problems) == (message is not None), html
         assert message is None or message in problems[0]
-
-
-def test_mathematics_that_got_lost_is_found():
-    pages = ("<p class=math>x</p><script src=mathjax.js></script>", "<p>x", "<p class=math>x")
-    with_math, without, undrawn = (BeautifulSoup(page, "html.parser") for page in pages)
-    for source in ("area $x^2$", "$$\nx\n$$", "```{math}\nx\n```", r"\begin{align} x \end{align}"):
-        assert missing_math(without, source)
-        assert not missing_math(with_math, source)
-    assert not missing_math(without, "`$x$` and\n```bash\necho $A $B\n```\n costs \\$1 or \\$2")
-    assert missing_math(without, "````{note}\n```bash\nls\n```\n$x$\n````")
-    assert missing_math(undrawn, "")

@@ -8,13 +8,17 @@ import shutil
 import sys
 from functools import partial
 
-import nbformat
+import files
 import pytest
 import small_book as small
 from coursebook import execution, kernels, offline, site
+from files import write_files
 from jupyter_cache.executors.utils import single_nb_execution
-from small_book import build, read, record, rows, sphinx, write
+from small_book import build, read, record, rows, sphinx
 from sphinx.errors import ExtensionError
+
+from coursekit import quiz
+from coursekit.live import backprop
 
 FIRST = "first"
 
@@ -23,8 +27,7 @@ FIRST = "first"
 def small_book(tmp_path_factory):
     """The folder of a built book; its pages are kept in `FIRST`, as a test builds it again."""
     folder = tmp_path_factory.mktemp("book")
-    for name, text in small.PAGES.items():
-        write(folder, name, text)
+    write_files(folder, small.PAGES)
     small.write_net(folder)
     small.write_claims(folder)
     for seed in (0, 1, 2):
@@ -124,10 +127,16 @@ def test_a_first_mention_links_to_the_glossary_and_french_is_marked(first):
 
 
 @pytest.mark.slow
+def test_a_live_figure_and_a_quiz_are_shown(small_book):
+    html = (small_book / FIRST / "live.html").read_text(encoding="utf8")
+    assert backprop.figure().html in html and quiz.show("04_lenet").html in html
+
+
+@pytest.mark.slow
 def test_only_a_change_of_the_library_executes_again(small_book):
     folder = small_book
     renamed = small.GLOSSARY.replace("term\n", "word\n", 1).replace("`term`", "`word`")
-    write(folder, "chapters/glossary.md", renamed)
+    write_files(folder, {"chapters/glossary.md": renamed})
     build(folder)  # only the glossary is read again
     links = read(folder, "01_net")(class_="term-link")
     assert [a["href"] for a in links] == ["glossary.html#term-weight"]
@@ -144,7 +153,7 @@ def test_only_a_change_of_the_library_executes_again(small_book):
     assert "54,321" in text and "Shown in Another net" in text
 
     (folder / "_build" / "html" / "chapters" / "runs.html").unlink()  # as after an interruption
-    write(folder, "dlvlib/new.py", "x = 1\n")
+    write_files(folder, {"dlvlib/new.py": "x = 1\n"})
     build(folder)
     assert (folder / "chapters" / "runs").read_text() == "xx"
     assert read(folder, "runs")("table")
@@ -152,8 +161,15 @@ def test_only_a_change_of_the_library_executes_again(small_book):
     path = record(folder, "small", "laptop", 9)
     path.write_text(path.read_text().replace("0.96", "0.99"))
     small.write_net(folder, small.NET + " {claim}`net.unknown`")
+    wrong = ["{live} common", "{live} os", "{quiz} 17_more"]
+    text = "".join(f"```{directive}\n```\n\n" for directive in wrong)
+    write_files(folder, {"chapters/live.md": f"# Live\n\n{text}"})
     done = sphinx(folder)
     assert done.returncode != 0
+    assert "got '17_more'" in done.stderr
+    known = "atlas, backprop, bugs, degradation, laboratory, microscope, pad, shapes"
+    for name in ("common", "os"):
+        assert f"live must be one of {known}, got '{name}'" in done.stderr
     assert "it was edited after the run" in done.stderr
     assert "the claim 'net.unknown' is not in claims.yml" in done.stderr
 
@@ -167,8 +183,7 @@ def test_a_forked_kernel_works_as_one_of_its_own_and_ends(tmp_path, monkeypatch)
     code = """import multiprocessing, os, matplotlib.pyplot as plt
 plt.plot([1, 2])
 print(os.getcwd(), os.getpid(), multiprocessing.Lock()._semlock.name)"""
-    cells = [nbformat.v4.new_code_cell(source) for source in (code, "1 / 0")]
-    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook = files.notebook(code, "1 / 0")
     options = {"timeout": 60, "allow_errors": False}
     options["kernel_manager_class"] = kernels.manager_class(kernels.FEW)
     assert options["kernel_manager_class"] is kernels.ForkedKernelManager
@@ -184,12 +199,11 @@ print(os.getcwd(), os.getpid(), multiprocessing.Lock()._semlock.name)"""
 
 
 def test_the_digest_of_the_inputs_knows_names_and_contents_and_leaves_quizzes_out(tmp_path):
-    write(tmp_path, "kit/a.py", "1")
+    write_files(tmp_path, {"kit/a.py": "1"})
     found = [execution.digest(tmp_path, ["kit"])]
-    write(tmp_path, "kit/quizzes/01.yml", "1")
-    write(tmp_path, "kit/__pycache__/a.pyc", "1")
+    write_files(tmp_path, {"kit/quizzes/01.yml": "1", "kit/__pycache__/a.pyc": "1"})
     assert execution.digest(tmp_path, ["kit", "missing"]) == found[0]
-    write(tmp_path, "kit/a.py", "2")
+    write_files(tmp_path, {"kit/a.py": "2"})
     found.append(execution.digest(tmp_path, ["kit"]))
     (tmp_path / "kit" / "a.py").rename(tmp_path / "kit" / "b.py")
     found.append(execution.digest(tmp_path, ["kit"]))
@@ -197,7 +211,7 @@ def test_the_digest_of_the_inputs_knows_names_and_contents_and_leaves_quizzes_ou
 
 
 def test_the_examples_in_the_docstrings_hold():
-    parts = ("api", "claims", "figures", "layout", "site", "tables", "term")
+    parts = ("api", "claims", "figures", "layout", "pages", "site", "sources", "tables", "term")
     for name in (*(f"coursebook.{part}" for part in parts), "lint_claims", "release"):
         tested = doctest.testmod(importlib.import_module(name))
         assert tested.attempted and not tested.failed, name

@@ -10,6 +10,7 @@ from coursebook import glossary, layout, tables, term
 from coursebook.claims import find_claims
 from docutils import nodes
 from docutils.utils import new_document
+from files import write_files
 from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ def test_an_entry_of_the_glossary_leads_to_the_section_that_introduces_its_term(
         text = nodes.paragraph("", "", node)
         section = nodes.section("", nodes.title("", title), text, ids=[title.split()[0]])
         (page[0] if page.children else page).append(section)
-    found = [glossary.introduced_in(page, [name]) for name in ("stride", "net", "jump", "step")]
+    found = [glossary.introduced_in(page[0], [name]) for name in ("stride", "net", "jump", "step")]
     assert found == ["Bold", "What", "First", ""]
 
 
@@ -77,12 +78,16 @@ def test_the_glossary_is_sorted_short_bilingual_and_linked():
 ENTRIES = term.read_map(ROOT / term.MAP)
 
 
-def test_the_map_names_every_chapter_experiment_and_exercise():
-    pages = {page for entry in ENTRIES for page in entry["pages"]}
+def test_the_map_and_the_plan_name_every_chapter_experiment_and_exercise():
+    mapped = {page for entry in ENTRIES for page in entry["pages"]} - {"references"}
     for folder in ("chapters", "chapters/training", "exercises"):
         files = [*(ROOT / folder).glob("*.ipynb"), *(ROOT / folder).glob("[0-9]*.md")]
         names = {file.relative_to(ROOT).with_suffix("").as_posix() for file in files}
-        assert names and names <= pages, names - pages
+        assert names and names <= mapped, names - mapped
+    plan = (ROOT / "teaching/plan.md").read_text(encoding="utf8").partition("{term-plan}")[2]
+    named = re.findall(r"(?:chapters|exercises)/\S+", plan)
+    planned = [page for page in named if page not in shorter.REMOVED]
+    assert sorted(planned) == sorted(mapped - {"chapters/run_it_yourself"})
 
 
 def test_the_map_leads_to_each_correction():
@@ -122,10 +127,7 @@ def test_a_plan_adds_the_times_of_the_pages_that_are_there(tmp_path):
         "chapters/training/03_run": "# Experiment 3: run\n**Time:** 15 minutes to read; an hour.",
         "exercises/02_net": "# Exercise 2: net\n**Time:** about an hour.",
     }
-    for page, text in pages.items():
-        path = tmp_path / f"{page}.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    write_files(tmp_path, {f"{page}.md": text for page, text in pages.items()})
     whole = " ".join(pages)
     rows = term.term_rows(tmp_path, ["chapters/09_gone | Gone", f"{whole} | Why?"])
     assert rows == [
@@ -140,14 +142,6 @@ def test_a_plan_adds_the_times_of_the_pages_that_are_there(tmp_path):
     ]
     with pytest.raises(ExtensionError, match="must be a section of .*, got 'Wh'"):
         term.term_rows(tmp_path, [f"{whole} | Wh"])
-
-
-def test_the_plan_of_a_term_has_every_page_experiment_and_exercise_once():
-    plan = (ROOT / "teaching/plan.md").read_text(encoding="utf8").partition("{term-plan}")[2]
-    named = re.findall(r"(?:chapters|exercises)/\S+", plan)
-    planned = [page for page in named if page not in shorter.REMOVED]
-    mapped = {page for entry in ENTRIES for page in entry["pages"]} - {"references"}
-    assert sorted(planned) == sorted(mapped - {"chapters/run_it_yourself"})
 
 
 @pytest.mark.skipif(bool(shorter.REMOVED), reason="the sum is that of the whole book")
@@ -187,7 +181,7 @@ def test_hidden_cells_that_follow_each_other_unfold_together():
     section = nodes.section("", nodes.title("", "Check yourself"), *cells, solution)
     document = new_document("page")
     document += section
-    layout.JoinHiddenCells(document).apply()
+    layout.join_hidden_cells(None, document)
     assert section[1:] == [cells[1], solution]
     assert [block.astext() for block in cells[1][0]] == ["a = 1", "a"]
     assert [cell["prompt_show"] for cell in section[1:]] == ["Show the code", "Show the solution"]
@@ -202,6 +196,5 @@ def test_a_published_solution_shows_neither_marks_nor_dots():
     for page, expected in [("solutions/01_a", shown), ("exercises/01_a", code)]:
         document = new_document("page")
         document += nodes.literal_block(code, code)
-        document.settings.env = SimpleNamespace(docname=page)
-        layout.DropMarks(document).apply()
+        layout.drop_marks(SimpleNamespace(env=SimpleNamespace(docname=page)), document)
         assert document[0].rawsource == document.astext() == expected

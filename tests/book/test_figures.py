@@ -1,12 +1,11 @@
 """Figures are drawn for a page and for a phone, and written into the page in its colours."""
 
 import base64
-import importlib.util
 import io
 import re
-from pathlib import Path
 from xml.etree import ElementTree
 
+import drawing
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -14,11 +13,6 @@ from coursebook import figures
 from PIL import Image
 
 from dlvlib import plotting
-
-ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("drawing", ROOT / "tools/ipython/drawing.py")
-drawing = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(drawing)
 
 
 @pytest.fixture(autouse=True)

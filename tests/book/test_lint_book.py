@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import files
 import lint_book
 import nbformat
 import notebooks
@@ -47,19 +48,11 @@ def code(source, output="", *, name="stdout", **metadata):
     return nbformat.v4.new_code_cell(source, outputs=outputs, metadata=metadata)
 
 
-def write_notebook(path, cells):
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=notebooks.KERNEL)
+def write_page(path, *cells):
+    notebook = files.notebook(*cells, **notebooks.KERNEL)
     notebooks.set_up(notebook, URL)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, path)
+    files.write_notebook(path, *notebook.cells, **notebook.metadata)
     return notebook
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf8"
-    )
 
 
 SAFE = """import torch
@@ -74,31 +67,31 @@ def clean(tmp_path_factory):
     """A small book that breaks no rule."""
     root = tmp_path_factory.mktemp("book")
     pages = [page.removesuffix(".ipynb") for page in (CHAPTER, SOLUTION, EXERCISE)]
-    write(root / "_config.yml", f"repository:\n  url: {URL}\n")
-    write(
-        root / "_toc.yml",
-        {"format": "jb-book", "root": "index", "chapters": [{"file": page} for page in pages]},
-    )
-    write(root / "chapters/02_b.md", "## Check yourself\n\n```{quiz} 02_b\n```\n")
-    write(root / "index.md", "# Book\n\nIt has {claim}`net.params` and `61706` weights.\n")
-    write(root / "claims.yml", [CLAIM])
-    write(root / QUIZ, QUESTIONS)
-    write(root / "dlvlib/data.py", SAFE)
-    write(root / "tests/test_a.py", "import torch\n")
+    contents = {"format": "jb-book", "root": "index", "chapters": [{"file": p} for p in pages]}
+    text = {
+        "_config.yml": f"repository:\n  url: {URL}\n",
+        "_toc.yml": yaml.safe_dump(contents),
+        "chapters/02_b.md": "## Check yourself\n\n```{quiz} 02_b\n```\n",
+        "index.md": "# Book\n\nIt has {claim}`net.params` and `61706` weights.\n",
+        "claims.yml": yaml.safe_dump([CLAIM]),
+        QUIZ: yaml.safe_dump(QUESTIONS),
+        "dlvlib/data.py": SAFE,
+        "tests/test_a.py": "import torch\n",
+    }
+    files.write_files(root, text)
     figure = code("figure(1)", **{"mystnb": FIGURE})
     figure.outputs = [nbformat.v4.new_output("display_data", {"text/plain": "<Figure size 1>"})]
     box = ":::{admonition} At a glance\nIt is short, has 161,706 words, and needs no GPU.\n:::"
     head = markdown(f"(sec-a)=\n# A chapter\n\n{box}")
-    quiz = markdown("## Check yourself"), code('quiz.show("01_a")')
+    quiz = markdown("## Check yourself"), 'quiz.show("01_a")'
     tail = markdown("## Summary\n\n## References")
-    write_notebook(root / CHAPTER, [head, code("import os"), code("1 + 1"), figure, *quiz, tail])
+    write_page(root / CHAPTER, head, "import os", "1 + 1", figure, *quiz, tail)
     asked = "a = ...\n### BEGIN SOLUTION\na = 1\n### END SOLUTION\ncheck(a)"
     title = markdown("# Exercise")
-    solution = write_notebook(root / SOLUTION, [title, code(asked, "Right. One.\n")])
+    solution = write_page(root / SOLUTION, title, code(asked, "Right. One.\n"))
     exercise = notebooks.make_exercise(solution)
     exercise.cells[-1].outputs = code("", "Not yet. Try.\n").outputs
-    (root / "exercises").mkdir()
-    nbformat.write(exercise, root / EXERCISE)
+    files.write_notebook(root / EXERCISE, *exercise.cells, **exercise.metadata)
     weights = results.write_weights(
         (root / RECORD).with_suffix(".safetensors"), {"scale": torch.ones(2)}
     )
@@ -204,7 +197,7 @@ def test_a_bad_record_is_reported(book):
 
 def test_a_typed_number_is_found_however_it_is_written(book):
     for text in ("61,706", "61 706", "61706", "$61{,}706$", "61\\,706", "(61,706)."):
-        write(book / "index.md", f"# Book\n\n{{claim}}`net.params`: {text}\n")
+        (book / "index.md").write_text(f"# Book\n\n{{claim}}`net.params`: {text}\n")
         (found,) = lint_book.lint(book)
         assert found.startswith("index: 61"), text
         assert "is typed, but belongs to the claim net.params" in found
@@ -219,5 +212,5 @@ def test_code_and_longer_numbers_are_no_typed_number(book):
 
     x = 61706
 """
-    write(book / "index.md", f"# Book\n\n{text}")
+    (book / "index.md").write_text(f"# Book\n\n{text}")
     assert lint_book.lint(book) == []

@@ -6,12 +6,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from types import SimpleNamespace
 
 import mutate
 import pytest
+from files import write_files
 from judging import Worker
 from mutants import mutants
 
@@ -77,9 +77,7 @@ def test_a_mutant_is_one_change_that_a_test_could_notice():
 
 @pytest.mark.slow
 def test_the_tests_kill_what_they_check(tmp_path):
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf8")
+    write_files(tmp_path, FILES)
     verdicts = tmp_path / "verdicts.json"
     light = "import sys, mutate; mutate.LOADED = ''; sys.exit(mutate.main())"
     command = [sys.executable, "-c", light, "--root", tmp_path, "--json", verdicts, "--grace", "2"]
@@ -125,16 +123,6 @@ class Stumbling(Worker):
         raise ResourceWarning
 
 
-@dataclass
-class OneTest:
-    root: Path
-
-    def of(self, file, line):
-        return ["test_a.py::test_a"]
-
-    seconds: ClassVar = Counter()
-
-
 @pytest.mark.parametrize(
     ("kind", "grace", "killer"),
     [(Stuck, 0.2, "a hang"), (Stumbling, 60, "test_a.py::test_a")],  # a slow machine may take long
@@ -144,15 +132,17 @@ def test_a_mutant_that_waits_for_ever_or_upsets_pytest_is_killed(kind, grace, ki
     worker.tree.mkdir()
     (tmp_path / "a.py").write_text("a = 1\n")
     (one,) = mutate.draw(tmp_path, ["a.py"], 1, 0)
-    mutate.judge([one], [worker], OneTest(tmp_path), grace)
+    tests = SimpleNamespace(
+        root=tmp_path, of=lambda file, line: ["test_a.py::test_a"], seconds=Counter()
+    )
+    mutate.judge([one], [worker], tests, grace)
     assert (one.killed, one.by) == (True, killer)
     assert (worker.tree / "a.py").read_text() == "a = 1\n"
 
 
 def test_a_run_that_is_stopped_reports_what_it_has_judged(tmp_path, monkeypatch, capsys):
-    (tmp_path / "dlvlib").mkdir()
-    for name in ("first", "second"):
-        (tmp_path / "dlvlib" / f"{name}.py").write_text("a, b = 1, 2\n")
+    names = ("dlvlib/first.py", "dlvlib/second.py")
+    write_files(tmp_path, dict.fromkeys(names, "a, b = 1, 2\n"))
 
     def stop(drawn, *_):
         for one in drawn:

@@ -36,4 +36,4 @@ def test_nbgrader_gets_every_question_once_and_no_explanation(tmp_path, monkeypa
     }
     assert len(asked) == len(set(asked)) and set(asked) == present
     monkeypatch.setattr("sys.argv", [*arguments[:3], str(tmp_path / "none")])
-    assert nbgrader_course.main() == 1 and "make book" in capsys.readouterr().err
+    assert "make book" in nbgrader_course.main()

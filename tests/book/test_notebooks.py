@@ -1,12 +1,8 @@
 """tools/notebooks.py; what the book's notebooks must be like is checked by lint_book."""
 
-import nbformat
 import notebooks
 import pytest
-
-
-def solution(source):
-    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+from files import notebook, write_notebook
 
 
 @pytest.mark.parametrize(
@@ -20,11 +16,11 @@ def solution(source):
     ],
 )
 def test_a_region_is_emptied_and_its_indentation_kept(source, exercise):
-    assert notebooks.make_exercise(solution(source)).cells[0].source == exercise
+    assert notebooks.make_exercise(notebook(source)).cells[0].source == exercise
 
 
 def test_a_figure_of_an_exercise_has_a_name_of_its_own():
-    drawn = solution("plt.show()")
+    drawn = notebook("plt.show()")
     drawn.cells[0].metadata["mystnb"] = {"figure": {"name": "fig-solution-curve"}}
     figure = notebooks.make_exercise(drawn).cells[0].metadata["mystnb"]["figure"]
     assert figure["name"] == "fig-exercise-curve"
@@ -33,14 +29,12 @@ def test_a_figure_of_an_exercise_has_a_name_of_its_own():
 @pytest.mark.parametrize("line", ["### BEGIN SOLUTION\na = 1", "a = 1\n### END SOLUTION"])
 def test_an_open_region_is_refused(line):
     with pytest.raises(ValueError, match="not closed or not opened"):
-        notebooks.make_exercise(solution(line))
+        notebooks.make_exercise(notebook(line))
 
 
 @pytest.mark.slow
 def test_a_failing_notebook_is_named_with_its_cell_and_left_as_it_was(tmp_path):
-    path = tmp_path / "page.ipynb"
-    cells = [nbformat.v4.new_code_cell(s) for s in ("1 + 1", "1 / 0")]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    path = write_notebook(tmp_path / "page.ipynb", "1 + 1", "1 / 0")
     before = path.read_bytes()
     with pytest.raises(RuntimeError, match=r"page.ipynb, cell \d: ZeroDivisionError"):
         notebooks.refresh(path)

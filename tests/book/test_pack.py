@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pack
 import pdf
 import pytest
+from files import write_files
 from pypdf import PdfReader
 
 TOC = """format: jb-book
@@ -30,16 +31,15 @@ ONE = """<html><body><main><section id="start"><h1>1. One<a class="headerlink" h
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    for name, text in {
+    files = {
         "index.html": INDEX,
         "chapters/one.html": ONE,
         "_static/style.css": "h1 { color: rgb(1, 2, 3) }",
         "_sources/one.txt": "one",
         "reports/chapters/one.err.log": "failed",
         ".buildinfo": "x",
-    }.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+    }
+    write_files(folder, files)
     return folder
 
 

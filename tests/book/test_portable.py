@@ -63,7 +63,7 @@ def test_what_jupyter_cannot_show_is_found(book, text, problem):
 
 @pytest.fixture
 def page():
-    """The page "p" of a book with one section, one figure, one equation and one source."""
+    """A page of a book with one section, one figure, one equation and one source."""
     people = [SimpleNamespace(prelast_names=["van"], last_names=["Dam"])] * 3
     entry = SimpleNamespace(
         fields={"year": "2020", "title": "{A} question?", "eprint": "1.2"},
@@ -86,7 +86,7 @@ def page():
         config=SimpleNamespace(html_baseurl="https://a.b/", numfig_format={"figure": "Fig. %s"}),
         srcdir=ROOT,
     )
-    return portable.Page(app, "p")
+    return portable.Page(app)
 
 
 @pytest.mark.parametrize(

@@ -6,24 +6,26 @@ import subprocess
 from datetime import date
 from pathlib import Path
 
-import colab
+import checkout
 import pytest
 import release
 import yaml
+from files import write_files
 
 ROOT = Path(__file__).parents[2]
 DAY = date(2026, 11, 3)
-CHANGELOG = "# Changelog\n\n## 1.1.0, in progress\n\nNew:\n\n- a\n\n## 1.0.0, 1 May 2026\n\nOld.\n"
+FILES = {
+    "dlvlib/__init__.py": '__version__ = "1.0.0"\n',
+    "CITATION.cff": "version: 1.0.0\ndate-released: 2026-05-01\nlicense: MIT\n",
+    "CHANGELOG.md": "# Changelog\n\n## 1.1.0, in progress\n\nNew:\n\n- a\n\n"
+    "## 1.0.0, 1 May 2026\n\nOld.\n",
+}
 
 
 @pytest.fixture
 def repository(tmp_path) -> Path:
-    (tmp_path / "dlvlib").mkdir()
-    (tmp_path / "dlvlib/__init__.py").write_text('__version__ = "1.0.0"\n')
-    citation = "version: 1.0.0\ndate-released: 2026-05-01\nlicense: MIT\n"
-    (tmp_path / "CITATION.cff").write_text(citation)
-    (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
-    colab.commit(tmp_path)
+    write_files(tmp_path, FILES)
+    checkout.commit(tmp_path)
     subprocess.check_call(["git", "-C", tmp_path, "tag", "v1.0.0"])
     return tmp_path
 

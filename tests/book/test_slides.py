@@ -10,6 +10,7 @@ import pytest
 import slides
 from bs4 import BeautifulSoup
 from coursebook import term
+from files import write_files
 from pypdf import PdfReader
 
 ROOT = Path(__file__).parents[2]
@@ -36,19 +37,11 @@ PAGE = r"""<html><head><script>window.MathJax = {"options": {}}</script>
 
 @pytest.fixture
 def site(tmp_path):
-    html = tmp_path / "html"
-    long = "word " * slides.WORDS
-    for name, text in {
-        "chapters/01_one.html": PAGE.replace("LONG", long),
-        "_static/course.css": "",
-        "_static/fonts/a.woff2": "",
-        "vendor/mathjax/tex-chtml.js": "",
-        "_images/a.svg": "<svg/>",
-        "_images/b.svg": "<svg/>",
-    }.items():
-        (html / name).parent.mkdir(parents=True, exist_ok=True)
-        (html / name).write_text(text)
-    (tmp_path / "_toc.yml").write_text(TOC)
+    names = ["_static/course.css", "_static/fonts/a.woff2", "vendor/mathjax/tex-chtml.js"]
+    names += ["_images/a.svg", "_images/b.svg"]
+    page = PAGE.replace("LONG", "word " * slides.WORDS)
+    write_files(tmp_path / "html", {"chapters/01_one.html": page, **dict.fromkeys(names, "")})
+    write_files(tmp_path, {"_toc.yml": TOC})
     return tmp_path
 
 

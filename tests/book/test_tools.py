@@ -13,20 +13,16 @@ import readme
 import shorter
 import train
 import yaml
+from files import write_files, write_notebook
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_a_failed_page_is_named_with_its_cell(tmp_path):
-    page = tmp_path / "chapters" / "07_page.ipynb"
-    page.parent.mkdir()
-    cells = [nbformat.v4.new_markdown_cell("# T"), nbformat.v4.new_code_cell("x = 1 / 0")]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), page)
-    log = tmp_path / "_build" / "html" / "reports" / "chapters" / "07_page.err.log"
-    log.parent.mkdir(parents=True)
-    log.write_text(
-        "Traceback\n----\nx = 1 / 0\n----\n\x1b[31mZeroDivisionError\x1b[39m: division by zero\n"
-    )
+    cells = nbformat.v4.new_markdown_cell("# T"), "x = 1 / 0"
+    write_notebook(tmp_path / "chapters" / "07_page.ipynb", *cells)
+    log = "Traceback\n----\nx = 1 / 0\n----\n\x1b[31mZeroDivisionError\x1b[39m: division by zero\n"
+    write_files(tmp_path / "_build/html/reports", {"chapters/07_page.err.log": log})
     assert build.failed_cells(tmp_path / "_build", tmp_path) == [
         "page chapters/07_page, cell 1: ZeroDivisionError: division by zero"
     ]
@@ -34,9 +30,7 @@ def test_a_failed_page_is_named_with_its_cell(tmp_path):
 
 def notebook(path: Path, source: str) -> Path:
     parameters = nbformat.v4.new_code_cell("a = 1", metadata={"tags": ["parameters"]})
-    cells = [parameters, nbformat.v4.new_code_cell(source)]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=notebooks.KERNEL), path)
-    return path
+    return write_notebook(path, parameters, source, **notebooks.KERNEL)
 
 
 @pytest.mark.slow

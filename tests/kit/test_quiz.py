@@ -121,22 +121,6 @@ def test_the_hash_changes_with_any_text():
     assert len(hashes) == 4
 
 
-def test_the_directive_gives_what_the_cell_gives():
-    from coursebook.live import QuizDirective
-    from docutils.core import publish_doctree
-    from docutils.parsers.rst import directives
-
-    class Alone(QuizDirective):  # outside Sphinx
-        env = type("Env", (), {"note_dependency": staticmethod(lambda path: None)})
-
-    directives.register_directive("quiz-alone", Alone)
-    known = quiz.names()[-1]
-    tree = publish_doctree(f".. quiz-alone:: {known}")
-    assert tree[0].astext() == quiz.show(known).html
-    broken = publish_doctree(".. quiz-alone:: 17_more", settings_overrides={"report_level": 5})
-    assert "got '17_more'" in broken.astext()
-
-
 QUIZZES = {name: quiz.read(name) for name in quiz.names()}
 ABSOLUTE = re.compile(r"\b(none|nothing|never|always)\b", re.IGNORECASE)
 
