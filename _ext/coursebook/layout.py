@@ -12,11 +12,15 @@ from sphinx.transforms import SphinxTransform
 from .pages import short_title
 
 MARKS = re.compile(r"(?:^\w+ = \.\.\..*\n)*^ *### (?:BEGIN|END) SOLUTION\n?", re.MULTILINE)
+COLUMNS = re.compile(r"^ |\S  ", re.MULTILINE)
 BOXES = {"At a glance": "glance", "Correction": "correction", "Two corrections": "correction"}
 
 
 def mark_forms(app: Sphinx, doctree: nodes.document) -> None:
-    """Give a box, and a paragraph that starts with “Predict”, the class of its form."""
+    """Give a box, a paragraph that starts with “Predict”, and printed prose the class of its form.
+
+    What a cell prints is prose if it has no columns; a phone wraps its lines.
+    """
     for box in doctree.findall(nodes.admonition):
         title = box[0].astext()
         box["classes"] += [name for start, name in BOXES.items() if title.startswith(start)]
@@ -25,6 +29,9 @@ def mark_forms(app: Sphinx, doctree: nodes.document) -> None:
         label = first.astext() if isinstance(first, nodes.strong | nodes.emphasis) else ""
         if label.startswith("Predict"):
             paragraph["classes"].append("predict")
+    for block in doctree.findall(nodes.literal_block):
+        if "output" in block["classes"] and not COLUMNS.search(block.astext()):
+            block["classes"].append("prose")
 
 
 class KeepPercentSigns(SphinxTransform):

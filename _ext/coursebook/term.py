@@ -69,7 +69,8 @@ def term_rows(root: Path, lines: Iterable[str]) -> list[list[str]]:
         if chapters:
             reading = sum(minutes_in(texts[page]) for page in chapters)
             more = sum(minutes_in(texts[page]) for page in [*others, *experiments])
-            minutes = f"{reading} + {more} = {reading + more}" if more else str(reading)
+            sums = f"{reading} + {more} = {reading + more}".replace(" ", "\N{NO-BREAK SPACE}")
+            minutes = sums if more else str(reading)
             links = [
                 ", ".join(link(root, page, with_title=some is chapters) for page in some) or "–"
                 for some in (chapters, others, experiments)

@@ -134,7 +134,7 @@ def test_a_plan_adds_the_times_of_the_pages_that_are_there(tmp_path):
         [
             "1",
             "{doc}`1\N{NO-BREAK SPACE}Net </chapters/01_net>`",
-            "65 + 75 = 140",
+            "65 + 75 = 140".replace(" ", "\N{NO-BREAK SPACE}"),
             "{doc}`2 </exercises/02_net>`",
             "{doc}`3 </chapters/training/03_run>`",
             "*Why?*",
