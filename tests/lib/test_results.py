@@ -100,16 +100,13 @@ def test_a_record_that_was_edited_is_refused(tmp_path):
 )
 def test_a_broken_file_is_named(tmp_path, content, message):
     path = tmp_path / "run.json"
+    with pytest.raises(results.RecordError, match="no record at .*make train"):
+        results.read_record(path)
+    with pytest.raises(results.RecordError, match=": cannot be read: Is a directory"):
+        results.read_record(tmp_path)
     path.write_bytes(content)
     with pytest.raises(results.RecordError, match=rf"run\.json: .*{message}"):
         results.read_record(path)
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(results.RecordError, match="no record at .*make train"):
-        results.read_record(tmp_path / "run.json")
-    with pytest.raises(results.RecordError, match=": cannot be read: Is a directory"):
-        results.read_record(tmp_path)
 
 
 def test_writers_of_one_record_never_tear_it(tmp_path):
