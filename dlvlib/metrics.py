@@ -29,15 +29,11 @@ def predicted_classes(logits: Tensor) -> Tensor:
 
 
 def top_k_accuracy(logits: Array, targets: Array, k: int = 1) -> float:
-    """Fraction of images whose true class is among the k largest logits.
+    """Fraction, in [0, 1], of images whose true class is among the k largest logits.
 
     Args:
         logits: (B, K) float; probabilities rank the same, so they work too.
         targets: (B,) class indices in [0, K).
-        k: between 1 and K.
-
-    Returns:
-        A float in [0, 1]; turn it into a percentage only when printing.
 
     Raises:
         ValueError: if k is not in [1, K], there is no image, shapes disagree, a logit is NaN or
@@ -81,7 +77,6 @@ def confusion_matrix(predictions: Array, targets: Array, num_classes: int) -> Te
     Args:
         predictions: (B,) class indices in [0, K), for instance `predicted_classes(logits)`.
         targets: (B,) class indices in [0, K).
-        num_classes: K.
 
     Returns:
         (K, K) int64 counts; the diagonal holds the correct predictions.
@@ -183,16 +178,14 @@ def expected_calibration_error(probs: Array, targets: Array, num_bins: int = 15)
 def neighbor_accuracy(points: Array, targets: Array, k: int = 10) -> float:
     """Fraction of points whose class is the most common one among their k nearest neighbours.
 
+    Near 1/K, the classes are mixed; near 1, they lie apart.
+
     Each point is left out of its own neighbourhood; distances are Euclidean. Of equally distant
     points the first is nearer, and of equally common classes the one of smaller index wins.
 
     Args:
         points: (B, D) float: pixels, features, or coordinates on a map.
         targets: (B,) class indices >= 0.
-        k: number of neighbours, in [1, B - 1].
-
-    Returns:
-        A float in [0, 1]; near 1/K, the classes are mixed, near 1, they lie apart.
 
     Raises:
         ValueError: if k is not in [1, B - 1], the shapes disagree, a coordinate is NaN or

@@ -24,7 +24,6 @@ class AlexNet(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 63x63
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(
@@ -70,7 +69,6 @@ class AlexNet2012(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 63x63
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(self, num_classes: int = 1000, in_channels: int = 3) -> None:
@@ -120,7 +118,6 @@ class AlexNetSmall(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, meant for 32x32, at least 15x15
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(self, num_classes: int = 10, in_channels: int = 3, *, hidden: int = 512) -> None:

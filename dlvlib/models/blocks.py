@@ -13,9 +13,7 @@ class Classifier(nn.Module):
     A subclass calls `super().__init__` and sets the two parts.
 
     Args:
-        name: the network's name in error messages.
-        num_classes: number of logits, K >= 1.
-        in_channels: channels of the images, C >= 1.
+        name: of the network, in error messages.
         min_size: least height and width. Below it a pooling window no longer fits; where padding
             makes any size fit, it is the total stride of the features.
 

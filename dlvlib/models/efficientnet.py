@@ -29,7 +29,6 @@ class EfficientNetLite0(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the source, at least 32x32
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(self, num_classes: int = 1000, in_channels: int = 3) -> None:

@@ -72,7 +72,6 @@ class GoogLeNet(InceptionNet):
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 31x31, and 79x79 for
             `forward_with_aux`
-        logits: (B, num_classes) float, unnormalised
     """
 
     aux_min_size = 79
@@ -109,7 +108,6 @@ class GoogLeNetSmall(InceptionNet):
 
     Shape:
         images: (B, in_channels, H, W) float, meant for 32x32, at least 8x8
-        logits: (B, num_classes) float, unnormalised
     """
 
     aux_min_size = 8

@@ -23,7 +23,6 @@ class MobileNetV1(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 32x32
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(

@@ -35,7 +35,6 @@ class ResNet(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 32x32
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(
@@ -77,7 +76,6 @@ class CifarResNet(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 32x32 in the paper, at least 4x4
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(

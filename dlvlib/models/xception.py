@@ -24,7 +24,6 @@ class Xception(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 299x299 in the paper, at least 32x32
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(self, num_classes: int = 1000, in_channels: int = 3) -> None:
