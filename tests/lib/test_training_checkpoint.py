@@ -145,34 +145,26 @@ def saved(values):
     return file.getvalue()
 
 
-def test_a_damaged_or_foreign_file_is_refused(finished):
-    content = finished.read_bytes()
-    weight = torch.load(finished, weights_only=True)["model"]["1.weight"].numpy().tobytes()
-    flipped = bytearray(content)
-    flipped[content.index(weight)] ^= 1
-    damaged = [content[: int(kept * len(content))] for kept in (0, 0.1, 0.5, 0.99)]
-    damaged += [content[:-1], flipped]
-    foreign = [b"my notes", saved(small_net().state_dict()), saved(Foreign()), saved(3)]
-    for other in damaged + foreign:
-        finished.write_bytes(other)
-        assert_refused(finished, r"run\.pt must be a whole checkpoint that fit wrote, got ")
-
-
 def resaved(content):
     """Save changed values as `fit` would have."""
     content.pop("digest", None)
     return saved(content | {"digest": digest(content)})
 
 
-def test_missing_and_strange_fields_are_refused(finished):
-    content = torch.load(finished, weights_only=True)
+def test_a_damaged_or_foreign_file_is_refused(finished):
+    whole, content = finished.read_bytes(), torch.load(finished, weights_only=True)
+    flipped = bytearray(whole)
+    flipped[whole.index(content["model"]["1.weight"].numpy().tobytes())] ^= 1
+    damaged = [whole[: int(kept * len(whole))] for kept in (0, 0.1, 0.5, 0.99)]
+    damaged += [whole[:-1], flipped]
+    foreign = [small_net().state_dict(), Foreign(), 3]
     assert content["seconds"] == 0  # those of a finished epoch are in its record
-    strange = [{key: x for key, x in content.items() if key != field} for field in content]
-    strange += [content | {field: "x"} for field in content]
+    foreign += [{key: x for key, x in content.items() if key != field} for field in content]
+    foreign += [content | {field: "x"} for field in content]
     fewer = dict(list(content["model"].items())[1:])  # a weight is missing
-    strange += [content | {"model": fewer}, content | {"sums": torch.zeros(3)}]
-    for values in strange:
-        finished.write_bytes(saved(values))
+    foreign += [content | {"model": fewer}, content | {"sums": torch.zeros(3)}]
+    for other in [b"my notes", *damaged, *map(saved, foreign)]:
+        finished.write_bytes(other)
         assert_refused(finished, r"run\.pt must be a whole checkpoint that fit wrote, got ")
     finished.write_bytes(resaved(content | {"format": "dlvlib.training checkpoint 2"}))
     assert_refused(finished, "another format than 'dlvlib.training checkpoint 3'")
