@@ -195,12 +195,7 @@ def neighbor_accuracy(points: Array, targets: Array, k: int = 10) -> float:
     >>> neighbor_accuracy(points, torch.tensor([0, 0, 1, 1]), k=1)
     1.0
     """
-    points, targets = _to_tensor(points), _to_tensor(targets)
-    if points.ndim != 2 or targets.shape != points.shape[:1]:
-        raise ValueError(
-            "points must have shape (B, D) and targets (B,), "
-            f"got {tuple(points.shape)} and {tuple(targets.shape)}"
-        )
+    points, targets = _check_rows("points", "(B, D)", points, targets)
     _check_finite("points", points)
     targets = _check_class_indices("targets", targets)
     k = check_int("k", k, 1, len(points) - 1)
@@ -232,16 +227,19 @@ def weighted_mean(means: Sequence[float], counts: Sequence[int]) -> float:
 
 def _check_logits_and_targets(name: str, logits: Array, targets: Array) -> tuple[Tensor, Tensor]:
     """Return (B, K) finite logits with B > 0 and (B,) int64 targets in [0, K), on the CPU."""
-    logits, targets = _to_tensor(logits), _to_tensor(targets)
-    if logits.ndim != 2 or targets.shape != logits.shape[:1]:
-        raise ValueError(
-            f"{name} must have shape (B, K) and targets (B,), "
-            f"got {tuple(logits.shape)} and {tuple(targets.shape)}"
-        )
+    logits, targets = _check_rows(name, "(B, K)", logits, targets)
     if logits.numel() == 0:
         raise ValueError(f"{name} must hold at least one image, got {tuple(logits.shape)}")
     _check_finite(name, logits)
     return logits, _check_class_indices("targets", targets, logits.shape[1])
+
+
+def _check_rows(name: str, shape: str, rows: Array, targets: Array) -> tuple[Tensor, Tensor]:
+    rows, targets = _to_tensor(rows), _to_tensor(targets)
+    if rows.ndim != 2 or targets.shape != rows.shape[:1]:
+        got = f"{tuple(rows.shape)} and {tuple(targets.shape)}"
+        raise ValueError(f"{name} must have shape {shape} and targets (B,), got {got}")
+    return rows, targets
 
 
 def _check_finite(name: str, values: Tensor) -> None:
@@ -267,8 +265,6 @@ def _check_class_indices(name: str, indices: Tensor, num_classes: int | None = N
 
 def _to_tensor(values: Array) -> Tensor:
     """The values on the CPU: Apple's GPUs have no float64."""
-    return (
-        values.cpu()
-        if isinstance(values, Tensor)
-        else torch.tensor(np.array(values), device="cpu")
-    )
+    if isinstance(values, Tensor):
+        return values.cpu()
+    return torch.tensor(np.array(values), device="cpu")
