@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from models_helpers import Forward
 from torch import nn
 from training_helpers import Spy, config, digits, same, small_net, weights
 
@@ -44,19 +45,15 @@ def test_every_module_gets_its_own_mode_back():
     assert model[2].num_batches_tracked == 1
 
 
-class Normalize(nn.Module):
-    """Works in place on its input, as people write it."""
-
-    def forward(self, images):
-        return images.sub_(0.5).div_(0.25)
+NORMALIZE = Forward(lambda images: images.sub_(0.5).div_(0.25))  # in place, as people write it
 
 
 @pytest.mark.parametrize(
     ("first", "options"),
     [
-        (Normalize(), {}),
+        (NORMALIZE, {}),
         (nn.ReLU(inplace=True), {"crop_padding": 1}),
-        (Normalize(), {"accumulate": 4, "channels_last": True}),
+        (NORMALIZE, {"accumulate": 4, "channels_last": True}),
     ],
 )
 def test_the_images_of_the_caller_never_change(first, options):

@@ -13,6 +13,7 @@ from unittest.mock import MagicMock
 
 import pytest
 import torch
+from models_helpers import Forward
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from training_helpers import bn_net, config, digits, googlenet, same, small_net
@@ -224,32 +225,29 @@ def test_a_step_that_waits_for_the_gpu_is_called_to_the_end(device, replays, mon
     assert len(caught) == 1 and not replays and same(ours, called)
 
 
-class Waits(nn.Module):
-    """Looks at its input before it decides what to do."""
-
-    def forward(self, maps):
-        return maps if maps.sum().item() > 0 else -maps
+def waiting(maps):
+    """Look at the input before deciding what to do."""
+    return maps if maps.sum().item() > 0 else -maps
 
 
-class OnDefaultStream(nn.Module):
-    """Works on the default stream, which cannot be part of a recording."""
-
-    def forward(self, maps):
-        side = torch.cuda.current_stream()
-        default = torch.cuda.default_stream()
-        default.wait_stream(side)
-        with torch.cuda.stream(default):
-            maps = maps * 1
-        side.wait_stream(default)
-        return maps
+def on_default_stream(maps):
+    """Work on the default stream, which cannot be part of a recording."""
+    side = torch.cuda.current_stream()
+    default = torch.cuda.default_stream()
+    default.wait_stream(side)
+    with torch.cuda.stream(default):
+        maps = maps * 1
+    side.wait_stream(default)
+    return maps
 
 
 @on_gpu
 @pytest.mark.parametrize(
-    ("layer", "message"), [(Waits, "waits for the GPU"), (OnDefaultStream, "without it: ")]
+    ("forward", "message"),
+    [(waiting, "waits for the GPU"), (on_default_stream, "without it: ")],
 )
-def test_a_model_that_cannot_be_recorded_is_trained_step_by_step(device, layer, message):
-    called, ours = bn_net(), nn.Sequential(layer(), bn_net())
+def test_a_model_that_cannot_be_recorded_is_trained_step_by_step(device, forward, message):
+    called, ours = bn_net(), nn.Sequential(Forward(forward), bn_net())
     wanted = fit(called, DATA, DATA, recipe(device, graph=False))
     with pytest.warns(RuntimeWarning, match=message) as caught:
         found = fit(ours, DATA, DATA, recipe(device))
