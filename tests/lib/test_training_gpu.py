@@ -1,8 +1,9 @@
-"""The step that a GPU replays does what the called one does.
+"""A step that a GPU replays does what the same step does when it is called.
 
-    python -m pytest -m gpu    # on a CUDA GPU; a step that is not recorded is a warning: it fails
+    python -m pytest -m gpu
 
-A CPU acts as a GPU, and calls the step at each replay: only the recording is missing there.
+On a GPU, a step that is not recorded fails its test: the warning about it is an error. Without
+one, a CPU acts as a GPU and calls the step at each replay: only the recording is missing.
 """
 
 import gc
@@ -34,13 +35,12 @@ GPUS = MagicMock()  # true, as if a GPU were there, but without a random state t
 
 @pytest.fixture(params=["cpu", CUDA])
 def device(request, monkeypatch):
-    """A GPU with kernels that give the same bits each time, or a CPU that acts as one."""
+    """A GPU, with kernels that give the same bits each time, or a CPU that acts as one."""
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     if request.param == "cpu":
-        recorded = SimpleNamespace
-        monkeypatch.setattr(captured, "on_side_stream", lambda device: nullcontext())
+        monkeypatch.setattr(captured, "on_side_stream", lambda _: nullcontext())
         monkeypatch.setattr(captured, "count_waits", lambda step: step() or 0)
-        monkeypatch.setattr(captured, "capture", lambda step, _: recorded(replay=step))
+        monkeypatch.setattr(captured, "capture", lambda step, _: SimpleNamespace(replay=step))
         monkeypatch.setattr(checkpoint, "gpus", lambda device: GPUS)
     return request.param
 
