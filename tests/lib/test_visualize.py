@@ -4,6 +4,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from models_helpers import Forward
 from torch import nn
 
 from dlvlib.models import build
@@ -21,11 +22,9 @@ from dlvlib.visualize import (
 # All methods
 
 
-class InPlace(nn.Module):
-    """Normalises its input in place, as many networks of the web do."""
-
-    def forward(self, batch):
-        return batch.sub_(0.5).div_(0.25)
+def in_place(batch):
+    """Normalise in place, as many networks of the web do."""
+    return batch.sub_(0.5).div_(0.25)
 
 
 HEAD = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
@@ -43,7 +42,7 @@ METHODS = {
 
 @pytest.mark.parametrize("method", METHODS)
 def test_images_are_never_changed_and_pixels_may_be_uint8(method):
-    first = nn.ReLU(inplace=True) if method == "deconvolve" else InPlace()
+    first = nn.ReLU(inplace=True) if method == "deconvolve" else Forward(in_place)
     model = nn.Sequential(first, nn.Conv2d(1, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     pixels = torch.randint(0, 256, (2, 1, 12, 12), dtype=torch.uint8)
     batch = pixels / 255 - (0.5 if method == "deconvolve" else 0)
