@@ -164,22 +164,21 @@ def test_saliency_is_the_slope_of_the_logit():
 # Occlusion
 
 
+COLOUR = torch.tensor([1.0, 2, 3]).view(3, 1, 1)
+
+
 @pytest.mark.parametrize(
-    ("stride", "options", "colour"),
+    ("options", "stride", "colour"),
     [
-        (1, {"batch_size": 4}, 0.5),
-        (2, {"fill": 2.0}, 2.0),
-        (
-            3,
-            {"fill": torch.tensor([1.0, 2, 3]).view(3, 1, 1)},
-            torch.tensor([[[1.0]], [[2]], [[3]]]),
-        ),
+        ({"batch_size": 4}, 1, 0.5),
+        ({"stride": 2, "fill": 2.0}, 2, 2.0),
+        ({"stride": 3, "fill": COLOUR}, 3, COLOUR),
     ],
 )
-def test_occlusion_is_the_probability_of_each_covered_image(stride, options, colour):
+def test_occlusion_is_the_probability_of_each_covered_image(options, stride, colour):
     layers = [nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Dropout(0.9), nn.Linear(120, 5)]
     model, image = nn.Sequential(*layers), torch.rand(3, 7, 8)
-    found = occlusion_map(model, image, 2, patch=3, stride=stride, **options)
+    found = occlusion_map(model, image, 2, patch=3, **options)
     assert model.training
     expected = torch.empty(len(range(0, 5, stride)), len(range(0, 6, stride)))
     for row, column in np.ndindex(expected.shape):

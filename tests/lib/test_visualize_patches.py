@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from dlvlib.visualize import top_patches
@@ -23,6 +24,7 @@ def test_each_patch_alone_excites_its_unit_as_the_image_did(size, margin):
     assert features.training
     maps = features.eval()(batch)
     rows, columns = maps.shape[2:]
+    black = F.pad(batch, [13] * 4)  # as wide as a patch
     for unit, top in zip((2, 0), found, strict=True):
         inner = maps[:, unit, margin : rows - margin, margin : columns - margin]
         best = inner.amax((1, 2)).sort(descending=True, stable=True)
@@ -32,8 +34,11 @@ def test_each_patch_alone_excites_its_unit_as_the_image_did(size, margin):
         alone = without_bias((0, 0, 0))(top.patches)
         assert alone.shape == (7, 3, 1, 1)
         torch.testing.assert_close(alone[:, unit, 0, 0], top.values)
-        for image, (row, column), patch in zip(top.indices, top.corners, top.patches, strict=True):
-            first, last = max(0, -row), max(0, -column)  # of the patch, inside the image
-            shown = batch[image, :, max(0, row) : row + 13, max(0, column) : column + 13]
-            inside = patch[:, first:, last:][:, : shown.shape[1], : shown.shape[2]]
-            assert torch.equal(inside, shown) and inside.sum() == pytest.approx(patch.sum())
+        seen = [
+            black[image, :, row + 13 : row + 26, column + 13 : column + 26]
+            for image, (row, column) in zip(top.indices, top.corners, strict=True)
+        ]
+        assert torch.equal(top.patches, torch.stack(seen))
+    (default,) = top_patches(features, batch, [0])
+    assert len(default.values) == 9
+    assert torch.equal(default.values[:7], found[1].values) == (margin == 0)
