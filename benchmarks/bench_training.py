@@ -14,18 +14,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+import timing
 from dlvlib.runtime import describe_machine
-from timing import (
-    FLOOR,
-    MAX_SPREAD,
-    MIN_ROUNDS,
-    judge,
-    save,
-    spread,
-    summarise,
-    table,
-    time_in_turns,
-)
 from variants import make_variants
 from workloads import WORKLOADS, Workload, make_data
 
@@ -38,9 +28,9 @@ def measure(workload: Workload, steps: int, rounds: int) -> dict:
     data = make_data(workload, steps)
     preparing = time.perf_counter() - start
     variants, missing = make_variants(workload, data)
-    timings = time_in_turns(workload.build, variants, steps, rounds)
-    rows = summarise(timings, missing)
-    floor = timings[FLOOR].ms_per_step
+    timings = timing.time_in_turns(workload.build, variants, steps, rounds)
+    rows = timing.summarise(timings, missing)
+    floor = timings[timing.FLOOR].ms_per_step
     versions = {name: metadata.version(name) for name in PACKAGES if find_spec(name)}
     return {
         "model": workload.title,
@@ -50,8 +40,8 @@ def measure(workload: Workload, steps: int, rounds: int) -> dict:
         "steps": steps,
         "rounds": rounds,
         "rows": rows,
-        "floor_spread": spread(floor),
-        "promises": judge(rows, floor, workload.min_speedup),
+        "floor_spread": timing.spread(floor),
+        "promises": timing.judge(rows, floor, workload.min_speedup),
         "ms_per_step_of_each_round": {name: t.ms_per_step for name, t in timings.items()},
         "seconds_to_prepare_the_tensors": preparing,
         "machine": describe_machine() | versions,
@@ -64,10 +54,10 @@ def report(result: dict) -> str:
         f"{result['model']} on {result['data']} images, batch {result['batch_size']}, float32, "
         f"CPU, no loader workers; median of {result['rounds']} rounds of {result['steps']} steps",
         "",
-        table(result["rows"]),
+        timing.table(result["rows"]),
         "",
         f"floor: slowest round {result['floor_spread']:.2f} x the fastest; nothing is decided "
-        f"beyond {MAX_SPREAD}, or with fewer than {MIN_ROUNDS} rounds",
+        f"beyond {timing.MAX_SPREAD}, or with fewer than {timing.MIN_ROUNDS} rounds",
         *(f"{verdict:<7} {promise}" for promise, verdict in result["promises"].items()),
         ", ".join(f"{key} {value}" for key, value in result["machine"].items()),
     ]
@@ -90,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     result = measure(workload, steps, options.rounds)
     print(report(result))
     # random images never replace real ones
-    save(f"{options.workload}_{result['data']}", result, options.results)
+    timing.save(f"{options.workload}_{result['data']}", result, options.results)
     return 0
 
 

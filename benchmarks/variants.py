@@ -127,13 +127,9 @@ def make_variants(
     workload: Workload, data: SimpleNamespace
 ) -> tuple[dict[str, Variant], dict[str, str]]:
     """Return the variants that work here, and for each framework that does not, why."""
-    variants, missing = dict(OURS), {}
-    for name, train in FRAMEWORKS.items():
-        reason = _why_not(train, workload, data)
-        if reason is None:
-            variants[name] = train
-        else:
-            missing[name] = reason
+    reasons = {name: _why_not(train, workload, data) for name, train in FRAMEWORKS.items()}
+    missing = {name: reason for name, reason in reasons.items() if reason is not None}
+    variants = {name: train for name, train in (OURS | FRAMEWORKS).items() if name not in missing}
     return {name: _quietly(train, workload, data) for name, train in variants.items()}, missing
 
 

@@ -53,9 +53,7 @@ def write_record(path: str | Path, **fields: Any) -> Path:
     Extra fields are kept, so an experiment can store a confusion matrix beside the required
     ones. What is sealed is what JSON gives back: tuples as lists, numbers as keys as text.
 
-    Args:
-        path: the file, by convention ``<experiment>/<run>.json``.
-        **fields: the names and types in `REQUIRED`.
+    By convention the file is ``<experiment>/<run>.json``; `REQUIRED` has the names of the fields.
 
     Raises:
         RecordError: if a field is missing, of the wrong type or not storable as JSON.
@@ -106,9 +104,8 @@ def read_record(path: str | Path) -> Record:
 def write_weights(path: str | Path, weights: Mapping[str, Tensor]) -> dict[str, Any]:
     """Save the weights of a run beside its record, floating-point ones in half precision.
 
-    Args:
-        path: the file, by convention ``<run>.safetensors`` beside ``<run>.json``.
-        weights: name to tensor, such as ``model.state_dict()``.
+    The weights are such as ``model.state_dict()``; by convention their file is
+    ``<run>.safetensors`` beside ``<run>.json``.
 
     Returns:
         What the record must hold in its field `weights`: name, SHA-256 and bytes of the file.
@@ -242,13 +239,14 @@ def _git_commit() -> str:
 
     An environment inside of another repository is not in its commits: that is "unknown".
     """
-    git = ["git", "-C", str(Path(__file__).parent)]
-    options: dict[str, Any] = {"capture_output": True, "text": True, "check": True}
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        subprocess.run([*git, "ls-files", "--error-unmatch", Path(__file__).name], **options)
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], **options).stdout.strip()
-        status = [*git, "status", "--porcelain", "--untracked-files=no"]
-        changed = subprocess.run(status, **options).stdout.strip()
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return str(commit) + ("+changes" if changed else "")

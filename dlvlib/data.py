@@ -246,15 +246,8 @@ def _load_downloaded(name: str, root: str | Path | None, download: bool) -> list
     else:
         class_names = tuple(label.partition(" - ")[0] for label in kind.classes)  # "0 - zero"
         parts = [_read_idx(folder, part) for part in ("train", "t10k")]
-    return [
-        ImageSet(
-            torch.from_numpy(np.ascontiguousarray(images)),
-            torch.from_numpy(np.asarray(targets, dtype=np.int64)),
-            class_names,
-            name,
-        )
-        for images, targets in parts
-    ]
+    tensors = ([torch.from_numpy(np.ascontiguousarray(x)) for x in part] for part in parts)
+    return [ImageSet(images, targets.long(), class_names, name) for images, targets in tensors]
 
 
 def _read_idx(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -92,10 +92,8 @@ class Experiment:
 
         Args:
             run: one that `pending` yielded.
-            model: name of the network.
             config: a `TrainConfig`, or a mapping.
             history: what `fit` returned; without one, `seconds` must be given.
-            seconds: by default those of `history`.
             weights: kept in a file of their own beside the record.
             predictions: the class of every test image, `evaluate(...).predictions`.
             **fields: `dataset` and `metrics`, and whatever else the experiment found.

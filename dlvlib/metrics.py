@@ -29,15 +29,11 @@ def predicted_classes(logits: Tensor) -> Tensor:
 
 
 def top_k_accuracy(logits: Array, targets: Array, k: int = 1) -> float:
-    """Fraction of images whose true class is among the k largest logits.
+    """Fraction, in [0, 1], of images whose true class is among the k largest logits.
 
     Args:
         logits: (B, K) float; probabilities rank the same, so they work too.
         targets: (B,) class indices in [0, K).
-        k: between 1 and K.
-
-    Returns:
-        A float in [0, 1]; turn it into a percentage only when printing.
 
     Raises:
         ValueError: if k is not in [1, K], there is no image, shapes disagree, a logit is NaN or
@@ -81,7 +77,6 @@ def confusion_matrix(predictions: Array, targets: Array, num_classes: int) -> Te
     Args:
         predictions: (B,) class indices in [0, K), for instance `predicted_classes(logits)`.
         targets: (B,) class indices in [0, K).
-        num_classes: K.
 
     Returns:
         (K, K) int64 counts; the diagonal holds the correct predictions.
@@ -183,16 +178,14 @@ def expected_calibration_error(probs: Array, targets: Array, num_bins: int = 15)
 def neighbor_accuracy(points: Array, targets: Array, k: int = 10) -> float:
     """Fraction of points whose class is the most common one among their k nearest neighbours.
 
+    Near 1/K, the classes are mixed; near 1, they lie apart.
+
     Each point is left out of its own neighbourhood; distances are Euclidean. Of equally distant
     points the first is nearer, and of equally common classes the one of smaller index wins.
 
     Args:
         points: (B, D) float: pixels, features, or coordinates on a map.
         targets: (B,) class indices >= 0.
-        k: number of neighbours, in [1, B - 1].
-
-    Returns:
-        A float in [0, 1]; near 1/K, the classes are mixed, near 1, they lie apart.
 
     Raises:
         ValueError: if k is not in [1, B - 1], the shapes disagree, a coordinate is NaN or
@@ -202,12 +195,7 @@ def neighbor_accuracy(points: Array, targets: Array, k: int = 10) -> float:
     >>> neighbor_accuracy(points, torch.tensor([0, 0, 1, 1]), k=1)
     1.0
     """
-    points, targets = _to_tensor(points), _to_tensor(targets)
-    if points.ndim != 2 or targets.shape != points.shape[:1]:
-        raise ValueError(
-            "points must have shape (B, D) and targets (B,), "
-            f"got {tuple(points.shape)} and {tuple(targets.shape)}"
-        )
+    points, targets = _check_rows("points", "(B, D)", points, targets)
     _check_finite("points", points)
     targets = _check_class_indices("targets", targets)
     k = check_int("k", k, 1, len(points) - 1)
@@ -239,16 +227,19 @@ def weighted_mean(means: Sequence[float], counts: Sequence[int]) -> float:
 
 def _check_logits_and_targets(name: str, logits: Array, targets: Array) -> tuple[Tensor, Tensor]:
     """Return (B, K) finite logits with B > 0 and (B,) int64 targets in [0, K), on the CPU."""
-    logits, targets = _to_tensor(logits), _to_tensor(targets)
-    if logits.ndim != 2 or targets.shape != logits.shape[:1]:
-        raise ValueError(
-            f"{name} must have shape (B, K) and targets (B,), "
-            f"got {tuple(logits.shape)} and {tuple(targets.shape)}"
-        )
+    logits, targets = _check_rows(name, "(B, K)", logits, targets)
     if logits.numel() == 0:
         raise ValueError(f"{name} must hold at least one image, got {tuple(logits.shape)}")
     _check_finite(name, logits)
     return logits, _check_class_indices("targets", targets, logits.shape[1])
+
+
+def _check_rows(name: str, shape: str, rows: Array, targets: Array) -> tuple[Tensor, Tensor]:
+    rows, targets = _to_tensor(rows), _to_tensor(targets)
+    if rows.ndim != 2 or targets.shape != rows.shape[:1]:
+        got = f"{tuple(rows.shape)} and {tuple(targets.shape)}"
+        raise ValueError(f"{name} must have shape {shape} and targets (B,), got {got}")
+    return rows, targets
 
 
 def _check_finite(name: str, values: Tensor) -> None:
@@ -274,8 +265,6 @@ def _check_class_indices(name: str, indices: Tensor, num_classes: int | None = N
 
 def _to_tensor(values: Array) -> Tensor:
     """The values on the CPU: Apple's GPUs have no float64."""
-    return (
-        values.cpu()
-        if isinstance(values, Tensor)
-        else torch.tensor(np.array(values), device="cpu")
-    )
+    if isinstance(values, Tensor):
+        return values.cpu()
+    return torch.tensor(np.array(values), device="cpu")

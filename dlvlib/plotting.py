@@ -58,7 +58,6 @@ def show_images(
     Args:
         images: (B, C, H, W) with C = 1 (drawn in grey) or 3 (RGB); uint8, or float in [0, 1].
         titles: one for each image, or empty.
-        num_columns: images in a row.
         size: side of one image in inches.
 
     Raises:

@@ -129,7 +129,6 @@ def load(
     """Read the recorded runs of an experiment, ordered by seed.
 
     Args:
-        experiment: its name, such as "degradation".
         budget: one of `BUDGETS`, "best" (see `choose_budget`), or None for all.
         variants: names of what the best budget must have a run of.
         folder: where ``<experiment>/<run>.json`` are; by default the course's own records.

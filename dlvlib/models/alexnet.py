@@ -24,7 +24,6 @@ class AlexNet(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 63x63
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(
@@ -48,17 +47,7 @@ class AlexNet(Classifier):
             conv_block(w4, w5, 3, padding=1, **norm),  # (B, 256, 13, 13)
             nn.MaxPool2d(3, stride=2),  # (B, 256, 6, 6)
         )
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(6),  # changes nothing at 224x224, admits other sizes
-            nn.Flatten(),  # (B, 9216)
-            nn.Dropout(0.5),
-            nn.Linear(w5 * 6 * 6, 4096),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(4096, 4096),
-            nn.ReLU(),
-            nn.Linear(4096, num_classes),
-        )
+        self.head = _dense_head(6, w5, 4096, num_classes)
 
 
 class AlexNet2012(Classifier):
@@ -70,7 +59,6 @@ class AlexNet2012(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 63x63
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(self, num_classes: int = 1000, in_channels: int = 3) -> None:
@@ -120,7 +108,6 @@ class AlexNetSmall(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, meant for 32x32, at least 15x15
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(self, num_classes: int = 10, in_channels: int = 3, *, hidden: int = 512) -> None:
@@ -136,15 +123,20 @@ class AlexNetSmall(Classifier):
             conv_block(128, 96, 3, padding=1, batch_norm=True),  # (B, 96, 7, 7)
             nn.MaxPool2d(3, stride=2),  # (B, 96, 3, 3)
         )
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(3),  # changes nothing at 32x32, admits other sizes
-            nn.Flatten(),  # (B, 864)
-            nn.Dropout(0.5),
-            nn.Linear(864, hidden),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, num_classes),
-        )
+        self.head = _dense_head(3, 96, hidden, num_classes)
         init_he(self)
+
+
+def _dense_head(side: int, channels: int, width: int, num_classes: int) -> nn.Sequential:
+    """Three dense layers, with dropout before the first two, on maps of side x side."""
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d(side),  # changes nothing at 224x224 or 32x32, admits other sizes
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(channels * side**2, width),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(width, width),
+        nn.ReLU(),
+        nn.Linear(width, num_classes),
+    )

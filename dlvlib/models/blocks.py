@@ -13,9 +13,7 @@ class Classifier(nn.Module):
     A subclass calls `super().__init__` and sets the two parts.
 
     Args:
-        name: the network's name in error messages.
-        num_classes: number of logits, K >= 1.
-        in_channels: channels of the images, C >= 1.
+        name: of the network, in error messages.
         min_size: least height and width. Below it a pooling window no longer fits; where padding
             makes any size fit, it is the total stride of the features.
 
@@ -79,9 +77,7 @@ class Residual(nn.Module):
     ) -> None:
         super().__init__()
         self.branch = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(),
+            *conv_block(in_channels, out_channels, 3, stride=stride, padding=1, batch_norm=True),
             nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
         )
@@ -124,12 +120,8 @@ class Bottleneck(nn.Module):
         first, second = (stride, 1) if stride_at == "1x1" else (1, stride)
         width = out_channels // 4
         self.branch = nn.Sequential(
-            nn.Conv2d(in_channels, width, 1, stride=first, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, stride=second, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
+            *conv_block(in_channels, width, 1, stride=first, batch_norm=True),
+            *conv_block(width, width, 3, stride=second, padding=1, batch_norm=True),
             nn.Conv2d(width, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels),
         )
@@ -278,6 +270,13 @@ def conv_block(
     )
     norm = [nn.BatchNorm2d(out_channels)] if batch_norm else []
     return nn.Sequential(conv, *norm, nn.ReLU())
+
+
+def pooled_head(channels: int, num_classes: int, *, dropout: float = 0.0) -> nn.Sequential:
+    """Global average pooling, dropout if asked for, one dense layer."""
+    drop = [nn.Dropout(dropout)] if dropout else []
+    dense = nn.Linear(channels, num_classes)
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), *drop, dense)
 
 
 def init_he(model: nn.Module) -> None:

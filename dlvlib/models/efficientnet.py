@@ -8,7 +8,7 @@ networks", table 1, https://arxiv.org/abs/1905.11946; the block: Sandler et al. 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlvlib.models.blocks import Classifier, init_he
+from dlvlib.models.blocks import Classifier, init_he, pooled_head
 
 STAGES = (  # expansion, kernel size, stride, channels, blocks: table 1, stages 2 to 8
     (1, 3, 1, 16, 1),
@@ -29,7 +29,6 @@ class EfficientNetLite0(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the source, at least 32x32
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(self, num_classes: int = 1000, in_channels: int = 3) -> None:
@@ -51,12 +50,7 @@ class EfficientNetLite0(Classifier):
             layers.append(nn.Sequential(*blocks))
         layers.append(nn.Sequential(*_conv_norm(channels, 1280, 1), nn.ReLU6()))
         self.features = nn.Sequential(*layers)  # (B, 1280, 7, 7)
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),  # (B, 1280)
-            nn.Dropout(0.2),
-            nn.Linear(1280, num_classes),
-        )
+        self.head = pooled_head(1280, num_classes, dropout=0.2)
         init_he(self)
 
 

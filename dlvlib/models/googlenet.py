@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from dlvlib.models.blocks import Classifier, Inception, conv_block, init_he
+from dlvlib.models.blocks import Classifier, Inception, conv_block, init_he, pooled_head
 
 WIDTHS = {  # 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection
     "3a": (64, 96, 128, 16, 32, 32),
@@ -72,7 +72,6 @@ class GoogLeNet(InceptionNet):
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 31x31, and 79x79 for
             `forward_with_aux`
-        logits: (B, num_classes) float, unnormalised
     """
 
     aux_min_size = 79
@@ -91,12 +90,7 @@ class GoogLeNet(InceptionNet):
             nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (B, 192, 28, 28)
         )
         self.features = nn.Sequential(OrderedDict(stem=stem, **inception_stages(192)))
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),  # (B, 1024)
-            nn.Dropout(0.4),
-            nn.Linear(1024, num_classes),
-        )
+        self.head = pooled_head(1024, num_classes, dropout=0.4)
         widths = {"inception4a": 512, "inception4d": 528} if aux else {}
         self.aux = nn.ModuleDict({k: aux_head(w, num_classes) for k, w in widths.items()})
         init_he(self)
@@ -114,7 +108,6 @@ class GoogLeNetSmall(InceptionNet):
 
     Shape:
         images: (B, in_channels, H, W) float, meant for 32x32, at least 8x8
-        logits: (B, num_classes) float, unnormalised
     """
 
     aux_min_size = 8
@@ -129,12 +122,7 @@ class GoogLeNetSmall(InceptionNet):
         )
         stages = inception_stages(48, divisor=4, batch_norm=True)
         self.features = nn.Sequential(OrderedDict(stem=stem, **stages))
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),  # (B, 256)
-            nn.Dropout(0.4),
-            nn.Linear(256, num_classes),
-        )
+        self.head = pooled_head(256, num_classes, dropout=0.4)
         widths = {"inception4a": 128, "inception4d": 132} if aux else {}
         self.aux = nn.ModuleDict({k: small_aux_head(w, num_classes) for k, w in widths.items()})
         init_he(self)

@@ -6,7 +6,7 @@ vision applications", table 1, https://arxiv.org/abs/1704.04861
 
 from torch import nn
 
-from dlvlib.models.blocks import Classifier, conv_block
+from dlvlib.models.blocks import Classifier, conv_block, pooled_head
 
 BLOCKS = (  # channels, stride; table 1 prints stride 2 for the last, but its maps stay 7x7
     *[(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)],
@@ -23,7 +23,6 @@ class MobileNetV1(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 32x32
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(
@@ -39,11 +38,7 @@ class MobileNetV1(Classifier):
             layers.append(separable_block(channels, out_channels, stride=stride))
             channels = out_channels
         self.features = nn.Sequential(*layers)  # (B, 1024, 7, 7)
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),  # (B, 1024)
-            nn.Linear(channels, num_classes),
-        )
+        self.head = pooled_head(channels, num_classes)
 
 
 def separable_block(in_channels: int, out_channels: int, *, stride: int) -> nn.Sequential:

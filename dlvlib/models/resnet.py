@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from dlvlib._common import check_int
-from dlvlib.models.blocks import Bottleneck, Classifier, Residual, conv_block, init_he
+from dlvlib.models.blocks import Bottleneck, Classifier, Residual, conv_block, init_he, pooled_head
 
 Block = type[Residual] | type[Bottleneck]
 LAYOUTS: dict[int, tuple[Block, tuple[int, ...], tuple[int, ...]]] = {
@@ -35,7 +35,6 @@ class ResNet(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 32x32
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(
@@ -60,11 +59,7 @@ class ResNet(Classifier):
             stages.append(make_stage(block, count, channels, width, 1 if i == 0 else 2, **options))
             channels = width
         self.features = nn.Sequential(stem, *stages)  # (B, 512 or 2048, 7, 7)
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(channels, num_classes),
-        )
+        self.head = pooled_head(channels, num_classes)
         init_he(self)
 
 
@@ -81,7 +76,6 @@ class CifarResNet(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 32x32 in the paper, at least 4x4
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(
@@ -98,11 +92,7 @@ class CifarResNet(Classifier):
             make_stage(Residual, n, 16, 32, 2, shortcut=shortcut),  # (B, 32, 16, 16)
             make_stage(Residual, n, 32, 64, 2, shortcut=shortcut),  # (B, 64, 8, 8)
         )
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),  # (B, 64)
-            nn.Linear(64, num_classes),
-        )
+        self.head = pooled_head(64, num_classes)
         init_he(self)
 
 

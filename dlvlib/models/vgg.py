@@ -31,7 +31,6 @@ class VGG(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 224x224 in the paper, at least 32x32
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(self, depth: int, num_classes: int = 1000, in_channels: int = 3) -> None:
@@ -55,7 +54,6 @@ class VGGSmall(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, meant for 32x32, at least 32x32
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(self, num_classes: int = 10, in_channels: int = 3) -> None:

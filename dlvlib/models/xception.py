@@ -8,7 +8,13 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from dlvlib.models.blocks import Classifier, SeparableConv2d, conv_block, make_shortcut
+from dlvlib.models.blocks import (
+    Classifier,
+    SeparableConv2d,
+    conv_block,
+    make_shortcut,
+    pooled_head,
+)
 
 
 class Xception(Classifier):
@@ -18,7 +24,6 @@ class Xception(Classifier):
 
     Shape:
         images: (B, in_channels, H, W) float, 299x299 in the paper, at least 32x32
-        logits: (B, num_classes) float, unnormalised
     """
 
     def __init__(self, num_classes: int = 1000, in_channels: int = 3) -> None:
@@ -39,12 +44,7 @@ class Xception(Classifier):
             *separable(1536, 2048),
             nn.ReLU(),  # (B, 2048, 10, 10)
         )
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),  # (B, 2048)
-            nn.Dropout(0.5),
-            nn.Linear(2048, num_classes),
-        )
+        self.head = pooled_head(2048, num_classes, dropout=0.5)
 
 
 class XceptionBlock(nn.Module):

@@ -146,16 +146,15 @@ def _load(
 
     Images too small for the network are resampled to the next multiple of 32 pixels.
     """
-    sets = None
-    for turn in (True, False):
-        if (processes.rank == 0) == turn:
-            sets = data.load(options.data, root=options.root, image_size=options.image_size)
-            least = getattr(model, "min_size", 0)
-            if options.image_size is None and min(sets[0].images.shape[2:]) < least:
-                size = math.ceil(least / 32) * 32
-                sets = data.load(options.data, root=options.root, image_size=size)
+    if processes.rank > 0:
+        processes.gather("waits for process 0")
+    sets = data.load(options.data, root=options.root, image_size=options.image_size)
+    least = getattr(model, "min_size", 0)
+    if options.image_size is None and min(sets[0].images.shape[2:]) < least:
+        size = math.ceil(least / 32) * 32
+        sets = data.load(options.data, root=options.root, image_size=size)
+    if processes.rank == 0:
         processes.gather("done")
-    assert sets is not None
     return sets
 
 

@@ -105,11 +105,8 @@ class TrainState:
 class Checkpoint:
     """The file of one run; without a path, its methods do nothing.
 
-    Args:
-        path: of the file; its folder is made if missing, and a link is followed.
-        every: save after so many steps, too; 0 for never.
-        state: what is saved and restored.
-        train, val: the data; the checkpoint remembers a digest of it.
+    It is saved after each epoch, and after `every` steps unless that is 0. Its folder is made if
+    missing, a link is followed, and a digest of the data is part of it.
     """
 
     def __init__(

@@ -50,7 +50,6 @@ def occlusion_map(
     Args:
         model: (B, C, H, W) images -> (B, K) logits; used in eval mode.
         image: (C, H, W) float, or uint8 that is scaled to [0, 1].
-        target: the class.
         patch: height and width of the patch in pixels.
         stride: how many pixels it moves at a time.
         fill: what it shows, by default mid-grey of pixels in [0, 1]; a (C, 1, 1) tensor gives a

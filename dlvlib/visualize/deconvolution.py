@@ -138,16 +138,12 @@ def _transpose(
 
 def _keep_one(maps: Tensor, unit: int, position: tuple[int, int] | None) -> Tensor:
     """The maps with one value for each image, and zero everywhere else."""
-    values, rows, columns = strongest(maps, unit)
+    _, rows, columns = strongest(maps, unit)
     if position is not None:
-        row, column = (
-            check_int(name, index, 0, length - 1)
-            for name, index, length in zip(
-                ("row", "column"), position, maps.shape[2:], strict=True
-            )
-        )
+        limits = zip(("row", "column"), position, maps.shape[2:], strict=True)
+        row, column = (check_int(name, index, 0, length - 1) for name, index, length in limits)
         rows, columns = torch.full_like(rows, row), torch.full_like(columns, column)
-        values = maps[:, unit, row, column]
+    places = (torch.arange(len(maps), device=maps.device), unit, rows, columns)
     signal = torch.zeros_like(maps)
-    signal[torch.arange(len(maps), device=maps.device), unit, rows, columns] = values
+    signal[places] = maps[places]
     return signal

@@ -50,7 +50,7 @@ def top_patches(
             network; used in eval mode.
         images: (B, C, H, W) float, or uint8 that is scaled to [0, 1].
         units: channels of the maps.
-        count: how many patches of each unit, at most B.
+        count: of each unit, at most B.
         margin: places on each side of the maps that are left out, since a unit looks into the
             padding there.
         batch_size: images that go through the network at once.

@@ -74,27 +74,20 @@ def test_files_of_mnist_become_tensors(tmp_path, known, name, folder):
 
 
 def test_the_folder_is_root_then_DLV_DATA_then_the_cache(mnist_root, tmp_path, monkeypatch):
-    def where():
-        with pytest.raises(DownloadError) as info:
-            load("fashion_mnist")
-        return str(info.value)
-
-    home = tmp_path / "home"
-    monkeypatch.delenv("DLV_DATA", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("USERPROFILE", str(home))
-    assert str(home / ".cache/dlvlib/FashionMNIST/raw") in where()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert str(tmp_path / "xdg/dlvlib/FashionMNIST/raw") in where()
-    monkeypatch.setenv("DLV_DATA", str(tmp_path / "elsewhere"))
-    assert str(tmp_path / "elsewhere/FashionMNIST/raw") in where()
-    assert len(load("mnist", root=mnist_root)[0]) == 12
-
-
-def test_without_a_home_folder_the_way_out_is_named(monkeypatch):
     for variable in ("DLV_DATA", "XDG_CACHE_HOME"):
         monkeypatch.delenv(variable, raising=False)
+    for variables, folder in (
+        (("HOME", "USERPROFILE"), ".cache/dlvlib"),
+        (("XDG_CACHE_HOME",), "dlvlib"),
+        (("DLV_DATA",), "."),
+    ):
+        for variable in variables:
+            monkeypatch.setenv(variable, str(tmp_path / variables[0]))
+        with refused(DownloadError, tmp_path / variables[0] / folder / "FashionMNIST/raw"):
+            load("fashion_mnist")
+    assert len(load("mnist", root=mnist_root)[0]) == 12
+    for variable in ("DLV_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what it does then
     with refused(DownloadError, "'mnist'", "no home folder", "set root= or DLV_DATA"):
         load("mnist")

@@ -59,14 +59,10 @@ def test_an_experiment_records_runs_with_weights_and_predictions(tmp_path):
 def test_several_processes_divide_the_runs(tmp_path, monkeypatch):
     runs = {"full": [("net", seed) for seed in range(7)]}
     experiment = experiments.Experiment("demo", runs, budget="full", folder=tmp_path)
-    parts = []
-    for share in ("1/3", "2/3", "3/3"):
+    write(tmp_path, "net-full-seed3")  # a finished run does not shift the others
+    for share, seeds in (("1/3", [0, 6]), ("2/3", [1, 4]), ("3/3", [2, 5])):
         monkeypatch.setenv("DLV_SHARE", share)
-        parts.append([run.seed for run in experiment.pending()])
-    assert parts == [[0, 3, 6], [1, 4], [2, 5]]
-    write(tmp_path, "net-full-seed3")
-    monkeypatch.setenv("DLV_SHARE", "1/3")  # a finished run does not shift the others
-    assert [run.seed for run in experiment.pending()] == [0, 6]
+        assert [run.seed for run in experiment.pending()] == seeds
     for share in ("0/2", "3/2", "2", "a/b", "1/2/3"):
         monkeypatch.setenv("DLV_SHARE", share)
         with pytest.raises(ValueError, match=f"k/n with 1 <= k <= n, got '{share}'"):

@@ -154,7 +154,7 @@ INFINITE = torch.tensor([[0.0, torch.inf, torch.nan], [0.0, -torch.inf, 0.0]])
         ("top_k_accuracy", (LOGITS[:, :0], TARGETS), r"at least one image, got \(2, 0\)"),
         ("top_k_accuracy", (INFINITE, TARGETS), "logits must be finite, got 1 NaN and 2 infin"),
         ("cross_entropy", (COMPLEX, TARGETS), "logits must be real numbers, got torch.complex64"),
-        ("cross_entropy", (LOGITS[0], TARGETS), r"\(B, K\).*got \(3,\) and \(2,\)"),
+        ("cross_entropy", (LOGITS[:, :, None], TARGETS), r"\(B, K\).*got \(2, 3, 1\) and \(2,\)"),
         ("cross_entropy", (LOGITS[:0], TARGETS[:0]), r"at least one image, got \(0, 3\)"),
         ("cross_entropy", (LOGITS, TARGETS + 1), r"targets must be in \[0, 3\), got .* 1 to 3"),
         ("cross_entropy", (LOGITS, TARGETS - 1), r"in \[0, 3\), got values from -1 to 1"),

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from models_helpers import channels_of, count, on_meta
+from models_helpers import DISTINCT, channels_of, count, on_meta
+from torch import nn
 
 from dlvlib.models import MODELS
 from dlvlib.models.alexnet import AlexNet
@@ -47,6 +48,19 @@ def test_counts_with_options():
     for width, millions in ((0.75, 2.6), (0.5, 1.3), (0.25, 0.5)):  # Howard et al., table 6
         model = on_meta("mobilenet_v1", width=width)
         assert count(model) / 1e6 == pytest.approx(millions, abs=0.051)
+
+
+def test_dropout_is_that_of_the_sources():
+    rates = {
+        name: tuple(layer.p for layer in on_meta(name).modules() if isinstance(layer, nn.Dropout))
+        for name in DISTINCT
+    }
+    twice = ("alexnet", "alexnet_2012", "alexnet_small", "vgg11", "vgg_small")
+    assert {name: found for name, found in rates.items() if found} == {
+        **dict.fromkeys(twice, (0.5, 0.5)),
+        **dict.fromkeys(("googlenet", "googlenet_small"), (0.4,)),
+        **{"xception": (0.5,), "efficientnet_lite0": (0.2,)},
+    }
 
 
 @pytest.mark.parametrize(

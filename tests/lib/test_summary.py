@@ -184,25 +184,18 @@ def test_lenet_layer_by_layer():
     assert max(map(len, lines)) <= 99
 
 
-class Shared(nn.Module):
-    """Runs one layer twice, adds, joins, slices; never touches another layer."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(2, 2, 3, padding="same")
-        self.unused = nn.Linear(5, 5)
-
-    def forward(self, images):
-        maps = self.conv(self.conv(images)) + images
-        maps = torch.cat([maps, torch.relu(images)], dim=1)[:, :, ::2, ::2]
-        return maps.mean((2, 3)).softmax(dim=1)
+def shared(images, conv, unused):
+    maps = conv(conv(images)) + images
+    maps = torch.cat([maps, torch.relu(images)], dim=1)[:, :, ::2, ::2]
+    return maps.mean((2, 3)).softmax(dim=1)
 
 
 def test_operations_and_shared_and_unused_layers():
-    summary = summarize(Shared(), (2, 8, 8))
+    layers = (nn.Conv2d(2, 2, 3, padding="same"), nn.Linear(5, 5))
+    summary = summarize(Forward(shared, *layers), (2, 8, 8))
     assert [(x.name, x.kind, x.params, x.flops) for x in summary.layers] == [
-        ("conv", "Conv2d", 38, 64 * 2 * 37),
-        ("conv", "Conv2d", 0, 64 * 2 * 37),
+        ("layers.0", "Conv2d", 38, 64 * 2 * 37),
+        ("layers.0", "Conv2d", 0, 64 * 2 * 37),
         ("add", "add", 0, 128),
         ("relu", "relu", 0, 0),
         ("cat", "cat", 0, 0),

@@ -1,4 +1,4 @@
-"""The loop: its steps, what it records, what it leaves alone, and what it refuses."""
+"""The loop: its steps, what it records and leaves alone, and when it stops."""
 
 import dataclasses
 import io
@@ -14,7 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 from training_helpers import Spy, config, digits, same, small_net, weights, without_time
 
-from dlvlib.training import epoch_seeds, evaluate, fit, learning_rate
+from dlvlib.training import EpochRecord, History, epoch_seeds, evaluate, fit, learning_rate
+from dlvlib.training.history import best_epoch, is_out_of_patience
 
 
 def order_of(num_images, seed, epoch):
@@ -25,42 +26,81 @@ def order_of(num_images, seed, epoch):
 # The steps
 
 
+class WithAux(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.trunk = nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.BatchNorm1d(20), nn.Tanh())
+        self.head, self.one, self.two = nn.Linear(20, 10), nn.Linear(20, 10), nn.Linear(20, 10)
+
+    def forward(self, images):
+        return self.head(self.trunk(images))
+
+    def forward_with_aux(self, images):
+        maps = self.trunk(images)
+        return self.head(maps), [self.one(maps), self.two(maps)]
+
+
+SGD, ADAMW = torch.optim.SGD, torch.optim.AdamW
+
+
+def spared(parameters):
+    """Groups with and without weight decay: biases and scales have one axis."""
+    parameters = list(parameters)
+    return [
+        {"params": [p for p in parameters if p.ndim > 1]},
+        {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0},
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "make_optimizer"),
     [
-        ({"lr": 0.1}, lambda p: torch.optim.SGD(p, lr=0.1)),
+        ({"lr": 0.1, "aux_weight": 0.3}, lambda p: SGD(p, 0.1)),
         (
-            {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-3},
-            lambda p: torch.optim.SGD(p, 0.05, momentum=0.9, nesterov=True, weight_decay=1e-3),
+            {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.5},
+            lambda p: SGD(p, 0.05, momentum=0.9, nesterov=True, weight_decay=0.5),
+        ),
+        (
+            {"lr": 0.1, "weight_decay": 0.5, "decay_all": False},
+            lambda p: SGD(spared(p), 0.1, weight_decay=0.5),
         ),
         (
             {"lr": 1e-3, "optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine"},
-            lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=0.1),
+            lambda p: ADAMW(p, 1e-3, weight_decay=0.1),
+        ),
+        (
+            {"lr": 0.1, "optimizer": "adamw", "weight_decay": 0.5, "decay_all": False},
+            lambda p: ADAMW(spared(p), 0.1, weight_decay=0.5),
         ),
     ],
-    ids=["sgd", "nesterov", "adamw with a schedule"],
+    ids=["auxiliary losses", "nesterov", "spared", "adamw with a schedule", "adamw, spared"],
 )
 def test_fit_gives_the_weights_of_a_loop_written_by_hand(options, make_optimizer):
     data = digits(100)  # 3 batches of 32 and one of 4
-    ours, plain = small_net(), small_net()
+    ours, plain = WithAux(), WithAux()
     settings = config(seed=3, label_smoothing=0.1, **options)
     optimizer = make_optimizer(plain.parameters())
     losses, right = torch.zeros(2), torch.zeros(2)
     for epoch in (1, 2):
         for number, index in enumerate(order_of(100, seed=3, epoch=epoch).split(32)):
-            rate = learning_rate(4 * (epoch - 1) + number, 8, settings)
-            optimizer.param_groups[0]["lr"] = rate
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(4 * (epoch - 1) + number, 8, settings)
             optimizer.zero_grad()
-            logits = plain(data.images[index].float() / 255)
-            loss = F.cross_entropy(logits, data.targets[index], label_smoothing=0.1)
-            loss.backward()
+            logits, aux = plain.forward_with_aux(data.images[index].float() / 255)
+            loss, *extra = (
+                F.cross_entropy(each, data.targets[index], label_smoothing=0.1)
+                for each in (logits, *aux)
+            )
+            total = loss + 0.3 * extra[0] + 0.3 * extra[1] if settings.aux_weight else loss
+            total.backward()
             optimizer.step()
             losses[epoch - 1] += loss.detach() * len(index)  # images count alike, not batches
             right[epoch - 1] += (logits.argmax(1) == data.targets[index]).sum()
     before = weights(ours)
     history = fit(ours, data, None, settings)
-    assert same(weights(ours), weights(plain))
-    assert not same(weights(ours), before)
+    assert same(ours, plain)
+    assert not same(ours, before)
     assert history.column("lr") == [learning_rate(step, 8, settings) for step in (3, 7)]
     assert history.column("train_loss") == pytest.approx((losses / 100).tolist(), rel=1e-6)
     assert history.column("train_top1") == pytest.approx((right / 100).tolist())
@@ -134,6 +174,39 @@ def test_equal_logits_count_alike_in_training_validation_and_evaluation():
     record = fit(model, data, data, config()).epochs[-1]
     found = evaluate(model, data, device="cpu")
     assert record.train_top1 == record.val_top1 == found.top1 == 0.9  # the lowest class wins
+
+
+# Early stopping, and the weights that stay
+
+
+def history_of(*losses):
+    return History([EpochRecord(i, 0.1, 1.0, 0.5, v, 1 - v, 0) for i, v in enumerate(losses, 1)])
+
+
+def test_patience_counts_epochs_since_the_best_one():
+    patient = config(patience=2)
+    assert best_epoch(history_of(0.5, 0.3, 0.3, 0.4), patient) == 2  # the first of equals
+    assert best_epoch(history_of(0.5, 0.3, 0.4), config(monitor="val_top1")) == 2
+    assert best_epoch(history_of(), patient) == 0
+    assert not is_out_of_patience(history_of(0.5, 0.3, 0.4), patient)
+    assert is_out_of_patience(history_of(0.5, 0.3, 0.3, 0.4), patient)
+    assert not is_out_of_patience(history_of(0.3, 0.4, 0.5, 0.6), config())
+    assert not is_out_of_patience(history_of(), patient)
+
+
+@pytest.mark.parametrize("monitor", ["val_loss", "val_top1"])
+def test_a_run_stops_and_keeps_its_best_weights_on_request(monitor):
+    train, val = digits(100), digits(100)
+    val.targets = (val.targets + 1) % 10  # the better the training, the worse the validation
+    settings = config(num_epochs=20, lr=0.5, keep="best", monitor=monitor, patience=3)
+    best, last = small_net(), small_net()
+    values = fit(best, train, val, settings).column(monitor)
+    fit(last, train, val, dataclasses.replace(settings, keep="last"))
+    wanted = min(values) if monitor == "val_loss" else max(values)
+    assert values.index(wanted) == len(values) - 1 - 3 and len(values) < 20
+    found = evaluate(best, val, device="cpu")
+    assert {"val_loss": found.loss, "val_top1": found.top1}[monitor] == pytest.approx(wanted)
+    assert not same(best, last)
 
 
 # The progress bar

@@ -79,13 +79,10 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, capsys, arguments, recipe,
     assert printed.startswith("error: ") and message in printed and printed.count("\n") == 1
 
 
-def test_model_and_data_must_be_named(capsys):
+def test_what_ends_a_run_is_one_line(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         command.main([])
     assert "arguments are required: --model, --data" in capsys.readouterr().err
-
-
-def test_what_ends_a_run_is_one_line(tmp_path, monkeypatch, capsys):
     for error, status, message in (
         (OSError(28, "run.pt cannot be saved: No space left on device"), 2, "No space left"),
         (OutOfMemoryError("cuda has no room for a batch of 128"), 2, "has no room"),
