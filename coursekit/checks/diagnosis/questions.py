@@ -48,8 +48,8 @@ def _ask_lower(student: int) -> ChoiceQuestion:
         "With these two every seed gets lower than any seed without treatment.",
         "One is missing: look for the minus signs in your table.",
         {
-            letter["chance"]: f"The mean of {letter['chance']} is lower, but some of its seeds are "
-            "not: compare the last three columns with those without treatment.",
+            letter["chance"]: f"The mean of {letter['chance']} is lower, but not every "
+            "seed: compare the last three columns with those without treatment.",
             letter["longer"]: "A change of 0.00 is not lower. Print the curves of "
             f"{letter['longer']} beside those without treatment.",
             letter["flatter"]: f"Look at the sign of the lowest loss of {letter['flatter']} in "
@@ -102,7 +102,7 @@ def _ask_choice(student: int) -> ChoiceQuestion:
             letter["flatter"]: f"{letter['flatter']} rises less, but from a higher lowest point, "
             "and you keep the lowest point.",
             letter["longer"]: f"The lowest point of {letter['longer']} is that of no treatment.",
-            letter["chance"]: f"Chance alone can lower the mean as far as {letter['chance']} does.",
+            letter["chance"]: f"Chance alone can lower a mean as {letter['chance']} does.",
         },
     )
 
