@@ -51,7 +51,7 @@ RIGHT = [
     ),
     ("effects", effects),
     ("validation", {"epoch", "learning rate", "network", "remedy"}),
-    ("test", "reported accuracy"),
+    ("test", "reported loss"),
 ]
 
 
@@ -115,9 +115,11 @@ def test_the_two_lists_of_treatments_are_what_the_curves_show():
         treated = curves.treated_curves(student)
         found = {x: effects(treated["none"], treated[x]) for x in curves.TREATMENTS}
         signs = np.sign(np.round(list(found.values()), 6))
-        assert sorted(map(tuple, signs)) == [(-1, -1), (-1, 1), (0, 1), (1, -1)], student
-        for place, question in enumerate(("lower", "flatter")):
-            right = {x for x, change in found.items() if change[place] < -0.05}
+        assert sorted(map(tuple, signs)) == [(-1, -1), (-1, 1), (-1, 1), (0, 1), (1, -1)]
+        lows = {x: np.min(seeds, axis=1) for x, seeds in treated.items()}
+        apart = {x for x in found if lows[x].max() < lows["none"].min()}
+        flatter = {x for x, change in found.items() if change[1] < -0.05}
+        for question, right in (("lower", apart), ("flatter", flatter)):
             assert check(f"diagnosis.{question}", right, student=student), (student, right)
         epochs = {x: len(treated[x][0]) for x in curves.TREATMENTS}
         answers = {
@@ -125,7 +127,7 @@ def test_the_two_lists_of_treatments_are_what_the_curves_show():
             "choice": min(found, key=lambda x: found[x][0]),
         }
         margin = np.diff(sorted(low for low, _ in found.values())[:2])
-        assert margin > 0.05 and sorted(epochs.values()) == [16, 16, 16, 24]
+        assert margin > 0.05 and sorted(epochs.values()) == [16, 16, 16, 16, 24]
         for question, letter in answers.items():
             accepted = [
                 x for x in curves.TREATMENTS if check(f"diagnosis.{question}", x, student=student)
@@ -141,6 +143,7 @@ def test_a_treatment_that_does_not_help_gets_its_hint():
         for question, wrong, hint in (
             ("lower", {letter["both"], letter["longer"]}, "0.00 is not lower"),
             ("lower", {letter["flatter"]}, "sign of the lowest loss"),
+            ("lower", {letter["both"], letter["chance"]}, "compare the last three columns"),
             ("lower", {letter["both"]}, "One is missing"),
             ("flatter", {letter["lower"]}, "sign of its rise"),
             ("flatter", set(letter.values()), "more of the rise"),
@@ -148,6 +151,7 @@ def test_a_treatment_that_does_not_help_gets_its_hint():
             ("choice", letter["lower"], "another goes lower"),
             ("choice", letter["flatter"], "higher lowest point"),
             ("choice", letter["longer"], "that of no treatment"),
+            ("choice", letter["chance"], "Chance alone"),
         ):
             verdict = check(f"diagnosis.{question}", wrong, student=student)
             assert not verdict and hint in verdict.message, (question, verdict)

@@ -15,7 +15,7 @@ DIAGNOSES = {  # the word: its signs, which do not give the answer away
     "healthy": "In a healthy run both losses are low and level at the end, and validation never "
     "turns: it shakes by a few hundredths at most.",
 }
-DECISIONS = ("weights", "epoch", "learning rate", "network", "remedy", "reported accuracy")
+DECISIONS = ("weights", "epoch", "learning rate", "network", "remedy", "reported loss")
 
 
 def _diagnose(right: str, praise: str) -> ChoiceQuestion:
@@ -40,14 +40,16 @@ def _choose(
 
 
 def _ask_lower(student: int) -> ChoiceQuestion:
-    """Which treatments lower the lowest point of the student's patient?"""
+    """Which treatments lower the lowest point by more than the seeds differ?"""
     letter = {change: letter for letter, change in curves.treatments(student).items()}
     return _choose(
         {letter["both"], letter["lower"]},
         curves.TREATMENTS,
-        "With these two the best epoch improves.",
+        "With these two every seed gets lower than any seed without treatment.",
         "One is missing: look for the minus signs in your table.",
         {
+            letter["chance"]: f"The mean of {letter['chance']} is lower, but not every "
+            "seed: compare the last three columns with those without treatment.",
             letter["longer"]: "A change of 0.00 is not lower. Print the curves of "
             f"{letter['longer']} beside those without treatment.",
             letter["flatter"]: f"Look at the sign of the lowest loss of {letter['flatter']} in "
@@ -67,6 +69,7 @@ def _ask_flatter(student: int) -> ChoiceQuestion:
         {
             letter["longer"]: f"{letter['longer']} goes on after the last epoch of the others, "
             "and so it shows more of the rise.",
+            letter["chance"]: f"Look at the sign of the rise of {letter['chance']}.",
             letter["lower"]: f"{letter['lower']} begins lower. Look at the sign of its rise in "
             "your table.",
         },
@@ -80,7 +83,7 @@ def _ask_unfair(student: int) -> ChoiceQuestion:
     return _choose(
         {longer},
         curves.TREATMENTS,
-        "Two rises can be compared only over the same number of epochs.",
+        "Two rises can be compared only over the same number of steps.",
         "Look at the last column of your table.",
         {x: f"{x} was trained for as many epochs as the patient without it." for x in others},
     )
@@ -99,6 +102,7 @@ def _ask_choice(student: int) -> ChoiceQuestion:
             letter["flatter"]: f"{letter['flatter']} rises less, but from a higher lowest point, "
             "and you keep the lowest point.",
             letter["longer"]: f"The lowest point of {letter['longer']} is that of no treatment.",
+            letter["chance"]: f"Chance alone can lower a mean as {letter['chance']} does.",
         },
     )
 
@@ -221,12 +225,11 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
         {
             "weights": "The weights are learned from training images. What has learned from the "
             "validation images cannot be judged by them.",
-            "reported accuracy": "A number that was chosen to be high is too high; fresh images "
-            "report.",
+            "reported loss": "A number that was chosen to be low is too low; fresh images report.",
         },
     ),
     "test": _choose(
-        {"reported accuracy"},
+        {"reported loss"},
         DECISIONS,
         "Once, at the end, when nothing is left to choose.",
         "One thing is left for them, or nobody would need them.",

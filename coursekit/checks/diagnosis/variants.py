@@ -45,13 +45,15 @@ def diagnosis(student: int) -> str:
     return KINDS[draw_int(_generator(student), 0, len(KINDS) - 1)]
 
 
-TREATMENTS = ("A", "B", "C", "D")
+TREATMENTS = ("A", "B", "C", "D", "E")
 CHANGES = {  # what a treatment does: (added to the whole curve, factor of the climb, epochs)
-    "both": (-0.2, 0.4, 16),
-    "lower": (-0.2, 1.2, 16),
+    "both": (-0.3, 0.4, 16),
+    "lower": (-0.25, 1.4, 16),
     "flatter": (0.25, 0.3, 16),
     "longer": (0.0, 1.0, 24),
+    "chance": (-0.03, 1.05, 16),  # less than the seeds differ by
 }
+LEVELS = torch.tensor([[-0.04], [0.0], [0.04]])  # what each seed adds to its curve
 
 
 def treatments(student: int) -> dict[str, str]:
@@ -65,7 +67,8 @@ def treated_curves(student: int) -> dict[str, list[list[float]]]:
     """Return the validation losses of three seeds, with each treatment and with none.
 
     They come from a formula. "none" overfits. A seed shakes in the same way under each treatment,
-    so what only goes on for longer begins with the very curve of "none".
+    so what only goes on for longer begins with the very curve of "none". Their levels differ, and
+    come in the other order with the treatment that does next to nothing.
     """
     generator = _generator(student)
     level, climb = torch.rand(2, generator=generator).tolist()
@@ -76,7 +79,8 @@ def treated_curves(student: int) -> dict[str, list[list[float]]]:
         epochs = torch.arange(count)
         rise = factor * 0.005 * (1 + climb) * epochs**2
         smooth = 1.2 + 0.3 * level + shift + 0.9 * torch.exp(-epochs / 2) + rise
-        losses = (smooth + shakes[:, :count]).double()
+        levels = LEVELS.flip(0) if change == "chance" else LEVELS
+        losses = (smooth + levels + shakes[:, :count]).double()
         found[name] = losses.round(decimals=2).tolist()
     return found
 
