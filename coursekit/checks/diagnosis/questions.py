@@ -1,5 +1,7 @@
 """Exercise 8: reading learning curves, the epoch to keep, remedies, and who may decide what."""
 
+from functools import partial
+
 from coursekit.checks.diagnosis import variants as curves
 from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.hints import subsets
@@ -39,38 +41,23 @@ def _choose(
     return ChoiceQuestion(frozenset(right), options, praise, hints)
 
 
-def _ask_lower(student: int) -> ChoiceQuestion:
-    """Which treatments lower the lowest point of the student's patient?"""
-    letter = {change: letter for letter, change in curves.treatments(student).items()}
-    return _choose(
-        {letter["both"], letter["lower"]},
-        curves.TREATMENTS,
-        "With these two the best epoch improves.",
-        "One is missing: look for the minus signs in your table.",
-        {
-            letter["longer"]: "A change of 0.00 is not lower. Print the curves of "
-            f"{letter['longer']} beside those without treatment.",
-            letter["flatter"]: f"Look at the sign of the lowest loss of {letter['flatter']} in "
-            "your table.",
-        },
-    )
+def _treat(
+    right: set[str], praise: str, too_few: str, too_many: dict[str, str]
+) -> StudentQuestion:
+    """A question for letters of treatments, given by what they change."""
+
+    def make(student: int) -> ChoiceQuestion:
+        letters = {change: letter for letter, change in curves.treatments(student).items()}
+        hints = {
+            letters[change]: hint.format(letters[change]) for change, hint in too_many.items()
+        }
+        chosen = {letters[change] for change in right}
+        return _choose(chosen, curves.TREATMENTS, praise, too_few, hints)
+
+    return StudentQuestion(make)
 
 
-def _ask_flatter(student: int) -> ChoiceQuestion:
-    """With which treatments does the curve of the student's patient rise less?"""
-    letter = {change: letter for letter, change in curves.treatments(student).items()}
-    return _choose(
-        {letter["both"], letter["flatter"]},
-        curves.TREATMENTS,
-        "The two lists differ: to lower the lowest point and to flatten the rise are two things.",
-        "One is missing: look for the minus signs in your table.",
-        {
-            letter["longer"]: f"{letter['longer']} goes on after the last epoch of the others, "
-            "and so it shows more of the rise.",
-            letter["lower"]: f"{letter['lower']} begins lower. Look at the sign of its rise in "
-            "your table.",
-        },
-    )
+SIGNS = "One is missing: look for the minus signs in your table."
 
 
 def _ask_unfair(student: int) -> ChoiceQuestion:
@@ -83,23 +70,6 @@ def _ask_unfair(student: int) -> ChoiceQuestion:
         "Two rises can be compared only over the same number of epochs.",
         "Look at the last column of your table.",
         {x: f"{x} was trained for as many epochs as the patient without it." for x in others},
-    )
-
-
-def _ask_choice(student: int) -> ChoiceQuestion:
-    """Which treatment has the lowest point of all?"""
-    letter = {change: letter for letter, change in curves.treatments(student).items()}
-    return _choose(
-        {letter["both"]},
-        curves.TREATMENTS,
-        "It has the lowest point, and nobody who keeps the best epoch pays for the rise.",
-        "You can use one of them; compare the lowest points.",
-        {
-            letter["lower"]: f"{letter['lower']} lowers the lowest point, but another goes lower.",
-            letter["flatter"]: f"{letter['flatter']} rises less, but from a higher lowest point, "
-            "and you keep the lowest point.",
-            letter["longer"]: f"The lowest point of {letter['longer']} is that of no treatment.",
-        },
     )
 
 
@@ -126,15 +96,11 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
             "It returns the epoch where training stops; the weights of the best one are kept.": (
                 curves.last_epoch
             ),
-            "Of equal losses it keeps the last; keep the first.": lambda losses, patience: (
-                curves.best_epoch(losses, patience, take_equal=True)
+            "Of equal losses it keeps the last; keep the first.": partial(
+                curves.best_epoch, take_equal=True
             ),
-            "It waits one epoch too long.": lambda losses, patience: curves.best_epoch(
-                losses, patience, shift=1
-            ),
-            "It gives up one epoch too soon.": lambda losses, patience: curves.best_epoch(
-                losses, patience, shift=-1
-            ),
+            "It waits one epoch too long.": partial(curves.best_epoch, shift=1),
+            "It gives up one epoch too soon.": partial(curves.best_epoch, shift=-1),
             "It compares with the epoch before; patience compares with the best so far.": (
                 curves.against_the_epoch_before
             ),
@@ -209,10 +175,38 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
             ),
         },
     ),
-    "lower": StudentQuestion(_ask_lower),
-    "flatter": StudentQuestion(_ask_flatter),
+    "lower": _treat(
+        {"both", "lower"},
+        "With these two the best epoch improves.",
+        SIGNS,
+        {
+            "longer": "A change of 0.00 is not lower. Print the curves of {} beside those without "
+            "treatment.",
+            "flatter": "Look at the sign of the lowest loss of {} in your table.",
+        },
+    ),
+    "flatter": _treat(
+        {"both", "flatter"},
+        "The two lists differ: to lower the lowest point and to flatten the rise are two things.",
+        SIGNS,
+        {
+            "longer": "{} goes on after the last epoch of the others, and so it shows more of the "
+            "rise.",
+            "lower": "{} begins lower. Look at the sign of its rise in your table.",
+        },
+    ),
     "unfair": StudentQuestion(_ask_unfair),
-    "choice": StudentQuestion(_ask_choice),
+    "choice": _treat(
+        {"both"},
+        "It has the lowest point, and nobody who keeps the best epoch pays for the rise.",
+        "You can use one of them; compare the lowest points.",
+        {
+            "lower": "{} lowers the lowest point, but another goes lower.",
+            "flatter": "{} rises less, but from a higher lowest point, and you keep the lowest "
+            "point.",
+            "longer": "The lowest point of {} is that of no treatment.",
+        },
+    ),
     "validation": _choose(
         {"epoch", "learning rate", "network", "remedy"},
         DECISIONS,

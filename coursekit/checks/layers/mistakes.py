@@ -1,7 +1,7 @@
 """The usual mistakes when the costs of a layer are counted, each as the number it leads to.
 
-Each function returns (wrong answer, hint) by quantity. Some mistakes change nothing for some
-layers, for instance a forgotten padding of 0; `hints.distinct` drops these.
+Some mistakes change nothing for some layers, for instance a forgotten padding of 0;
+`hints.distinct` drops these.
 """
 
 from math import prod
@@ -11,7 +11,7 @@ from coursekit.checks.layers.variants import Layers
 from dlvlib.profile import cost
 from dlvlib.profile.cost import LayerCost, Shape
 
-Mistakes = dict[str, list[tuple[Any, str]]]
+Mistakes = dict[str, list[tuple[Any, str]]]  # quantity: (wrong answer, hint)
 
 NO_BIAS_PARAMS = "The biases are missing: one for each output unit or output channel."
 ONE_BIAS = "There is one bias for each output unit or channel, not one for the whole layer."
@@ -26,6 +26,15 @@ BATCH = "Leave the axis of the batch out: the shape is that for one image."
 ONE_ROW = "That is for one row; the layer reads all values of the image."
 INDEPENDENT = "Each layer is applied to the image, not to the output of the one before."
 NO_CHANNELS = "The channels are missing: a kernel reaches through all input channels."
+
+
+def mistakes_of(layers: Layers) -> dict[str, Mistakes]:
+    """Of each layer, by its name in `Layers.costs`."""
+    return {
+        "dense": of_dense(layers.image, layers.units),
+        "conv": _of_conv(layers),
+        "pool": _of_pool(layers),
+    }
 
 
 def of_dense(input_shape: Shape, units: int) -> Mistakes:
@@ -66,7 +75,7 @@ def of_dense(input_shape: Shape, units: int) -> Mistakes:
     }
 
 
-def of_conv(layers: Layers) -> Mistakes:
+def _of_conv(layers: Layers) -> Mistakes:
     """Of a convolution with biases."""
     image, kernel, channels = layers.image, layers.kernel_size, layers.image[0]
 
@@ -138,7 +147,7 @@ def of_conv(layers: Layers) -> Mistakes:
     }
 
 
-def of_pool(layers: Layers) -> Mistakes:
+def _of_pool(layers: Layers) -> Mistakes:
     """Of a max pooling."""
     image, size = layers.image, layers.pool_size
     right = layers.costs()["pool"]

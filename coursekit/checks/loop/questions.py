@@ -182,9 +182,7 @@ QUESTIONS: dict[str, Question] = {
             "The targets are shuffled and the images are not.": make_batches(move="targets"),
             "Nothing is shuffled.": make_batches(move="none"),
             "It ignores the seed: the order is always the same.": (
-                lambda images, targets, batch_size, seed: make_batches()(
-                    images, targets, batch_size, 0
-                )
+                lambda *arguments: make_batches()(*arguments[:3], 0)
             ),
         },
     ),

@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -62,18 +63,10 @@ def _interval(
     factor: float,
     *,
     variance: Callable[[Sequence[float]], float] = lambda v: statistics.variance(v) / len(v),
+    join: Callable[[float, float], float] = lambda a, b: math.sqrt(a + b),
 ) -> tuple[float, float]:
     gap = statistics.mean(second) - statistics.mean(first)
-    half = factor * math.sqrt(variance(first) + variance(second))
-    return gap - half, gap + half
-
-
-def _sum_of_errors(
-    first: Sequence[float], second: Sequence[float], factor: float
-) -> tuple[float, float]:
-    gap = statistics.mean(second) - statistics.mean(first)
-    errors = (statistics.stdev(values) / math.sqrt(len(values)) for values in (first, second))
-    half = factor * sum(errors)
+    half = factor * join(variance(first), variance(second))
     return gap - half, gap + half
 
 
@@ -202,14 +195,12 @@ QUESTIONS: dict[str, Question] = {
             ),
             "The lower end comes first.": lambda a, b, t: _interval(a, b, t)[::-1],
             "It uses the spread of single seeds; that of a mean is smaller: divide each variance "
-            "by its number of seeds.": lambda a, b, t: _interval(
-                a, b, t, variance=statistics.variance
+            "by its number of seeds.": partial(_interval, variance=statistics.variance),
+            "The variances divide by n; use n − 1 within each method.": partial(
+                _interval, variance=lambda v: statistics.pvariance(v) / len(v)
             ),
-            "The variances divide by n; use n − 1 within each method.": lambda a, b, t: _interval(
-                a, b, t, variance=lambda v: statistics.pvariance(v) / len(v)
-            ),
-            "It adds the two standard errors; add their squares, then take the root.": (
-                _sum_of_errors
+            "It adds the two standard errors; add their squares, then take the root.": partial(
+                _interval, join=lambda a, b: math.sqrt(a) + math.sqrt(b)
             ),
             "It reaches one standard error to each side; multiply by the factor.": (
                 lambda a, b, t: _interval(a, b, 1)
