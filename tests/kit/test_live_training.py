@@ -3,12 +3,12 @@
 import math
 import random
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from live_helpers import CHAPTERS, call, made, on_page, tensor
+from test_checks_diagnosis import by_the_library
 from torch import nn
 from torch.nn import functional as F
 
@@ -17,8 +17,6 @@ from coursekit.live import backprop, degradation
 from dlvlib import results
 from dlvlib.models.resnet import CifarResNet
 from dlvlib.runtime import set_seed
-from dlvlib.training import EpochRecord, History
-from dlvlib.training.history import best_epoch, is_out_of_patience
 
 pytestmark = pytest.mark.browser
 NODES = ["z", "h", "o", "w1", "w2", "b"]
@@ -216,18 +214,10 @@ def random_runs(count):
 
 
 def expected_choice(run, rule, patience):
-    """[kept, trained] by the library's own functions, epoch after epoch as in training."""
-    rows = zip(run["val_loss"], run["val_top1"], strict=True)
-    records = [
-        EpochRecord(i, 0.1, 1.0, 0.5, loss, top1, 1.0) for i, (loss, top1) in enumerate(rows, 1)
-    ]
     monitor = "val_top1" if rule == "top1" else "val_loss"
-    settings = SimpleNamespace(monitor=monitor, patience=patience if rule == "patience" else 0)
-    trained = 1
-    while trained < len(records) and not is_out_of_patience(History(records[:trained]), settings):
-        trained += 1
-    kept = trained if rule == "last" else best_epoch(History(records[:trained]), settings)
-    return [kept, trained]
+    patience = patience if rule == "patience" else 0
+    kept, trained = by_the_library(run["val_loss"], patience, run["val_top1"], monitor)
+    return [trained if rule == "last" else kept, trained]
 
 
 def test_rules_of_checkpoints_agree_with_the_training_loop(page):
