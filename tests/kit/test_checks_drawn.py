@@ -9,7 +9,7 @@ from torch import nn
 from coursekit.checks import check
 from coursekit.checks.engine.hints import distinct
 from coursekit.checks.layers.questions import OWN
-from coursekit.checks.layers.variants import LECTURE_LAYERS, OPTIONS, Layers, drawn_layers
+from coursekit.checks.layers.variants import LECTURE_LAYERS, OPTIONS, drawn_layers
 
 
 def by_torch(image, units, conv, pool):
@@ -57,16 +57,8 @@ def test_the_answers_for_a_student_are_those_of_torch(student):
 
 
 def test_a_student_number_gives_the_same_layers_for_ever():
-    assert drawn_layers(12345) == Layers(
-        image=(12, 20, 26),
-        units=84,
-        kernels=32,
-        kernel_size=7,
-        stride=3,
-        padding=1,
-        pool_size=3,
-        pool_stride=2,
-    )
+    drawn = tuple(vars(drawn_layers(12345)).values())
+    assert drawn == ((12, 20, 26), 84, 32, 7, 3, 1, 3, 2)  # in the order of the fields
 
 
 def test_students_get_different_layers_and_every_option_is_drawn():

@@ -9,14 +9,11 @@ import pytest
 import torch
 from live_helpers import CHAPTERS, call, made, on_page, tensor
 from test_checks_diagnosis import by_the_library
-from torch import nn
 from torch.nn import functional as F
 
 from coursekit import live
 from coursekit.live import backprop, degradation
 from dlvlib import results
-from dlvlib.models.resnet import CifarResNet
-from dlvlib.runtime import set_seed
 
 pytestmark = pytest.mark.browser
 NODES = ["z", "h", "o", "w1", "w2", "b"]
@@ -106,27 +103,6 @@ def test_factors_of_depth_agree_with_wide_random_networks(page):
     factors = tensor(call(page, "residual_depth", body, CASES))
     # Ten layers multiply a mistake in the factor by ten: 8 % here is less than 1 % per layer.
     torch.testing.assert_close(simulated(), (factors**10).expand(2, -1), rtol=0.08, atol=0)
-
-
-def test_most_of_the_fading_in_the_convolutional_nets_comes_from_the_padding():
-    """What the page says about the case where the model and its own measurement differ."""
-    draw = torch.Generator().manual_seed(0)
-    images, targets = torch.randn(16, 1, 16, 16, generator=draw), torch.arange(16) % 10
-
-    def first_gradient(depth, mode):
-        set_seed(0)
-        net = CifarResNet(depth, in_channels=1, plain=True)
-        for module in list(net.modules()):
-            for name, child in module.named_children():
-                if isinstance(child, nn.BatchNorm2d):
-                    setattr(module, name, nn.Identity())
-                elif isinstance(child, nn.Conv2d):
-                    child.padding_mode = mode
-        loss = F.cross_entropy(net(images), targets)
-        return torch.autograd.grad(loss, next(net.parameters()))[0].norm().item()
-
-    fades = {m: first_gradient(8, m) / first_gradient(110, m) for m in ("zeros", "circular")}
-    assert math.log(fades["circular"]) < 0.5 * math.log(fades["zeros"])
 
 
 def test_a_reader_changes_depth_gain_and_scale(reader):
