@@ -197,7 +197,7 @@ def test_a_reference_that_fails_makes_no_answer_right():
 def test_a_wrong_answer_computes_each_mistake_once(monkeypatch):
     half = mock.Mock(return_value=0.5)
     question = checks.QUESTIONS["metrics.top_k_function"]
-    asked = dataclasses.replace(question, mistakes={"Half.": half})
+    asked = dataclasses.replace(question, hints={half: "Half."})
     for _ in range(3):
         assert "random input" in asked.judge(lambda *arguments: 0.1).message
     assert half.call_count == 1  # the first input tells them apart

@@ -3,6 +3,7 @@
 Every option left at its default gives the right block.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -170,5 +171,9 @@ _SEPARABLE: Changes = {
     "The second step has a window too; mixing takes 1×1.": {"wide": True},
 }
 
-INCEPTION_MISTAKES = {h: partial(WrongInception, **change) for h, change in _INCEPTION.items()}
-SEPARABLE_MISTAKES = {h: partial(WrongSeparable, **change) for h, change in _SEPARABLE.items()}
+INCEPTION_MISTAKES: dict[Callable[..., Any], str] = {
+    partial(WrongInception, **change): h for h, change in _INCEPTION.items()
+}
+SEPARABLE_MISTAKES: dict[Callable[..., Any], str] = {
+    partial(WrongSeparable, **change): h for h, change in _SEPARABLE.items()
+}

@@ -1,6 +1,7 @@
 """Exercise 8: reading learning curves, the epoch to keep, remedies, and who may decide what."""
 
 from functools import partial
+from itertools import accumulate
 
 from coursekit.checks.diagnosis import variants as curves
 from coursekit.checks.engine.functions import FunctionQuestion
@@ -86,30 +87,25 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
         draw=curves.draw_curve,
         rounds=60,
         praise="It agrees with the reference on 60 random curves.",
-        mistakes={
-            "It ignores patience: it has seen epochs that were never run.": (
-                lambda losses, patience: 1 + losses.index(min(losses))
-            ),
-            "It counts epochs from 0; count from 1.": lambda losses, patience: (
+        hints={
+            lambda losses, patience: 1 + losses.index(min(losses)): "It ignores patience: it has "
+            "seen epochs that were never run.",
+            lambda losses, patience: curves.best_epoch(losses, patience) - 1: "It counts epochs "
+            "from 0; count from 1.",
+            curves.last_epoch: "It returns the epoch where training stops; the weights of the "
+            "best one are kept.",
+            partial(curves.best_epoch, take_equal=True): "Of equal losses it keeps the last; keep "
+            "the first.",
+            partial(curves.best_epoch, shift=1): "It waits one epoch too long.",
+            partial(curves.best_epoch, shift=-1): "It gives up one epoch too soon.",
+            curves.against_the_epoch_before: "It compares with the epoch before; patience "
+            "compares with the best so far.",
+            lambda losses, patience: losses[
                 curves.best_epoch(losses, patience) - 1
-            ),
-            "It returns the epoch where training stops; the weights of the best one are kept.": (
-                curves.last_epoch
-            ),
-            "Of equal losses it keeps the last; keep the first.": partial(
-                curves.best_epoch, take_equal=True
-            ),
-            "It waits one epoch too long.": partial(curves.best_epoch, shift=1),
-            "It gives up one epoch too soon.": partial(curves.best_epoch, shift=-1),
-            "It compares with the epoch before; patience compares with the best so far.": (
-                curves.against_the_epoch_before
-            ),
-            "It returns the loss; return the number of its epoch.": lambda losses, patience: (
-                losses[curves.best_epoch(losses, patience) - 1]
-            ),
-            "It takes the largest loss.": lambda losses, patience: curves.best_epoch(
+            ]: "It returns the loss; return the number of its epoch.",
+            lambda losses, patience: curves.best_epoch(
                 [-loss for loss in losses], patience
-            ),
+            ): "It takes the largest loss.",
         },
     ),
     "gap": FunctionQuestion(
@@ -117,25 +113,19 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
         reference=curves.gap,
         draw=curves.draw_pair,
         praise="It agrees with the reference on 20 random pairs of curves.",
-        mistakes={
-            "It takes the last epoch; the kept one is that of the lowest validation loss.": (
-                lambda train, val: val[-1] - train[-1]
-            ),
-            "It takes each curve's own minimum; both losses belong to one epoch.": (
-                lambda train, val: min(val) - min(train)
-            ),
-            "It takes the epoch of the lowest training loss; validation chooses.": (
-                lambda train, val: val[train.index(min(train))] - min(train)
-            ),
-            "The sign is flipped: it is validation minus training.": lambda train, val: (
-                -curves.gap(train, val)
-            ),
-            "It divides; the gap is a difference.": lambda train, val: (
-                min(val) / train[val.index(min(val))]
-            ),
-            "It is the largest gap of all epochs; take the kept one.": lambda train, val: max(
-                v - t for t, v in zip(train, val, strict=True)
-            ),
+        hints={
+            lambda train, val: val[-1] - train[-1]: "It takes the last epoch; the kept one is "
+            "that of the lowest validation loss.",
+            lambda train, val: min(val) - min(train): "It takes each curve's own minimum; both "
+            "losses belong to one epoch.",
+            lambda train, val: val[train.index(min(train))] - min(train): "It takes the epoch of "
+            "the lowest training loss; validation chooses.",
+            lambda train, val: -curves.gap(train, val): "The sign is flipped: it is validation "
+            "minus training.",
+            lambda train, val: min(val) / train[val.index(min(val))]: "It divides; the gap is a "
+            "difference.",
+            lambda train, val: max(v - t for t, v in zip(train, val, strict=True)): "It is the "
+            "largest gap of all epochs; take the kept one.",
         },
     ),
     "effects": FunctionQuestion(
@@ -143,36 +133,22 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
         reference=curves.effects,
         draw=curves.draw_effects,
         praise="It agrees with the reference on 20 random pairs of experiments.",
-        mistakes={
-            "The sign is flipped: it is remedy minus case.": lambda case, remedy: curves.effects(
-                remedy, case
-            ),
-            "The order is lowest point, then rise.": lambda case, remedy: curves.effects(
-                case, remedy
-            )[::-1],
-            "It averages the curves first. The seeds are lowest at different epochs: "
-            "take the lowest of each seed, then the mean.": lambda case, remedy: curves.effects(
-                curves.mean_curve(case), curves.mean_curve(remedy)
-            ),
-            "It takes the first seed only; take the mean over the seeds.": lambda case, remedy: (
-                curves.effects(case[:1], remedy[:1])
-            ),
-            "It compares the last losses. The rise is the last loss minus the lowest.": (
-                lambda case, remedy: (
-                    curves.effects(case, remedy)[0],
-                    sum(curves.effects(case, remedy)),
-                )
-            ),
-            "It measures the rise from the first epoch; measure it from the lowest point.": (
-                lambda case, remedy: (
-                    curves.effects(case, remedy)[0],
-                    curves.low_and_rise(remedy, origin=0)[1]
-                    - curves.low_and_rise(case, origin=0)[1],
-                )
-            ),
-            "Those are the two numbers of the remedy; subtract those of the case.": (
-                lambda case, remedy: curves.low_and_rise(remedy)
-            ),
+        hints={
+            lambda case, remedy: curves.effects(remedy, case): "The sign is flipped: it is remedy "
+            "minus case.",
+            lambda case, remedy: curves.effects(case, remedy)[::-1]: "The order is lowest point, "
+            "then rise.",
+            lambda *sets: curves.effects(*map(curves.mean_curve, sets)): "It averages the "
+            "curves first. The seeds are lowest at different epochs: take the lowest of each "
+            "seed, then the mean.",
+            lambda case, remedy: curves.effects(case[:1], remedy[:1]): "It takes the first seed "
+            "only; take the mean over the seeds.",
+            lambda *sets: tuple(accumulate(curves.effects(*sets))): "It compares the last "
+            "losses. The rise is the last loss minus the lowest.",
+            partial(curves.effects, origin=0): "It measures the rise from the first epoch; "
+            "measure it from the lowest point.",
+            lambda case, remedy: curves.low_and_rise(remedy): "Those are the two numbers of the "
+            "remedy; subtract those of the case.",
         },
     ),
     "lower": _treat(

@@ -144,9 +144,9 @@ def low_and_rise(curves: Curves, *, origin: int | None = None) -> tuple[float, f
     return mean(map(min, curves)), mean(rises)
 
 
-def effects(case: Curves, remedy: Curves) -> tuple[float, float]:
+def effects(case: Curves, remedy: Curves, *, origin: int | None = None) -> tuple[float, float]:
     """How a remedy changes the lowest point and the rise after it: remedy minus case."""
-    before, after = low_and_rise(case), low_and_rise(remedy)
+    before, after = low_and_rise(case, origin=origin), low_and_rise(remedy, origin=origin)
     return after[0] - before[0], after[1] - before[1]
 
 

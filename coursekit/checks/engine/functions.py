@@ -51,23 +51,18 @@ class _Excluding(TorchFunctionMode):
 class FunctionQuestion:
     """A question whose answer is a function (or a class), compared with a right one.
 
-    An answer that agrees with one of the mistakes on every input has made that mistake.
+    An answer that agrees with a wrong function on every input gets its hint.
     """
 
     signature: str  # how the function is called, for messages
     reference: Callable[..., Any]
     draw: Callable[[torch.Generator], tuple[Any, ...]]  # makes random arguments
     praise: str
-    mistakes: Mapping[str, Callable[..., Any]]  # hint: a wrong function
+    hints: Mapping[Callable[..., Any], str]
     rounds: int = 20  # random inputs
     observe: Callable[..., Any] = call  # observe(function, *arguments) is what is compared
     also_right: tuple[Callable[..., Any], ...] = ()  # where one observes something else
     excluded: tuple[str, ...] = ()  # functions of torch that the answer must not call
-
-    @property
-    def hints(self) -> dict[Callable[..., Any], str]:
-        """The usual mistakes, each with its hint."""
-        return {mistake: hint for hint, mistake in self.mistakes.items()}
 
     def judge(self, answer: object) -> Verdict:
         if not callable(answer):
@@ -96,7 +91,7 @@ class FunctionQuestion:
 
         if any(map(behaves_as, (self.reference, *self.also_right))):
             return Verdict(True, self.praise)
-        for hint, mistake in self.mistakes.items():
+        for mistake, hint in self.hints.items():
             if behaves_as(mistake):
                 return Verdict(False, hint)
         number = next(number for number in numbers if not agrees(found[number], expected[number]))

@@ -120,28 +120,23 @@ QUESTIONS: dict[str, NumberQuestion | ShapeQuestion | FunctionQuestion | Student
         reference=_conv_cost(),
         draw=_draw_conv,
         praise="It agrees with the reference on 20 random convolutions.",
-        mistakes={
-            "The biases are missing, in the parameters and in the FLOPs.": _conv_cost(bias=False),
-            "It gives MACs where FLOPs are asked for: 1 MAC = 2 FLOPs.": _conv_cost(
-                lambda found: {"flops": found.macs}
-            ),
-            "The shape should have the channels first.": _conv_cost(
+        hints={
+            _conv_cost(bias=False): "The biases are missing, in the parameters and in the FLOPs.",
+            _conv_cost(lambda found: {"flops": found.macs}): "It gives MACs where FLOPs are asked "
+            "for: 1 MAC = 2 FLOPs.",
+            _conv_cost(
                 lambda found: {"shape": (*found.output_shape[1:], found.output_shape[0])}
-            ),
-            "The last number should be bytes, not values.": _conv_cost(
-                lambda found: {"bytes": found.output_bytes // 4}
-            ),
-            "It ignores the padding.": _conv_cost(padding=0),
-            "It ignores the stride.": _conv_cost(stride=1),
-            "In the FLOPs, each bias is added at every place of its map.": _conv_cost(
-                lambda found: {"flops": 2 * found.macs + found.output_shape[0]}
-            ),
-            "It takes the height for the width as well; these images are not square.": (
-                lambda image, *window: _conv_cost()((*image[:2], image[1]), *window)
-            ),
-            "It forgets the input channels: a kernel reaches through all of them.": (
-                lambda image, *window: _conv_cost()((1, *image[1:]), *window)
-            ),
+            ): "The shape should have the channels first.",
+            _conv_cost(lambda found: {"bytes": found.output_bytes // 4}): "The last number should "
+            "be bytes, not values.",
+            _conv_cost(padding=0): "It ignores the padding.",
+            _conv_cost(stride=1): "It ignores the stride.",
+            _conv_cost(lambda found: {"flops": 2 * found.macs + found.output_shape[0]}): "In the "
+            "FLOPs, each bias is added at every place of its map.",
+            lambda image, *window: _conv_cost()((*image[:2], image[1]), *window): "It takes the "
+            "height for the width as well; these images are not square.",
+            lambda image, *window: _conv_cost()((1, *image[1:]), *window): "It forgets the input "
+            "channels: a kernel reaches through all of them.",
         },
     ),
     **{f"own.{layer}": _own(layer) for layer in OWN},

@@ -34,37 +34,30 @@ def _by(
     return sizes
 
 
-SIZES: dict[str, Sizes] = {  # hint: what the mistake makes of the sizes after each layer
-    "The strides are forgotten: above a stride, neighbours lie several pixels apart.": _by(
-        step=lambda stride, dilation, jump: 1
-    ),
-    "A stride counts for the layers above it, not for its own: change the jump last.": _by(
+SIZES: dict[Sizes, str] = {  # what a mistake makes of the sizes after each layer, and its hint
+    _by(step=lambda stride, dilation, jump: 1): "The strides are forgotten: above a stride, "
+    "neighbours lie several pixels apart.",
+    _by(
         span=lambda kernel, stride, dilation, jump: (kernel - 1) * dilation * jump * stride
-    ),
-    "From the first to the last of k neighbours there are k - 1 steps, not k.": _by(
-        span=lambda kernel, stride, dilation, jump: kernel * dilation * jump
-    ),
-    PRODUCT: _by(step=lambda stride, dilation, jump: stride),
-    "Strides multiply; they are not added.": _by(
-        step=lambda stride, dilation, jump: jump + stride - 1
-    ),
-    "Windows overlap: their sizes are not simply added.": lambda windows: list(
-        accumulate(kernel for kernel, *_ in windows)
-    ),
-    "That is the product of the strides, the distance between two neighbours.": lambda windows: (
-        list(accumulate((window[1] for window in windows), operator.mul))
-    ),
+    ): "A stride counts for the layers above it, not for its own: change the jump last.",
+    _by(span=lambda kernel, stride, dilation, jump: kernel * dilation * jump): "From the first to "
+    "the last of k neighbours there are k - 1 steps, not k.",
+    _by(step=lambda stride, dilation, jump: stride): PRODUCT,
+    _by(step=lambda stride, dilation, jump: jump + stride - 1): "Strides multiply; they are not "
+    "added.",
+    lambda windows: list(accumulate(kernel for kernel, *_ in windows)): "Windows overlap: their "
+    "sizes are not simply added.",
+    lambda windows: list(
+        accumulate((window[1] for window in windows), operator.mul)
+    ): "That is the product of the strides, the distance between two neighbours.",
 }
-DILATED: dict[str, Sizes] = {
-    "The dilation is forgotten: the values that a window reads may lie several apart.": _by(
-        span=lambda kernel, stride, dilation, jump: (kernel - 1) * jump
-    ),
-    "A dilation spreads the values inside its own window; only a stride changes the jump.": _by(
-        step=lambda stride, dilation, jump: jump * stride * dilation
-    ),
-    "A window of k values with dilation d spans (k - 1) d + 1 values, not k d.": _by(
-        span=lambda kernel, stride, dilation, jump: (kernel * dilation - 1) * jump
-    ),
+DILATED: dict[Sizes, str] = {
+    _by(span=lambda kernel, stride, dilation, jump: (kernel - 1) * jump): "The dilation is "
+    "forgotten: the values that a window reads may lie several apart.",
+    _by(step=lambda stride, dilation, jump: jump * stride * dilation): "A dilation spreads the "
+    "values inside its own window; only a stride changes the jump.",
+    _by(span=lambda kernel, stride, dilation, jump: (kernel * dilation - 1) * jump): "A window of "
+    "k values with dilation d spans (k - 1) d + 1 values, not k d.",
 }
 
 
@@ -86,21 +79,16 @@ def seen(
     return max(first, 0) if cut else first, first + field.size - 1 + beyond
 
 
-SEEN: dict[str, Callable[[Windows, int], tuple[int, int]]] = {  # hint: what the mistake sees
-    NO_PADDING: lambda windows, index: seen(windows, index, sign=0),
-    "The padding has the wrong sign: output 0 begins in the padding, before pixel 0.": (
-        lambda windows, index: seen(windows, index, sign=-1)
-    ),
-    "The last pixel is one too far: a window of k ends k - 1 after its first value.": (
-        lambda windows, index: seen(windows, index, beyond=1)
-    ),
-    "The layers are in the wrong order: begin with the last one and go down to the image.": (
-        lambda windows, index: seen(windows[::-1], index)
-    ),
-    "The index is forgotten: that is the field of output 0.": lambda windows, index: seen(
-        windows, 0
-    ),
-    "Do not cut at pixel 0: the part in the padding is asked for too.": (
-        lambda windows, index: seen(windows, index, cut=True)
-    ),
+SEEN: dict[Callable[[Windows, int], tuple[int, int]], str] = {
+    lambda windows, index: seen(windows, index, sign=0): NO_PADDING,
+    lambda windows, index: seen(windows, index, sign=-1): "The padding has the wrong sign: output "
+    "0 begins in the padding, before pixel 0.",
+    lambda windows, index: seen(windows, index, beyond=1): "The last pixel is one too far: a "
+    "window of k ends k - 1 after its first value.",
+    lambda windows, index: seen(windows[::-1], index): "The layers are in the wrong order: begin "
+    "with the last one and go down to the image.",
+    lambda windows, index: seen(windows, 0): "The index is forgotten: that is the field of output "
+    "0.",
+    lambda windows, index: seen(windows, index, cut=True): "Do not cut at pixel 0: the part in "
+    "the padding is asked for too.",
 }

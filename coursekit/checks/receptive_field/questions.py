@@ -25,7 +25,7 @@ def _size(network: Network, layer: str, known: tuple[int, str], praise: str) -> 
     expected = receptive_field.grow(windows)[-1].size
     below = receptive_field.grow(windows)[-2].size
     mistakes = [known]
-    mistakes += [(sizes(windows)[-1], hint) for hint, sizes in field_mistakes.SIZES.items()]
+    mistakes += [(sizes(windows)[-1], hint) for sizes, hint in field_mistakes.SIZES.items()]
     mistakes += [
         (field_mistakes.padded(windows)[-1], "Padding moves a field; it does not enlarge it."),
         (below, "That is the field of the layer below."),
@@ -204,17 +204,15 @@ QUESTIONS: dict[str, NumberQuestion | ChoiceQuestion | FunctionQuestion] = {
         reference=_of_dilated(_sizes),
         draw=_draw_dilated,
         praise="It agrees with the reference on 20 random stacks.",
-        mistakes={
-            hint: _of_dilated(sizes)
-            for hint, sizes in (field_mistakes.DILATED | field_mistakes.SIZES).items()
+        hints={
+            _of_dilated(sizes): hint
+            for sizes, hint in (field_mistakes.DILATED | field_mistakes.SIZES).items()
         }
         | {
-            "It returns the last field only; give one for each layer.": lambda windows: (
-                _of_dilated(_sizes)(windows)[-1]
-            ),
-            "Give the fields of the layers only: that of the image, 1, is not asked for.": (
-                lambda windows: [1, *_of_dilated(_sizes)(windows)]
-            ),
+            lambda windows: _of_dilated(_sizes)(windows)[-1]: "It returns the last field only; "
+            "give one for each layer.",
+            lambda windows: [1, *_of_dilated(_sizes)(windows)]: "Give the fields of the layers "
+            "only: that of the image, 1, is not asked for.",
         },
     ),
     "first_to_see": _first_to_see(),
@@ -223,7 +221,7 @@ QUESTIONS: dict[str, NumberQuestion | ChoiceQuestion | FunctionQuestion] = {
         reference=field_mistakes.seen,
         draw=_draw_padded,
         praise="It agrees with the reference on 20 random stacks.",
-        mistakes=field_mistakes.SEEN,
+        hints=field_mistakes.SEEN,
     ),
     "whole_width": _whole_width(),
     "statements": true_statements(

@@ -77,31 +77,25 @@ def observe_run(function: Callable[..., Any], *arguments: Any) -> Any:
     return call(function, *arguments)
 
 
-RERUN_MISTAKES: dict[str, Callable[..., Any]] = {
-    "The network starts from other weights: set the seed of the record before it is built.": (
-        partial(rerun, seed_first=False)
-    ),
-    "The seed is always 0; take the one of the record.": (
-        lambda record, train, test: rerun({**record, "seed": 0}, train, test)
-    ),
-    "The seed of the config orders the images; set that of the record, which draws the weights.": (
-        lambda record, *images: rerun({**record, "seed": record["config"]["seed"]}, *images)
-    ),
-    "It trains with the default recipe; the record holds the one to use.": partial(
-        rerun, config=lambda record: training.TrainConfig(seed=record["seed"])
-    ),
-    "The network is measured before any training.": partial(rerun, config=lambda record: None),
-    "Those are the recorded numbers. Train the network and measure them again.": (
-        lambda record, train, test: tuple(record["metrics"].values())
-    ),
-    "It is measured on the images that it was trained on.": (
-        lambda record, train, test: rerun(record, train, train)
-    ),
-    "It trains on the test images.": lambda record, train, test: rerun(record, test, test),
-    "The order is accuracy, then loss.": lambda *arguments: rerun(*arguments)[::-1],
-    "The accuracy is a percentage; give a fraction.": lambda *arguments: (
-        100 * rerun(*arguments)[0],
-        rerun(*arguments)[1],
-    ),
-    "Return the loss too.": lambda *arguments: rerun(*arguments)[0],
+RERUN_MISTAKES: dict[Callable[..., Any], str] = {
+    partial(rerun, seed_first=False): "The network starts from other weights: set the seed of the "
+    "record before it is built.",
+    lambda record, train, test: rerun({**record, "seed": 0}, train, test): "The seed is always 0; "
+    "take the one of the record.",
+    lambda record, *images: rerun(
+        {**record, "seed": record["config"]["seed"]}, *images
+    ): "The seed of the config orders the images; set that of the record, which draws the "
+    "weights.",
+    partial(rerun, config=lambda record: training.TrainConfig(seed=record["seed"])): "It trains "
+    "with the default recipe; the record holds the one to use.",
+    partial(rerun, config=lambda record: None): "The network is measured before any training.",
+    lambda record, train, test: tuple(record["metrics"].values()): "Those are the recorded "
+    "numbers. Train the network and measure them again.",
+    lambda record, train, test: rerun(record, train, train): "It is measured on the images that "
+    "it was trained on.",
+    lambda record, train, test: rerun(record, test, test): "It trains on the test images.",
+    lambda *arguments: rerun(*arguments)[::-1]: "The order is accuracy, then loss.",
+    lambda *arguments: (100 * rerun(*arguments)[0], rerun(*arguments)[1]): "The accuracy is a "
+    "percentage; give a fraction.",
+    lambda *arguments: rerun(*arguments)[0]: "Return the loss too.",
 }

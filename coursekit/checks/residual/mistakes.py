@@ -192,7 +192,7 @@ def _wrong(change: dict[str, Any]) -> Callable[..., nn.Module]:
     return lambda first, *others: WrongResidual(first, *(others or [first]), **change)
 
 
-BLOCK_MISTAKES = {h: _wrong(change) for h, change in (_JOINS | _SHAPE_KEPT | _BRANCHES).items()}
+BLOCK_MISTAKES = {_wrong(change): h for h, change in (_JOINS | _SHAPE_KEPT | _BRANCHES).items()}
 OPTION_A_MISTAKES = {
-    h: _wrong(change) for h, change in (_JOINS | _BRANCHES | _SHORTCUTS | _STRIDES).items()
+    _wrong(change): h for h, change in (_JOINS | _BRANCHES | _SHORTCUTS | _STRIDES).items()
 }
