@@ -40,15 +40,18 @@ def _features(size: int = 28, padding: int = 0, kernel_size: int = 7) -> list[tu
 def _lenet(
     num_classes: int,
     *,
-    bends: tuple[type[nn.Module], type[nn.Module]] = (nn.Tanh, nn.Tanh),
+    bend: type[nn.Module] = nn.Tanh,
+    bend_in_head: bool = True,
+    bend_in_convs: bool = True,
     pool: type[nn.Module] = nn.MaxPool2d,
     padding: tuple[int, int] = (0, 0),
     inputs: int = 216,
     flatten: nn.Module | None = None,
     last: nn.Module | None = None,
 ) -> nn.Module:
-    """The network that is asked for, or with something changed: `bends` of maps, of head."""
-    bend, head_bend = bends
+    """The network that is asked for, or with something changed."""
+    head_bend = bend if bend_in_head else nn.Identity
+    bend = bend if bend_in_convs else nn.Identity
     return nn.Sequential(
         *(nn.Conv2d(1, 8, 7, padding=padding[0]), bend(), pool(2)),
         *(nn.Conv2d(8, 24, 5, padding=padding[1]), bend(), pool(2)),
@@ -137,19 +140,14 @@ QUESTIONS: dict[str, Question] = {
         rounds=2,
         praise="With the same weights it gives the same logits as the reference.",
         hints={
-            partial(
-                _lenet, bends=(nn.Identity, nn.Identity)
-            ): "No activations: without them the dense layers collapse into one.",
-            partial(
-                _lenet, bends=(nn.Tanh, nn.Identity)
-            ): "The dense layers have no activation between them.",
-            partial(
-                _lenet, bends=(nn.Identity, nn.Tanh)
-            ): "The convolutions have no activation after them.",
-            partial(_lenet, bends=(nn.ReLU, nn.ReLU)): "This is ReLU; tanh is asked for.",
-            partial(
-                _lenet, bends=(nn.Sigmoid, nn.Sigmoid)
-            ): "This is a sigmoid; tanh is asked for.",
+            partial(_lenet, bend=nn.Identity): "No activations: without them the dense layers "
+            "collapse into one.",
+            partial(_lenet, bend_in_head=False): "The dense layers have no activation between "
+            "them.",
+            partial(_lenet, bend_in_convs=False): "The convolutions have no activation after "
+            "them.",
+            partial(_lenet, bend=nn.ReLU): "This is ReLU; tanh is asked for.",
+            partial(_lenet, bend=nn.Sigmoid): "This is a sigmoid; tanh is asked for.",
             partial(_lenet, pool=nn.AvgPool2d): "It pools with the mean; here the largest value "
             "is kept.",
             partial(_lenet, last=nn.Softmax(dim=1)): "It ends with a softmax. Return logits: the "
