@@ -16,18 +16,18 @@ def subsets(words: Sequence[str]) -> list[frozenset[str]]:
     return [frozenset(chosen) for n in counts for chosen in combinations(words, n)]
 
 
-def true_statements(statements: Mapping[str, tuple[bool, str]], praise: str) -> ChoiceQuestion:
-    """Return the question which of the statements are true.
+def true_statements(true: Iterable[str], praise: str, hints: Mapping[str, str]) -> ChoiceQuestion:
+    """Return the question which statements are true.
 
-    A statement has a hint for who judges it wrongly; of several, the first in the alphabet counts.
+    Each has a hint for who judges it wrongly; of several, the first in the alphabet counts.
 
-    >>> true_statements({"a": (True, "See a."), "b": (False, "See b.")}, "Yes.").judge("b").message
+    >>> true_statements("a", "Yes.", {"a": "See a.", "b": "See b."}).judge("b").message
     'See a.'
     """
-    expected = frozenset(name for name, (holds, _) in statements.items() if holds)
-    wrong = [chosen for chosen in subsets(list(statements)) if chosen != expected]
-    hints = {chosen: statements[min(chosen ^ expected)][1] for chosen in wrong}
-    return ChoiceQuestion(expected, tuple(statements), praise, hints)
+    expected = frozenset(true)
+    wrong = [chosen for chosen in subsets(list(hints)) if chosen != expected]
+    replies = {chosen: hints[min(chosen ^ expected)] for chosen in wrong}
+    return ChoiceQuestion(expected, tuple(hints), praise, replies)
 
 
 def distinct(expected: Answer, mistakes: Iterable[tuple[Answer, str]]) -> dict[Answer, str]:

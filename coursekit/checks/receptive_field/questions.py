@@ -140,22 +140,6 @@ def _effective_spread() -> NumberQuestion:
     )
 
 
-STATEMENTS = {  # letter in the notebook: whether it holds, the hint for who got it wrong
-    "a": (True, "Look at (a) again: is there a path from outside the field to the value?"),
-    "b": (
-        False,
-        "Look at (b) again: what do an inactive ReLU and a max pooling's losers pass on?",
-    ),
-    "c": (
-        True,
-        "Look at (c) again: count the paths from a pixel in the middle, and from a corner.",
-    ),
-    "d": (False, "Look at (d) again: which of size, jump and start does the padding change?"),
-    "e": (True, "Look at (e) again: for which layers does a stride multiply the jump?"),
-    "f": (False, "Look at (f) again: is what can matter the same as what does matter?"),
-}
-
-
 def _draw_dilated(generator: torch.Generator) -> tuple[list[tuple[int, int, int]]]:
     """A random stack of 2 to 6 layers, with dilations."""
     draw = partial(draw_int, generator)
@@ -225,8 +209,17 @@ QUESTIONS: dict[str, NumberQuestion | ChoiceQuestion | FunctionQuestion] = {
     ),
     "whole_width": _whole_width(),
     "statements": true_statements(
-        STATEMENTS,
+        "ace",
         "What is in the theoretical field can matter; what is in the effective field does.",
+        {
+            "a": "Look at (a) again: is there a path from outside the field to the value?",
+            "b": "Look at (b) again: what do an inactive ReLU and a max pooling's losers pass on?",
+            "c": "Look at (c) again: count the paths from a pixel in the middle, and from a "
+            "corner.",
+            "d": "Look at (d) again: which of size, jump and start does the padding change?",
+            "e": "Look at (e) again: for which layers does a stride multiply the jump?",
+            "f": "Look at (f) again: is what can matter the same as what does matter?",
+        },
     ),
     "effective_spread": _effective_spread(),
 }

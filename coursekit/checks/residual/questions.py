@@ -31,26 +31,6 @@ def _draw_option_a(generator: torch.Generator) -> tuple[int, int, int, Tensor]:
     return in_channels, out_channels, stride, maps
 
 
-_STARTS = {  # what begins at 0: whether all can learn, the hint for who got it wrong
-    "conv1": (
-        False,
-        "Look at conv1 again: what reaches the second half, and what comes back through the ReLU?",
-    ),
-    "norm1": (
-        False,
-        "Look at norm1 again: the ReLU then gets 0 everywhere. Which gradient does it pass back?",
-    ),
-    "conv2": (
-        True,
-        "Look at conv2 again: its gradient depends on what it reads, not on its own weights.",
-    ),
-    "norm2": (
-        True,
-        "Look at norm2 again: which of the parameters has a gradient at the first step already?",
-    ),
-}
-
-
 def _projection_params(
     in_channels: int, out_channels: int, *, window: int = 1, norm: bool = True, bias: bool = False
 ) -> int:
@@ -117,7 +97,18 @@ QUESTIONS: dict[str, Question] = {
         hints=OPTION_A_MISTAKES,
     ),
     "start": true_statements(
-        _STARTS, "The first half still passes something on, so the gradient finds a way in."
+        {"conv2", "norm2"},
+        "The first half still passes something on, so the gradient finds a way in.",
+        {
+            "conv1": "Look at conv1 again: what reaches the second half, and what comes back "
+            "through the ReLU?",
+            "norm1": "Look at norm1 again: the ReLU then gets 0 everywhere. Which gradient does "
+            "it pass back?",
+            "conv2": "Look at conv2 again: its gradient depends on what it reads, not on its own "
+            "weights.",
+            "norm2": "Look at norm2 again: which of the parameters has a gradient at the first "
+            "step already?",
+        },
     ),
     "negative": NumberQuestion(
         expected=_VALUES.relu().sum().item(),
