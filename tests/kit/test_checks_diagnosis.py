@@ -133,12 +133,12 @@ def test_a_treatment_that_does_not_help_gets_its_hint():
         letter = {change: x for x, change in curves.treatments(student).items()}
         for question, wrong, hint in (
             ("lower", {letter["both"], letter["longer"]}, "0.00 is not lower"),
-            ("lower", {letter["flatter"]}, "sign of the lowest loss"),
+            ("lower", {letter["flatter"]}, f"lowest loss of {letter['flatter']} in"),
             ("lower", {letter["both"]}, "One is missing"),
-            ("flatter", {letter["lower"]}, "sign of its rise"),
+            ("flatter", {letter["lower"]}, f"{letter['lower']} begins lower"),
             ("flatter", set(letter.values()), "more of the rise"),
-            ("unfair", letter["both"], "as many epochs"),
-            ("choice", letter["lower"], "another goes lower"),
+            ("unfair", letter["both"], f"{letter['both']} was trained for as many"),
+            ("choice", letter["lower"], f"{letter['lower']} lowers the lowest point"),
             ("choice", letter["flatter"], "higher lowest point"),
             ("choice", letter["longer"], "that of no treatment"),
         ):

@@ -20,20 +20,18 @@ def rerun(
     train: ImageSet,
     test: ImageSet,
     *,
-    seed_first: bool = True,
+    is_seeded: bool = True,
     config: Callable[[Record], training.TrainConfig | None] = (
         lambda record: training.TrainConfig.from_dict(record["config"])
     ),
 ) -> tuple[float, float]:
     """Train as the record describes and return top-1 accuracy and loss on the test images.
 
-    Mistakes: set the seed after the network is built, and train with another `config`, or never.
+    Mistakes: no seed (or one after the network is built), another `config`, no training.
     """
-    if seed_first:
+    if is_seeded:
         runtime.set_seed(record["seed"])
     model = build(record["model"])
-    if not seed_first:
-        runtime.set_seed(record["seed"])
     if chosen := config(record):
         training.fit(model, train, None, chosen)
     result = training.evaluate(model, test)
@@ -78,7 +76,7 @@ def observe_run(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 RERUN_MISTAKES: dict[Callable[..., Any], str] = {
-    partial(rerun, seed_first=False): "The network starts from other weights: set the seed of the "
+    partial(rerun, is_seeded=False): "The network starts from other weights: set the seed of the "
     "record before it is built.",
     lambda record, train, test: rerun({**record, "seed": 0}, train, test): "The seed is always 0; "
     "take the one of the record.",
