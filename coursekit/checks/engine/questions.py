@@ -19,6 +19,7 @@ from coursekit.checks.engine.values import (
     format_number,
     name_of,
     number_in_text,
+    printable,
     to_list,
 )
 from dlvlib._common import check_int
@@ -36,8 +37,7 @@ class Verdict:
     message: str
 
     def __post_init__(self) -> None:
-        printable = "".join(c if c.isprintable() else " " for c in self.message[:10_000])
-        line = " ".join(printable.split())
+        line = " ".join(printable(self.message[:10_000]).split())
         line = line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 4] + " ..."
         object.__setattr__(self, "message", line)
 
