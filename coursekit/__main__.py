@@ -7,10 +7,9 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
-
-Result = tuple[dict[str, Any], str]  # for programs, and for people
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,10 +17,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     try:
         options = parser.parse_args(argv)
-        if options.run is None:
+        if options.command is None:
             parser.print_help()
             return 0
-        record, text = options.run(options)
+        command = import_module(f"coursekit.{options.command}.command")  # loads torch
+        record, text = command.run(options)  # for programs, and for people
         print(json.dumps(record, indent=2, default=str) if options.json else text)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough: ``| head``
@@ -32,20 +32,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def exam(options: argparse.Namespace) -> Result:
-    """Write exams and their keys."""
-    from coursekit.exam.command import run  # loads torch: not for --help
-
-    return run(options)
-
-
-def grade(options: argparse.Namespace) -> Result:
-    """Grade a folder of notebooks; write one line for each into a CSV file."""
-    from coursekit.grade.command import run  # loads torch, and needs a POSIX system
-
-    return run(options)
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)
@@ -53,18 +39,16 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m coursekit", description="Tools for teachers of the course.")
-    parser.set_defaults(run=None)
-    commands = parser.add_subparsers(metavar="COMMAND")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command")
 
-    def add(name: str, run: Callable[[argparse.Namespace], Result], text: str) -> _Parser:
+    def add(name: str, text: str) -> _Parser:
         command: _Parser = commands.add_parser(
             name, help=text, description=text, allow_abbrev=False
         )
         command.add_argument("--json", action="store_true", help="print JSON instead of text")
-        command.set_defaults(run=run)
         return command
 
-    command = add("exam", exam, "write exams, drawn from seeds, and their keys")
+    command = add("exam", "write exams, drawn from seeds, and their keys")
     command.add_argument(
         "--seeds", required=True, help="the variants: integers >= 0, such as 7, 1-40 or 3,7"
     )
@@ -82,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--date", default="", help="for the heading; default: a line to fill in")
     command.add_argument("--minutes", type=int, default=60, help="the duration; default: 60")
     command.add_argument("--aids", help="what is allowed; default: a pocket calculator")
-    command = add("grade", grade, "grade a folder of notebooks, each in a process of its own")
+    command = add("grade", "grade a folder of notebooks, each in a process of its own")
     command.add_argument("folder", metavar="FOLDER", help="notebooks, also in folders below")
     command.add_argument("--csv", required=True, metavar="FILE", help="where the scores go")
     command.add_argument("--topic", help="for instance metrics; default: what the notebooks have")

@@ -64,23 +64,14 @@ def names() -> list[str]:
 
 
 def read(name: str) -> list[Question]:
-    """Return the questions of the quiz `name`, for example ``"04_lenet"``.
-
-    Raises:
-        ValueError: if there is no such quiz.
-        QuizError: if it breaks a rule.
-    """
+    """Return the questions of the quiz `name`, for example ``"04_lenet"``."""
     if name not in names():
         raise ValueError(f"name must be one of {', '.join(names())}, got {name!r}")
     return parse((FOLDER / f"{name}.yml").read_text(encoding="utf8"), where=f"{name}.yml")
 
 
 def parse(text: str, where: str) -> list[Question]:
-    """Return the questions that a YAML text lists; `where` names it in errors.
-
-    Raises:
-        QuizError: with all rules that are broken.
-    """
+    """Return the questions that a YAML text lists; `where` names it in errors."""
     try:
         entries = yaml.load(text, LOADER)
     except yaml.YAMLError as error:
@@ -95,11 +86,14 @@ def parse(text: str, where: str) -> list[Question]:
             problems.append(f"{where}, {identifier}: the id must be unique, used {count} times")
     if problems:
         raise QuizError(problems)
-    return [_question(entry) for entry in entries]
+    return [
+        Question(**_tied(entry) | {"choices": tuple(Choice(**_tied(c)) for c in entry["choices"])})
+        for entry in entries
+    ]
 
 
 def show(name: str) -> live.LiveFigure:
-    """Return the quiz `name` as a live figure; errors are those of `read`."""
+    """Return the quiz `name` as a live figure."""
     questions = read(name)
     data = {"quiz": name, "questions": [asdict(q) | {"hash": _hash(q)} for q in questions]}
     return live.show("quiz", data, fallback(questions))
@@ -112,14 +106,12 @@ def fallback(questions: list[Question]) -> str:
         choices = "".join(f"<li>{as_html(choice.text)}</li>" for choice in question.choices)
         note = " Choose all that are right." if question.several else ""
         asked.append(f"{ITEM}{as_html(question.question)}{note}{LETTERS}{choices}</ol></li>")
-        words = ["Right." if choice.right else "Wrong." for choice in question.choices]
         reasons = "".join(
-            f"<li><strong>{word}</strong> {as_html(choice.why)}</li>"
-            for word, choice in zip(words, question.choices, strict=True)
+            f"<li><strong>{'Right' if c.right else 'Wrong'}.</strong> {as_html(c.why)}</li>"
+            for c in question.choices
         )
-        letters = ", ".join(
-            chr(ord("A") + i) for i, choice in enumerate(question.choices) if choice.right
-        )
+        pairs = zip(ascii_uppercase, question.choices, strict=False)
+        letters = ", ".join(letter for letter, choice in pairs if choice.right)
         answered.append(f"{ITEM}<strong>{letters}</strong>{LETTERS}{reasons}</ol></li>")
     return f"<ol>{''.join(asked)}</ol><p><strong>Answers</strong></p><ol>{''.join(answered)}</ol>"
 
@@ -127,11 +119,6 @@ def fallback(questions: list[Question]) -> str:
 def _id_of(entry: object) -> str | None:
     found = entry.get("id") if isinstance(entry, dict) else None
     return found if isinstance(found, str) else None
-
-
-def _question(entry: dict[str, Any]) -> Question:
-    choices = tuple(Choice(**_tied(choice)) for choice in entry["choices"])
-    return Question(**(_tied(entry) | {"choices": choices}))
 
 
 def _problems(entry: object, where: str) -> Iterator[str]:

@@ -35,7 +35,7 @@ def mark_forms(app: Sphinx, doctree: nodes.document) -> None:
 
 
 class KeepPercentSigns(SphinxTransform):
-    """Let no line of prose, nor of what refers to it, begin with the percent sign of a number."""
+    """Let no line begin with the percent sign of a number, or with the comma after a formula."""
 
     default_priority = 500
 
@@ -44,6 +44,12 @@ class KeepPercentSigns(SphinxTransform):
             if not isinstance(text.parent, nodes.FixedTextElement | nodes.literal | nodes.raw):
                 kept = re.sub(r"(?:(?<=\d)|^)\s(?=%)", "\u00a0", text.astext())
                 text.parent.replace(text, nodes.Text(kept))
+        for math in list(self.document.findall(nodes.math)):
+            line, place = math.parent, math.parent.index(math)
+            text = line[place + 1] if place + 1 < len(line) else None
+            if isinstance(text, nodes.Text) and (marks := re.match("[,.;:!?)]+", text)):
+                joined = nodes.inline("", "", math, nodes.Text(marks[0]), classes=["joined"])
+                line[place : place + 2] = [joined, nodes.Text(text[marks.end() :])]
 
 
 def join_hidden_cells(app: Sphinx | None, doctree: nodes.document) -> None:

@@ -44,13 +44,14 @@ def check(question: str, answer: object, *, student: int | None = None) -> Verdi
             a hint.
         student: the student number, where the numbers of the question depend on it.
     """
+    if not isinstance(question, str) or question not in QUESTIONS:
+        return Verdict(False, _unknown(question))
     try:
-        verdict = _judge(question, answer, student)
+        verdict = _judge(QUESTIONS[question], answer, student)
     except Exception as error:  # a checker answers, whatever it was given
         kind = type(error).__name__
         verdict = Verdict(False, f"Your answer could not be checked ({kind}).")
-    if isinstance(question, str) and question in QUESTIONS:
-        _answered[question] = verdict.right
+    _answered[question] = verdict.right
     return verdict
 
 
@@ -63,7 +64,7 @@ def hint(question: str, *, student: int | None = None) -> str:
         question: its name, as for `check`; likewise `student`.
     """
     if not isinstance(question, str) or question not in QUESTIONS:
-        return _unknown(question if isinstance(question, str) else "")
+        return _unknown(question)
     asked = QUESTIONS[question]
     one = asked.of(student) if isinstance(asked, StudentQuestion) else asked
     if isinstance(one, Verdict):
@@ -95,17 +96,15 @@ def progress(topic: str) -> str:
     return textwrap.fill(line, MAX_WIDTH, break_on_hyphens=False)
 
 
-def _judge(question: str, answer: object, student: int | None) -> Verdict:
-    if not isinstance(question, str) or question not in QUESTIONS:
-        return Verdict(False, _unknown(question if isinstance(question, str) else ""))
+def _judge(asked: Question | StudentQuestion, answer: object, student: int | None) -> Verdict:
     if answer is None or answer is Ellipsis:
         return Verdict(False, "There is no answer.")
-    asked = QUESTIONS[question]
     if isinstance(asked, StudentQuestion):
         return asked.judge(answer, student)
     return asked.judge(answer)
 
 
-def _unknown(question: str) -> str:
-    near = get_close_matches(question, QUESTIONS, n=3, cutoff=0.3) or list(QUESTIONS)[:3]
-    return f"There is no question {question[:40]!r}; did you mean {' or '.join(near)}?"
+def _unknown(question: object) -> str:
+    name = question if isinstance(question, str) else ""
+    near = get_close_matches(name, QUESTIONS, n=3, cutoff=0.3) or list(QUESTIONS)[:3]
+    return f"There is no question {name[:40]!r}; did you mean {' or '.join(near)}?"

@@ -5,12 +5,13 @@ every machine. Variants are equally difficult: what is drawn again until it fits
 each problem.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from coursekit.exam import problems, questions
 from coursekit.exam.parts import Problem
-from coursekit.exam.texts import LANGUAGES
+from coursekit.exam.texts import LANGUAGES, Texts
 from dlvlib._common import check_int
 
 LARGEST_SEED = 10**9
@@ -28,30 +29,29 @@ def draw(
     """Return the problems of one variant.
 
     Args:
-        seed: the variant.
+        seed: the variant, an integer from 0 to `LARGEST_SEED`.
         topics: which problems, of `TOPICS`, in their order.
         points: topic to the points of its problem.
         language: of the fixed texts, "en" or "fr".
         bank: a folder with questions of your own, which are drawn first.
 
     Raises:
-        ValueError: if the seed is not an integer from 0 to `LARGEST_SEED`, or another argument is
-            not as said above.
+        ValueError: if an argument is not as said above.
     """
     seed = check_int("seed", seed, 0, LARGEST_SEED)
-    for name in (*topics, *(points or {})):
+    points = points or {}
+    for name in (*topics, *points):
         if name not in TOPICS:
             raise ValueError(f"topics must be of {', '.join(TOPICS)}, got {name!r}")
     if not topics or len(set(topics)) < len(topics):
         raise ValueError(f"topics must be one or more, each once, got {list(topics)}")
     if language not in LANGUAGES:
         raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {language!r}")
-    texts = LANGUAGES[language]
-    make = {
-        "layers": lambda: problems.layers(seed, texts),
-        "metrics": lambda: problems.metrics(seed, texts),
-        "fields": lambda: problems.fields(seed, texts),
-        "questions": lambda: questions.draw(seed, texts, bank),
+    make: dict[str, Callable[[int, Texts], Problem]] = {
+        "layers": problems.layers,
+        "metrics": problems.metrics,
+        "fields": problems.fields,
+        "questions": partial(questions.draw, bank=bank),
     }
-    drawn = [make[topic]() for topic in topics]
-    return [p.worth((points or {})[p.topic]) if p.topic in (points or {}) else p for p in drawn]
+    drawn = [make[topic](seed, LANGUAGES[language]) for topic in topics]
+    return [p.worth(points[p.topic]) if p.topic in points else p for p in drawn]

@@ -1,6 +1,7 @@
 """The command `exam`: reads its options, and writes the files."""
 
 import argparse
+import itertools
 import re
 import shutil
 from collections.abc import Mapping
@@ -14,16 +15,10 @@ from coursekit.exam.texts import LANGUAGES
 from dlvlib._common import check_int, write_atomically
 
 MAX_VARIANTS = 1000
-SUFFIXES = {"html": ".html", "latex": ".tex"}
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    """Return which files were written, for programs and for people.
-
-    Raises:
-        ValueError: if an option is wrong.
-        OSError: if a file cannot be read or written.
-    """
+    """Return which files were written, for programs and for people."""
     seeds = read_seeds(options.seeds)
     topics = options.topics.split(",")
     points = read_points(options.points) if options.points else {}
@@ -37,42 +32,32 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     texts = LANGUAGES[options.language]
     minutes = check_int("minutes", options.minutes, 1)
     heading = page.Heading(options.date, minutes, options.aids or texts("calculator"))
-    kind = "worksheet" if options.format == "worksheet" else "exam"
-    stem = Path(options.out) / f"{kind}-{options.seeds.replace(',', '_')}"
-    record: dict[str, Any] = {
-        "seeds": seeds,
-        "points": sum(problem.points for problem in variants[seeds[0]]),
-    }
+    names = options.seeds.replace(",", "_")
     if options.format == "moodle":
-        files = {"moodle": (f"{stem}.xml", moodle.render(variants, texts))}
+        files = {"moodle": (f"exam-{names}.xml", moodle.render(variants, texts))}
     elif options.format == "worksheet":
-        files = {"worksheet": (f"{stem}.html", page.render_worksheet(variants, texts))}
+        files = {"worksheet": (f"worksheet-{names}.html", page.render_worksheet(variants, texts))}
     else:
         render = page.render if options.format == "html" else latex.render
+        suffix = "html" if options.format == "html" else "tex"
         files = {
-            kind: (
-                f"{stem}{'-key' * (kind == 'key')}{SUFFIXES[options.format]}",
-                render(variants, texts, heading, key=kind == "key"),
-            )
-            for kind in ("exam", "key")
+            "exam": (f"exam-{names}.{suffix}", render(variants, texts, heading, key=False)),
+            "key": (f"exam-{names}-key.{suffix}", render(variants, texts, heading, key=True)),
         }
-    for kind, (path, content) in files.items():
-        write_atomically(path, content.encode())
-        record[kind] = path
+    paths = {kind: str(Path(options.out) / name) for kind, (name, _) in files.items()}
+    for kind, (_, content) in files.items():
+        write_atomically(paths[kind], content.encode())
     if options.format == "latex":
         _copy_images(variants, Path(options.out) / "images")
-    text = "\n".join(f"{kind}: {record[kind]}" for kind in files)
+    points_in_all = sum(problem.points for problem in variants[seeds[0]])
+    record: dict[str, Any] = {"seeds": seeds, "points": points_in_all, **paths}
     if options.json:
         record["variants"] = {seed: list(map(asdict, drawn)) for seed, drawn in variants.items()}
-    return record, text
+    return record, "\n".join(f"{kind}: {path}" for kind, path in paths.items())
 
 
 def read_seeds(text: str) -> list[int]:
-    """Return the seeds of a text such as "7", "1-40" or "1,5-9".
-
-    Raises:
-        ValueError: if it is not of that form, or means too many.
-    """
+    """Return the seeds of a text such as "7", "1-40" or "1,5-9"."""
     seeds: list[int] = []
     for item in text.split(","):
         match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", item)
@@ -89,11 +74,7 @@ def read_seeds(text: str) -> list[int]:
 
 
 def read_points(text: str) -> dict[str, float]:
-    """Return topic to points of a text such as "layers=24,questions=8".
-
-    Raises:
-        ValueError: if it is not of that form.
-    """
+    """Return topic to points of a text such as "layers=24,questions=8"."""
     try:
         pairs = (item.split("=") for item in text.split(","))
         return {topic: float(number) for topic, number in pairs}
@@ -103,13 +84,7 @@ def read_points(text: str) -> dict[str, float]:
 
 
 def _copy_images(variants: Mapping[int, list[Problem]], folder: Path) -> None:
-    images = {
-        part.image
-        for problems in variants.values()
-        for problem in problems
-        for part in problem.parts
-        if part.image
-    }
-    for image in images:
+    problems = itertools.chain(*variants.values())
+    for image in {part.image for problem in problems for part in problem.parts if part.image}:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(image, folder / image.name)

@@ -11,7 +11,7 @@ from string import ascii_lowercase, ascii_uppercase
 from urllib.parse import quote
 
 from coursekit.exam.page import table_html
-from coursekit.exam.parts import Part, Problem
+from coursekit.exam.parts import Part, Partial, Problem
 from coursekit.exam.texts import Texts
 from coursekit.quiz import as_html
 
@@ -20,12 +20,7 @@ TABLE = '<table class="table table-bordered w-auto">'  # else Moodle draws no li
 
 
 def render(variants: Mapping[int, Sequence[Problem]], texts: Texts) -> str:
-    """Return the exams of some variants, with their answers and partial points.
-
-    Args:
-        variants: seed to what `exam.draw` returns.
-        texts: the fixed texts.
-    """
+    """Return the exams of some variants, with their answers and partial points."""
     root = ET.Element("quiz")
     for seed, problems in variants.items():
         category = ET.SubElement(root, "question", type="category")
@@ -90,19 +85,14 @@ def _answer(
 
 def _texts(part: Part) -> Iterator[tuple[str, float | None, float, str]]:
     """All texts that are accepted: (text, number, points, why)."""
-    if part.value is not None:
-        yield f"{part.value:.10g}", part.value, part.points, ""
-        for half in part.partial:
-            if half.value is not None:
-                yield f"{half.value:.10g}", half.value, half.points, half.why
-        return
-    for answer, points, why in (
-        (part.answer, part.points, ""),
-        *((half.answer, half.points, half.why) for half in part.partial),
-    ):
-        numbers = re.findall(r"\d+", answer) + ["*"] * ("…" in answer)  # any text
-        for separator in SEPARATORS:
-            text = separator.join(numbers)
-            yield text, None, points, why
-            if "," in separator:
-                yield f"({text})", None, points, why
+    right = Partial(part.answer, part.points, "", part.value)
+    for half in (right, *part.partial):
+        if half.value is not None:
+            yield f"{half.value:.10g}", half.value, half.points, half.why
+        elif part.value is None:
+            numbers = re.findall(r"\d+", half.answer) + ["*"] * ("…" in half.answer)  # any text
+            for separator in SEPARATORS:
+                text = separator.join(numbers)
+                yield text, None, half.points, half.why
+                if "," in separator:
+                    yield f"({text})", None, half.points, half.why

@@ -57,14 +57,7 @@ class Heading:
 def render(
     variants: Mapping[int, Sequence[Problem]], texts: Texts, heading: Heading, *, key: bool
 ) -> str:
-    """Return the exams of some variants, or their keys, as HTML.
-
-    Args:
-        variants: seed to what `exam.draw` returns.
-        texts: the fixed texts.
-        heading: date, duration and aids.
-        key: whether answers and reasons are shown.
-    """
+    """Return the exams of some variants, seed to what `exam.draw` returns, or their keys."""
     return _document([(texts("key" if key else "exam"), key)], variants, texts, heading)
 
 
@@ -176,7 +169,10 @@ def _problem(problem: Problem, title: str, first: int, texts: Texts, *, key: boo
 def _part(part: Part, texts: Texts, *, key: bool) -> str:
     kind = "part choice" if part.choices else "part"
     line = '<span class="line"></span>'
-    inside = f"{as_html(part.question)}{_image(part)}{_choices(part)}"
+    inside = as_html(part.question) + _image(part)
+    if part.choices:
+        items = "".join(f"<li>{as_html(choice)}</li>" for choice in part.choices)
+        inside += f'<ol class="choices">{items}</ol>'
     if key:
         line = f'<span class="answer">{as_html(part.answer)}</span>'
         inside += f'<div class="why">{as_html(part.why)}</div>'
@@ -200,11 +196,6 @@ def _image(part: Part) -> str:
     kind = mimetypes.guess_type(part.image.name)[0]
     content = base64.b64encode(part.image.read_bytes()).decode()
     return f'<p><img alt="" src="data:{kind};base64,{content}"></p>'
-
-
-def _choices(part: Part) -> str:
-    items = "".join(f"<li>{as_html(choice)}</li>" for choice in part.choices)
-    return f'<ol class="choices">{items}</ol>' if items else ""
 
 
 def table_html(problem: Problem) -> str:

@@ -1,13 +1,14 @@
 """The three problems whose answers are computed."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from coursekit.checks.engine.hints import distinct
 from coursekit.checks.layers import mistakes
-from coursekit.checks.layers.variants import Layers, drawn_layers
+from coursekit.checks.layers.variants import Layers, drawn_layers, quantities
 from coursekit.exam.draws import SeededDraws
 from coursekit.exam.parts import Part, Partial, Problem
 from coursekit.exam.texts import Texts
@@ -47,41 +48,25 @@ def layers(seed: int, texts: Texts) -> Problem:
     drawn = drawn_layers(seed)
     while not 1 <= num_rounded(drawn) <= 2:
         drawn = drawn_layers(draws.below(10**9))
-    wrong = {
-        "dense": mistakes.of_dense(drawn.image, drawn.units),
-        "conv": mistakes.of_conv(drawn),
-        "pool": mistakes.of_pool(drawn),
-    }
+    wrong = mistakes.mistakes_of(drawn)
     parts = [
         _cost_part(layer, what, points, cost, wrong[layer][what], texts)
         for layer, cost in drawn.costs().items()
         for what, points in ASKED[layer].items()
     ]
     channels, height, width = drawn.image
-    does = {
-        "dense": texts("dense_does", units=drawn.units),
-        "conv": texts(
-            "conv_does",
-            kernels=drawn.kernels,
-            size=drawn.kernel_size,
-            stride=drawn.stride,
-            padding=drawn.padding,
-        ),
-        "pool": texts("pool_does", size=drawn.pool_size, stride=drawn.pool_stride),
-    }
     text = texts("layers_text", channels=channels, height=height, width=width)
-    table = ((texts("layer"), texts("what")), *((texts(name), does[name]) for name in ASKED))
+    does = ((texts(name), texts(f"{name}_does", **vars(drawn))) for name in ASKED)
+    table = ((texts("layer"), texts("what")), *does)
     return Problem("layers", texts("layers"), text, tuple(parts), table)
 
 
 def num_rounded(drawn: Layers) -> int:
     """On how many axes a window does not fit exactly."""
     sizes = drawn.image[1:]
-    padded = [size + 2 * drawn.padding - drawn.kernel_size for size in sizes]
-    pooled = [size - drawn.pool_size for size in sizes]
-    return sum(n % drawn.stride > 0 for n in padded) + sum(
-        n % drawn.pool_stride > 0 for n in pooled
-    )
+    rests = [(n + 2 * drawn.padding - drawn.kernel_size) % drawn.stride for n in sizes]
+    rests += [(n - drawn.pool_size) % drawn.pool_stride for n in sizes]
+    return sum(rest > 0 for rest in rests)
 
 
 def _cost_part(
@@ -92,35 +77,33 @@ def _cost_part(
     wrong: list[tuple[Any, str]],
     texts: Texts,
 ) -> Part:
-    right = {
-        "params": cost.params,
-        "flops": cost.flops,
-        "comparisons": cost.comparisons,
-        "shape": cost.output_shape,
-        "bytes": cost.output_bytes,
-    }[what]
-    slight = distinct(right, [(answer, hint) for answer, hint in wrong if hint in SLIGHT])
+    right = quantities(cost)[what]
+    slight = [(answer, hint) for answer, hint in wrong if hint in SLIGHT]
+
+    def shown(answer: Any) -> str:
+        return " × ".join(map(str, answer)) if what == "shape" else texts.number(answer)
+
     return Part(
         question=texts("asks", layer=texts(layer).capitalize(), what=texts(what)),
-        answer=_shown(right, texts),
+        answer=shown(right),
         why=WHY[f"{layer}.{what}"].format(macs=texts.number(cost.macs)),
         points=points,
-        partial=tuple(
-            Partial(_shown(answer, texts), points / 2, hint, _value(answer))
-            for answer, hint in slight.items()
-        ),
-        value=_value(right),
+        partial=_partial(right, slight, points / 2, shown),
+        value=None if what == "shape" else right,
     )
 
 
-def _value(answer: Any) -> float | None:
-    return None if isinstance(answer, tuple) else answer
-
-
-def _shown(answer: Any, texts: Texts) -> str:
-    if isinstance(answer, tuple):
-        return " × ".join(map(str, answer))
-    return texts.number(answer)
+def _partial(
+    right: Any,
+    wrong: Sequence[tuple[Any, str]],
+    points: float,
+    shown: Callable[[Any], str] = "{:g}".format,
+) -> tuple[Partial, ...]:
+    """What wrong answers are worth; a mistake that leads to the right one drops out."""
+    return tuple(
+        Partial(shown(answer), points, why, None if isinstance(answer, tuple) else answer)
+        for answer, why in distinct(right, wrong).items()
+    )
 
 
 def metrics(seed: int, texts: Texts) -> Problem:
@@ -132,12 +115,8 @@ def metrics(seed: int, texts: Texts) -> Problem:
     classes = texts("classes").split(", ")
     num_images, k = 5, 2 + draws.below(2)
     rows = [draws.shuffled(range(1, len(classes) + 1)) for _ in range(num_images)]
-    ranks = [
-        0,
-        1 + draws.below(k - 1),
-        k + draws.below(2),
-        *(draws.below(k + 2) for _ in range(2)),
-    ]
+    ranks = [0, 1 + draws.below(k - 1), k + draws.below(2)]
+    ranks += [draws.below(k + 2) for _ in range(2)]
     ranks = draws.shuffled(ranks)  # of the true class among the scores, 0 = the largest
     targets = [row.index(len(classes) - rank) for row, rank in zip(rows, ranks, strict=True)]
     logits, truth = torch.tensor(rows, dtype=torch.double), torch.tensor(targets)
@@ -155,9 +134,9 @@ def metrics(seed: int, texts: Texts) -> Problem:
 
 def _accuracy(k: int, percent: int, ranks: list[int], texts: Texts) -> Part:
     hits = [str(number) for number, rank in enumerate(ranks, start=1) if rank < k]
-    slight = distinct(percent, [(100 - percent, "That is the error."), (len(hits), "A count.")])
-    partial = tuple(Partial(f"{wrong:g}", 0.5, why, wrong) for wrong, why in slight.items())
+    slight = [(100 - percent, "That is the error."), (len(hits), "A count.")]
     why = f"Right: image {', '.join(hits)}."
+    partial = _partial(percent, slight, 0.5)
     return Part(texts("top", k=k), f"{percent}", why, partial=partial, value=percent)
 
 
@@ -209,21 +188,15 @@ def fields(seed: int, texts: Texts) -> Problem:
                 question=texts("field", number=number),
                 answer=f"{seen.size}",
                 why=f"{before.size} + ({kernel} − 1) × {before.stride}.",
-                partial=tuple(
-                    Partial(f"{size:g}", 0.5, why, size)
-                    for size, why in distinct(seen.size, wrong).items()
-                ),
+                partial=_partial(seen.size, wrong, 0.5),
                 value=seen.size,
             )
         )
-    first, last = index * grown[-1].stride, index * grown[-1].stride + grown[-1].size - 1
+    first = index * grown[-1].stride
     why = f"Values lie {grown[-1].stride} pixels apart, and each sees {grown[-1].size}."
     half = Partial(texts("to", first=first, last="…"), 0.5, "The first pixel is right.")
-    parts.append(
-        Part(
-            texts("range", index=index), texts("to", first=first, last=last), why, partial=(half,)
-        )
-    )
+    answer = texts("to", first=first, last=first + grown[-1].size - 1)
+    parts.append(Part(texts("range", index=index), answer, why, partial=(half,)))
     rows = [
         (str(number), texts(kind), f"{kernel} × {kernel}", str(stride))
         for number, (kind, (kernel, stride)) in enumerate(zip(kinds, windows, strict=True), 1)

@@ -15,6 +15,7 @@ NUM_QUESTIONS = 8
 NUM_SEVERAL = 2  # of them with more than one right choice, on every sheet
 LETTERS = ascii_uppercase
 IMAGES = (".png", ".jpg", ".jpeg")
+_read_quiz = cache(quiz.read)
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,7 @@ class Source:
 
 
 def draw(seed: int, texts: Texts, bank: Path | None = None) -> Problem:
-    """Draw questions, their choices in a different order.
-
-    Those of the bank come first. The others are of different chapters.
-
-    Raises:
-        ValueError: if the bank has no questions, or breaks a rule of the quizzes.
-    """
+    """Draw questions, first those of the bank, then others of different chapters."""
     draws = SeededDraws(seed, "questions")
     missing = {True: NUM_SEVERAL, False: NUM_QUESTIONS - NUM_SEVERAL}  # by several
     chosen: list[Source] = []
@@ -41,7 +36,7 @@ def draw(seed: int, texts: Texts, bank: Path | None = None) -> Problem:
         if missing[source.question.several]:
             missing[source.question.several] -= 1
             chosen.append(source)
-    chapters = {name: _chapter(name) for name in draws.shuffled(quiz.names())}
+    chapters = {name: _read_quiz(name) for name in draws.shuffled(quiz.names())}
     for several in (True, False):  # the rarer ones first
         for name, asked in chapters.items():
             fitting = [question for question in asked if question.several == several]
@@ -51,11 +46,6 @@ def draw(seed: int, texts: Texts, bank: Path | None = None) -> Problem:
     chosen.sort(key=lambda source: source.name)
     parts = tuple(_part(source, draws, texts) for source in chosen)
     return Problem("questions", texts("questions"), texts("questions_text"), parts)
-
-
-@cache
-def _chapter(name: str) -> list[quiz.Question]:
-    return quiz.read(name)
 
 
 def _read_bank(folder: Path) -> Iterator[Source]:

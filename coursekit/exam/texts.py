@@ -69,9 +69,10 @@ ENGLISH = {
     "conv": "convolution",
     "pool": "pooling",
     "dense_does": "{units} units, with biases",
-    "conv_does": "{kernels} kernels of {size} × {size}, with biases, stride {stride}, "
-    "padding {padding}",
-    "pool_does": "the maximum of {size} × {size} windows, stride {stride}, no padding",
+    "conv_does": "{kernels} kernels of {kernel_size} × {kernel_size}, with biases, "
+    "stride {stride}, padding {padding}",
+    "pool_does": "the maximum of {pool_size} × {pool_size} windows, stride {pool_stride}, "
+    "no padding",
     "params": "parameters",
     "flops": "FLOPs",
     "comparisons": "comparisons",
@@ -138,9 +139,10 @@ FRENCH = {
     "conv": "convolution",
     "pool": "pooling",
     "dense_does": "{units} neurones, avec biais",
-    "conv_does": "{kernels} noyaux de {size} × {size}, avec biais, pas de {stride}, "
-    "padding de {padding}",
-    "pool_does": "maximum sur des fenêtres de {size} × {size}, pas de {stride}, sans padding",
+    "conv_does": "{kernels} noyaux de {kernel_size} × {kernel_size}, avec biais, "
+    "pas de {stride}, padding de {padding}",
+    "pool_does": "maximum sur des fenêtres de {pool_size} × {pool_size}, pas de {pool_stride}, "
+    "sans padding",
     "params": "nombre de paramètres",
     "flops": "nombre de FLOPs",
     "comparisons": "nombre de comparaisons",

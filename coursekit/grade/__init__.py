@@ -76,8 +76,7 @@ def grade(
         submissions: the notebooks.
         released: what is asked, by the id of the cell.
         students: notebook to the student number that must be in it, where that is known.
-        jobs: how many notebooks run at a time.
-        seconds: for each.
+        jobs, seconds: how many notebooks run at a time, and for how long.
         report: called with each row when it is there.
 
     Raises:
@@ -167,8 +166,7 @@ def _judge(
 ) -> Row:
     errors = [*replies.errors]
     if not replies.is_done and not submission.problem:
-        reason = reason or "the process ended"
-        errors.append(f"{reason}, in cell {replies.cell or 'none'}")
+        errors.append(f"{reason or 'the process ended'}, in cell {replies.cell or 'none'}")
     elif reason:
         errors.append(reason)
     found = {q: replies.answers[q] for q in questions if q in replies.answers}
@@ -211,15 +209,14 @@ def verdict(question: str, reply: Mapping[str, Any], own: int | None) -> Verdict
 
 def _with_shared_numbers(rows: list[Row]) -> list[Row]:
     """Add an error to each row whose student number another row has, too."""
-    names: dict[int, list[str]] = {}
+    names: dict[int | None, list[str]] = {}
     for row in rows:
-        if row.student is not None:
-            names.setdefault(row.student, []).append(row.name)
+        names.setdefault(row.student, []).append(row.name)
 
     def errors(row: Row) -> Iterator[str]:
         yield from row.errors
-        others = [n for n in names.get(row.student or -1, ()) if n != row.name]
-        if others:
+        others = [name for name in names[row.student] if name != row.name]
+        if others and row.student is not None:
             yield f"STUDENT {row.student} is also in {others[0]}"
 
     return [replace(row, errors=tuple(errors(row))) for row in rows]

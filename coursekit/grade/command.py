@@ -18,12 +18,7 @@ MAX_MINUTES = 24 * 60.0
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    """Return what was found, for programs and for people.
-
-    Raises:
-        ValueError: if an option is wrong.
-        OSError: if a file cannot be read or written, or if this system cannot run notebooks.
-    """
+    """Return what was found, for programs and for people."""
     if sys.platform == "win32" or importlib.util.find_spec("IPython") is None:
         raise OSError("grading needs Linux or macOS, and Jupyter: use the container of the manual")
     from coursekit.grade import Row, grade, isolation
@@ -76,11 +71,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 
 def read_students(path: Path) -> dict[str, int]:
-    """Read which student number belongs to which notebook.
-
-    Raises:
-        ValueError: if a column is missing, or a number is none.
-    """
+    """Read which student number belongs to which notebook."""
     from coursekit.grade.released import as_name
 
     try:

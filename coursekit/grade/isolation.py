@@ -45,11 +45,7 @@ def can_isolate() -> bool:
 def run(
     task: Mapping[str, Any], seconds: float, interrupted: threading.Event
 ) -> tuple[bytes, str]:
-    """Run the worker on a task in a temporary folder, for so long at most.
-
-    Returns:
-        What it replied, and why it was ended, "" if it ended by itself.
-    """
+    """Run the worker on a task, for so long at most; return its replies, and why it was ended."""
     folder = Path(tempfile.mkdtemp(prefix="coursekit-grade-"))
     try:
         (folder / "task.json").write_text(json.dumps({**task, "seconds": seconds}))
@@ -58,7 +54,9 @@ def run(
                 reason = _run(folder, seconds, interrupted, replies, log)
             except OSError as error:  # no memory, or no process left
                 reason = f"{NOT_BEGUN}: {error}"
-            content, complaints = (_content(file) for file in (replies, log))
+            for file in (replies, log):
+                file.seek(0)
+            content, complaints = replies.read(MAX_FILE_BYTES), log.read(MAX_FILE_BYTES)
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=False)  # rmtree recurses
     lines = complaints.decode(errors="replace").strip().splitlines()
@@ -68,11 +66,7 @@ def run(
 
 
 def _run(
-    folder: Path,
-    seconds: float,
-    interrupted: threading.Event,
-    replies: IO[bytes],
-    log: IO[bytes],
+    folder: Path, seconds: float, interrupted: threading.Event, replies: IO[bytes], log: IO[bytes]
 ) -> str:
     prefix = (*NAMESPACES, str(seconds + 10)) if can_isolate() else ()
     environment = {
@@ -156,11 +150,6 @@ def _marked(folder: Path) -> list[int]:
             if f"HOME={folder}".encode() in path.read_bytes().split(b"\0"):
                 found.append(int(path.parent.name))
     return found
-
-
-def _content(file: IO[bytes]) -> bytes:
-    file.seek(0)
-    return file.read(MAX_FILE_BYTES)
 
 
 def limit(seconds: float) -> None:

@@ -41,11 +41,7 @@ class Submission:
 
 
 def asks(topic: str) -> dict[str, list[Ask]]:
-    """The released `check` lines of a topic, by the id of their cell.
-
-    Raises:
-        OSError: if the folder of the exercises is missing.
-    """
+    """The released `check` lines of a topic, by the id of their cell."""
     if not EXERCISES.is_dir():
         raise OSError(f"grading needs the folder {EXERCISES}: run it in a clone of the course")
     found: dict[str, list[Ask]] = {}
@@ -71,11 +67,7 @@ def _asked(source: str) -> Iterator[Ask]:
 
 
 def code_cells(notebook: Any) -> tuple[Cell, ...]:
-    """The code cells of a notebook read as JSON; Colab keeps the ids in the metadata.
-
-    Raises:
-        ValueError: if it is no notebook.
-    """
+    """The code cells of a notebook read as JSON; Colab keeps the ids in the metadata."""
     try:
         return tuple(
             Cell(
@@ -95,9 +87,6 @@ def read_folder(folder: Path) -> list[Submission]:
     """Read all notebooks in a folder and below, before the first of them runs.
 
     Browsers add to a name, as in x.ipynb.txt. What Jupyter and macOS put beside is left out.
-
-    Raises:
-        ValueError: if there is none.
     """
     paths = [
         path
@@ -129,15 +118,14 @@ def _read(path: Path, name: str) -> Submission:
 
 
 def topic_of(submissions: Sequence[Submission], topics: Iterable[str]) -> str:
-    """The one topic of a folder of notebooks.
-
-    Raises:
-        ValueError: if they have none, or several.
-    """
+    """The one topic of a folder of notebooks, of which each has that of most of its cells."""
     released = {topic: asks(topic) for topic in topics}
     seen = set()
     for submission in submissions:
-        cells = {topic: _count(submission, topic, released[topic]) for topic in released}
+        cells = {
+            topic: sum(c.id in ids or f'check("{topic}.' in c.source for c in submission.cells)
+            for topic, ids in released.items()
+        }
         if any(cells.values()):
             seen.add(max(cells, key=lambda topic: cells[topic]))
     found = [topic for topic in released if topic in seen]
@@ -145,8 +133,3 @@ def topic_of(submissions: Sequence[Submission], topics: Iterable[str]) -> str:
         got = ", ".join(found) or "none"
         raise ValueError(f"the notebooks must be of one topic, or --topic must name it; got {got}")
     return found[0]
-
-
-def _count(submission: Submission, topic: str, released: dict[str, list[Ask]]) -> int:
-    line = f'check("{topic}.'
-    return sum(cell.id in released or line in cell.source for cell in submission.cells)

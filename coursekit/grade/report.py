@@ -5,6 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 
+from coursekit.checks.engine.values import printable
 from coursekit.grade import Row
 
 MAX_ERRORS = 300  # characters
@@ -27,12 +28,8 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 def _cell(text: str) -> str:
     """Text of a student, printable and short; a spreadsheet does not take it for a formula."""
-    text = _printable(text)[:MAX_ERRORS]
+    text = printable(text)[:MAX_ERRORS]
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -53,7 +50,7 @@ def summary(rows: Sequence[Row]) -> str:
     lines.append("")
     width = min(40, max(len(row.name) for row in rows))
     for row in rows:
-        errors = _printable("; ".join(row.errors))
+        errors = printable("; ".join(row.errors))
         score = f"{row.num_right} of {len(questions)}"
-        lines.append(f"{_printable(row.name):{width}}  {score}  {errors[:WIDTH]}".rstrip())
+        lines.append(f"{printable(row.name):{width}}  {score}  {errors[:WIDTH]}".rstrip())
     return "\n".join(lines)

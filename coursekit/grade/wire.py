@@ -15,10 +15,7 @@ NUMPY_TYPES = (
 )
 TORCH_TYPES = (*NUMPY_TYPES, "bfloat16")
 CONTAINERS: dict[str, Callable[[Any], Any]] = {
-    "tuple": tuple,
-    "list": list,
-    "set": set,
-    "frozenset": frozenset,
+    kind.__name__: kind for kind in (tuple, list, set, frozenset)
 }
 
 

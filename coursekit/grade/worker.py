@@ -32,12 +32,7 @@ MAX_REPLY = 8 * 2**20  # characters
 
 
 class Worker:
-    """Executes cells and sends replies.
-
-    Args:
-        file: the number of the open file that the replies go to.
-        seconds: for the whole notebook; one cell gets half of what is left.
-    """
+    """Executes cells, each in half of the time that is left, and sends replies to an open file."""
 
     def __init__(self, file: int, seconds: float) -> None:
         self.replies = os.fdopen(file, "w", encoding="utf8")

@@ -105,11 +105,7 @@ def show(name: str, data: dict[str, Any], fallback: str) -> LiveFigure:
 
 
 def module(name: str) -> str:
-    """Return the source of the ES module of figure `name`: the helpers, then the figure.
-
-    Raises:
-        ValueError: if there is no such figure.
-    """
+    """Return the source of the ES module of figure `name`: the helpers, then the figure."""
     if name not in NAMES:
         raise ValueError(f"name must be one of {', '.join(NAMES)}, got {name!r}")
     parts = ("common", *NEEDS.get(name, ()), name)

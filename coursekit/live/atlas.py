@@ -25,12 +25,10 @@ def figure(
     """Return the figure for the first `NUM_SCANS` scans.
 
     Args:
-        images: (N, 1, H, H) uint8 scans.
-        targets: (N,) class indices.
+        images: (N, 1, H, H) uint8 scans, and their `targets` (N,).
         spaces: the (N, D) points by space; the last one is always shown.
         shadows: (N, 2) points by space, where the descent starts.
-        maps: (N, 2) finished maps by space, shown first.
-        perplexity: that of the finished maps.
+        maps: (N, 2) finished maps of that `perplexity` by space, shown first.
     """
     targets = targets[:NUM_SCANS]
     pixels = images[:NUM_SCANS].flatten(1) // 16
@@ -55,7 +53,7 @@ def figure(
         shown = [*(f"{score:.2f}" for score in scores), f"{shared:.1f}"]
         rows.append([LABELS.get(name, name), *shown])
     header = ["space", "neighbour accuracy", "on its map", f"of {NEIGHBOURS} nearest, shared"]
-    last = list(entries)[-1]["name"]
+    last = entries[-1]["name"]
     caption = f"{len(targets)} scans; shared: with the nearest by {last}, on average"
     scans = ["".join(f"{value:x}" for value in row) for row in pixels.tolist()]
     values = {"side": images.shape[-1], "scans": scans, "targets": targets.tolist()}

@@ -18,11 +18,7 @@ AT_EPOCHS = (1, 8, 82, 123, 164)  # of the fallback
 
 
 def figure() -> live.LiveFigure:
-    """Return the figure, with the records of both lengths.
-
-    Raises:
-        RecordError: if records are missing or altered.
-    """
+    """Return the figure, with the records of both lengths."""
     networks: list[dict[str, Any]] = [
         {
             "name": title,

@@ -16,11 +16,7 @@ SCANS_PER_CLASS = 2
 
 
 def figure() -> live.LiveFigure:
-    """Return the figure, with the recorded weights of experiment 10 and scans of scikit-learn.
-
-    Raises:
-        RecordError: if the records or their weights are missing or altered.
-    """
+    """Return the figure, with the recorded weights of experiment 10 and scans of scikit-learn."""
     records = results.load("drawn_digits")
     networks, targets = [], []
     for variant, name in VARIANTS.items():

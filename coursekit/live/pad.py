@@ -14,9 +14,6 @@ def figure() -> live.LiveFigure:
 
     The scans are those that come with scikit-learn, 8 x 8 pixels; nothing is downloaded. The
     network is the one of experiment 10 that was trained on varied scans of MNIST.
-
-    Raises:
-        RecordError: if its record or weights are missing or altered.
     """
     train, test = data.load("digits")
     scans = train.images.flatten(1).double() / 255  # (N, 64)

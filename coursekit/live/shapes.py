@@ -19,20 +19,12 @@ SEQUENTIAL = {
 BRANCHING = {"ResNet-18": ("resnet18", 3, 224), "GoogLeNet": ("googlenet", 3, 224)}
 DEFAULTS = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
 
-
 Programs = dict[str, tuple[str, list[int]]]  # title: the text, and the shape of an image
 Hints = list[tuple[str, tuple[int, ...] | None, str]]  # see `hintFor` in shapes.js
 
 
 def figure(first: str = "LeNet-5") -> live.LiveFigure:
-    """Return the figure, with networks of the book and two common mistakes to begin with.
-
-    Args:
-        first: the title of the network that is shown first.
-
-    Raises:
-        ValueError: if there is no such network.
-    """
+    """Return the figure, with networks of the book and two mistakes; `first` is shown first."""
     lenet = _program("lenet5")
     programs: Programs = {
         "LeNet-5": (lenet, [1, 32, 32]),
@@ -48,10 +40,8 @@ def figure(first: str = "LeNet-5") -> live.LiveFigure:
     entries.sort(key=lambda entry: entry["name"] != first)
     for title, (name, channels, side) in BRANCHING.items():
         text = f"# {title} has branches, which nn.Sequential cannot say.\n# These are its layers."
-        layers = _layers(_summary(name, channels, side))
-        entries.append(
-            {"name": title, "text": text, "shape": [channels, side, side], "layers": layers}
-        )
+        entry = {"name": title, "text": text, "shape": [channels, side, side]}
+        entries.append(entry | {"layers": _layers(_summary(name, channels, side))})
     return live.show("shapes", {"programs": entries}, _fallback())
 
 
@@ -115,12 +105,8 @@ def _call(layer: nn.Module) -> str:
     kind = type(layer).__name__
     if isinstance(layer, nn.Conv2d):
         values: list[object] = [layer.in_channels, layer.out_channels, layer.kernel_size[0]]
-        options = {key: getattr(layer, key) for key in DEFAULTS}
-        named = [
-            f"{key}={value[0] if isinstance(value, tuple) else value}"
-            for key, value in options.items()
-            if value != DEFAULTS[key]
-        ]
+        changed = {k: v for k in DEFAULTS if (v := getattr(layer, k)) != DEFAULTS[k]}
+        named = [f"{k}={v[0] if isinstance(v, tuple) else v}" for k, v in changed.items()]
     elif isinstance(layer, nn.MaxPool2d):
         values = [layer.kernel_size]
         named = [] if layer.stride == layer.kernel_size else [f"stride={layer.stride}"]

@@ -33,21 +33,18 @@ def page(window):
     """
     window.goto("about:blank")
     window.evaluate("() => { window.requestAnimationFrame = (callback) => callback(); }")
-    problems = []
-
-    def note_error(error):
-        problems.append(str(error))
-
-    def note_request(request):
-        if not request.url.startswith(("data:", "blob:")):  # made in the page itself
-            problems.append(request.url)
-
-    window.on("pageerror", note_error)
-    window.on("request", note_request)
+    errors, asked = [], []
+    notes = {
+        "pageerror": lambda error: errors.append(str(error)),
+        "request": lambda request: asked.append(request.url),
+    }
+    for event, note in notes.items():
+        window.on(event, note)
     yield window
-    window.remove_listener("pageerror", note_error)
-    window.remove_listener("request", note_request)
-    assert not problems
+    for event, note in notes.items():
+        window.remove_listener(event, note)
+    assert not errors
+    assert all(url.startswith(("data:", "blob:")) for url in asked), asked  # made in the page
 
 
 @pytest.fixture

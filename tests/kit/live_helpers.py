@@ -77,6 +77,11 @@ class Reader:
         box.press("Enter")
         return box
 
+    def wait(self, words):
+        """Wait until the page shows these words; it draws once a frame."""
+        body = "(words) => document.body.innerText.includes(words)"
+        self.page.wait_for_function(body, arg=words, polling=20)
+
     def words(self, number=0):
         """The message of that number; the page announces it when it changes."""
         return self.stage.locator("[role=status]").nth(number).inner_text()

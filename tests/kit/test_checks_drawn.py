@@ -1,5 +1,7 @@
 """Layers drawn from a student number: the answers are those of torch, the hints stay apart."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -7,64 +9,56 @@ from torch import nn
 from coursekit.checks import check
 from coursekit.checks.engine.hints import distinct
 from coursekit.checks.layers.questions import OWN
-from coursekit.checks.layers.variants import LECTURE_LAYERS, OPTIONS, Layers, drawn_layers
+from coursekit.checks.layers.variants import LECTURE_LAYERS, OPTIONS, drawn_layers
 
 
-def by_torch(layers: Layers) -> dict[str, tuple]:
-    """(parameters, output shape, bytes) of each layer, counted by torch."""
-    channels, height, width = layers.image
-    image = torch.zeros(1, *layers.image)
-    window = {"stride": layers.stride, "padding": layers.padding}
-    built = {
-        "dense": nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, layers.units)),
-        "conv": nn.Conv2d(channels, layers.kernels, layers.kernel_size, **window),
-        "pool": nn.MaxPool2d(layers.pool_size, stride=layers.pool_stride),
+def by_torch(image, units, conv, pool):
+    """The quantities of each layer, from layers of torch; windows are (size, stride, padding)."""
+    kernels, *window = conv
+    layers = {
+        "dense": nn.Sequential(nn.Flatten(), nn.Linear(math.prod(image), units)),
+        "conv": nn.Conv2d(image[0], kernels, *window),
+        "pool": nn.MaxPool2d(*pool),
     }
     found = {}
-    for name, layer in built.items():
-        output = layer(image)[0]
-        params = sum(p.numel() for p in layer.parameters())
-        found[name] = params, tuple(output.shape), output.numel() * output.element_size()
+    for name, layer in layers.items():
+        output = layer(torch.zeros(1, *image))[0]
+        weights, biases = (
+            sum(p.numel() for p in layer.parameters() if (p.dim() > 1) == is_weight)
+            for is_weight in (True, False)
+        )
+        places = output.numel() // (biases or 1)
+        found[name] = {
+            "params": weights + biases,
+            "flops": 2 * weights * places + output.numel(),
+            "comparisons": (pool[0] ** 2 - 1) * output.numel(),
+            "shape": tuple(output.shape),
+            "bytes": output.nbytes,
+        }
     return found
 
 
 @pytest.mark.parametrize("student", [*range(12), 12345, 10**12])
 def test_the_answers_for_a_student_are_those_of_torch(student):
-    layers = drawn_layers(student)
-    found = by_torch(layers)
-    values = {name: num_bytes // 4 for name, (_, _, num_bytes) in found.items()}
-    channels, height, width = layers.image
-    operations = {
-        "dense": values["dense"] * (2 * channels * height * width + 1),
-        "conv": values["conv"] * (2 * channels * layers.kernel_size**2 + 1),
-        "pool": values["pool"] * (layers.pool_size**2 - 1),
-    }
-    for name, (params, shape, num_bytes) in found.items():
-        right = {"params": params, "shape": shape, "bytes": num_bytes}
-        right["comparisons" if name == "pool" else "flops"] = operations[name]
+    drawn = drawn_layers(student)
+    conv = (drawn.kernels, drawn.kernel_size, drawn.stride, drawn.padding)
+    found = by_torch(drawn.image, drawn.units, conv, (drawn.pool_size, drawn.pool_stride))
+    for name, right in found.items():
         answers = tuple(right[quantity] for quantity in OWN[name])
         assert check(f"layers.own.{name}", answers, student=student)
-    params, shape, num_bytes = found["conv"]
-    no_channels = values["conv"] * (2 * layers.kernel_size**2 + 1)
-    answers = shape, params, no_channels, num_bytes
-    verdict = check("layers.own.conv", answers, student=student)
-    assert verdict.message.startswith("flops: The channels are missing")
-    for answer, got in [(answers[:3], "3 values"), (params, str(params))]:
-        form = f"a tuple (shape, params, flops, bytes), got {got}."
-        assert form in check("layers.own.conv", answer, student=student).message
+    shape, params, _, num_bytes = answers = tuple(found["conv"][name] for name in OWN["conv"])
+    wrong = shape, params, num_bytes // 4 * (2 * drawn.kernel_size**2 + 1), num_bytes
+    for answer, words in [
+        (wrong, "flops: The channels are missing"),
+        (answers[:3], "a tuple (shape, params, flops, bytes), got 3 values."),
+        (params, f"a tuple (shape, params, flops, bytes), got {params}."),
+    ]:
+        assert words in check("layers.own.conv", answer, student=student).message
 
 
 def test_a_student_number_gives_the_same_layers_for_ever():
-    assert drawn_layers(12345) == Layers(
-        image=(12, 20, 26),
-        units=84,
-        kernels=32,
-        kernel_size=7,
-        stride=3,
-        padding=1,
-        pool_size=3,
-        pool_stride=2,
-    )
+    drawn = tuple(vars(drawn_layers(12345)).values())
+    assert drawn == ((12, 20, 26), 84, 32, 7, 3, 1, 3, 2)  # in the order of the fields
 
 
 def test_students_get_different_layers_and_every_option_is_drawn():

@@ -1,7 +1,10 @@
 """The questions on the loss: overflow, the double softmax, the mean of means."""
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -31,7 +34,8 @@ def by_loop(means, sizes):
 
 
 RIGHT = [
-    ("top1", torch.tensor([0.375])),
+    *(("top1", kind(0.375)) for kind in (torch.tensor, np.float32, Fraction, Decimal)),
+    ("top1", np.array([0.375])),
     ("top3", 6 / 8),
     ("cross_entropy", 2.7747),
     ("cross_entropy", torch.tensor([LOSS], requires_grad=True)),

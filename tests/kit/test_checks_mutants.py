@@ -9,15 +9,13 @@ import pytest
 import shorter
 from answers import in_process
 from mutants import mutants
+from notebooks import SOLUTION
 
 from coursekit import checks
 from coursekit.checks.engine import sandbox
 from coursekit.checks.engine.functions import FunctionQuestion
 
 ROOT = Path(__file__).parents[2]
-
-from notebooks import SOLUTION  # noqa: E402
-
 ASKED = re.compile(r'^check\("(?P<question>[\w.-]+)", (?P<name>\w+)\)\s*$', re.MULTILINE)
 IMPORT = re.compile(r"^(?:import|from) (?!subprocess)[^(\n]*(?:\([^)]*\))?", re.MULTILINE)
 REFUSED = 0.95  # of all mutants together

@@ -13,6 +13,7 @@ import pytest
 import torch
 from exam_bank import PIXEL, make_bank
 from sklearn.metrics import top_k_accuracy_score
+from test_checks_drawn import by_torch
 from torch import nn
 
 from coursekit import exam, quiz
@@ -36,41 +37,34 @@ def numbers(text):
     return [int(number) for number in re.findall(r"\d+", text)]
 
 
-def layers_of(problem):
-    """The image and the layers, read from the sheet."""
-    channels, height, width, *_ = numbers(problem.text)
-    (units,), conv, pool = (numbers(text) for _, text in problem.table[1:])
-    return (channels, height, width), units, conv, pool
+LAYERS = {"Dense": "dense", "Convolution": "conv", "Pooling": "pool"}
+QUANTITIES = {
+    "parameters": "params",
+    "FLOPs": "flops",
+    "comparisons": "comparisons",
+    "output shape, channels first": "shape",
+    "bytes of the output": "bytes",
+}
 
 
 def test_the_layers_cost_what_torch_counts_and_are_equally_difficult(variants):
     rounded = Counter()
     for seed, problems in variants.items():
         problem = problems[0]
-        image, units, (kernels, size, _, stride, padding), pool = layers_of(problem)
-        answers = {part.question: part.answer for part in problem.parts}
-        layers = {
-            "Dense": nn.Sequential(nn.Flatten(), nn.Linear(math.prod(image), units)),
-            "Convolution": nn.Conv2d(image[0], kernels, size, stride, padding),
-            "Pooling": nn.MaxPool2d(pool[0], pool[2]),
-        }
-        expected = {}
-        for name, layer in layers.items():
-            shape = layer(torch.zeros(1, *image)).shape[1:]
-            params = sum(p.numel() for p in layer.parameters())
-            places = shape[1:].numel() if name == "Convolution" else 1
-            flops = 2 * (params - shape.numel() // places) * places + shape.numel()
-            expected |= {
-                f"{name}: parameters": f"{params:,}",
-                f"{name}: FLOPs": f"{flops:,}",
-                f"{name}: comparisons": f"{(pool[0] ** 2 - 1) * shape.numel():,}",
-                f"{name}: output shape, channels first": " × ".join(map(str, shape)),
-                f"{name}: bytes of the output": f"{4 * shape.numel():,}",
-            }
-        assert len(answers) == 10
-        assert answers.items() <= expected.items(), seed
-        rests = [(n + 2 * padding - size) % stride for n in image[1:]]
-        rests += [(n - pool[0]) % pool[2] for n in image[1:]]
+        channels, *sizes, _ = numbers(problem.text)[:4]
+        (units,), (kernels, size, _, *conv), (window, _, step) = (
+            numbers(text) for _, text in problem.table[1:]
+        )
+        image = (channels, *sizes)
+        right = by_torch(image, units, (kernels, size, *conv), (window, step))
+        for part in problem.parts:
+            layer, what = part.question.split(": ")
+            value = right[LAYERS[layer]][QUANTITIES[what]]
+            shown = " × ".join(map(str, value)) if what.startswith("output") else f"{value:,}"
+            assert part.answer == shown, (seed, part.question)
+        stride, padding = conv
+        rests = [(n + 2 * padding - size) % stride for n in sizes]
+        rests += [(n - window) % step for n in sizes]
         rounded[sum(rest > 0 for rest in rests)] += 1
     assert set(rounded) == {1, 2}  # axes that have to be rounded down
 

@@ -81,9 +81,7 @@ def test_logits_agree_with_torch_on_noise_and_on_drawings(page):
             torch.testing.assert_close(torch.tensor(logits), net(images), atol=1e-4, rtol=0)
 
 
-# layer: where its stage ends, its side, its number of terms, the size and step of its fields
-FIELDS = receptive_field.grow([(5, 1, 0, 1), (2, 2, 0, 1), (5, 1, 0, 1), (2, 2, 0, 1)])
-LAYERS = {
+LAYERS = {  # where its stage ends, its side, its number of terms
     "C1": (0, 28, 1),
     "S2": (2, 14, 1),
     "C3": (3, 10, 6),
@@ -92,6 +90,7 @@ LAYERS = {
     "F6": (9, 1, 1),
     "output": (11, 1, 1),
 }
+FIELDS = receptive_field.grow([(5, 1), (2, 2), (5, 1), (2, 2)])
 SEEN = [(field.size, field.stride) for field in FIELDS] + [(32, 0)] * 3
 
 

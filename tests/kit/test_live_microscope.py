@@ -20,11 +20,6 @@ def stage(reader):
     return reader.open(FIGURE).stage
 
 
-def wait_for_answer(page, words: str) -> None:
-    body = "(words) => document.querySelectorAll('[role=status]')[1].innerText.includes(words)"
-    page.wait_for_function(body, arg=words, polling=20)
-
-
 def test_the_mouse_draws_and_the_answer_is_that_of_torch(page, reader, stage):
     draw(page, stage.get_by_role("application").first, strokes.DIGITS[8])
     assert reader.words(1).startswith("It reads an 8,")
@@ -137,7 +132,7 @@ def test_ink_of_a_picture_is_what_differs_from_its_border(page):
     assert call(page, "microscope", body, [0.5] * 62 + [0.55]) is None
 
 
-def test_a_picture_file_is_read_or_gets_a_sentence(page, stage):
+def test_a_picture_file_is_read_or_gets_a_sentence(reader, stage):
     for content, sentence in (
         (picture((400, 400), 0), "It reads a 1,"),  # bright ink
         (b"not a picture", "this one cannot be read"),
@@ -148,7 +143,7 @@ def test_a_picture_file_is_read_or_gets_a_sentence(page, stage):
     ):
         file = {"name": "x.png", "mimeType": "image/png", "buffer": content}
         stage.locator("input[type=file]").set_input_files(file)
-        wait_for_answer(page, sentence)
+        reader.wait(sentence)
 
 
 def test_the_fallback_holds_the_recorded_errors():

@@ -3,22 +3,17 @@
 import math
 import random
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from live_helpers import CHAPTERS, call, made, on_page, tensor
-from torch import nn
+from test_checks_diagnosis import by_the_library
 from torch.nn import functional as F
 
 from coursekit import live
 from coursekit.live import backprop, degradation
 from dlvlib import results
-from dlvlib.models.resnet import CifarResNet
-from dlvlib.runtime import set_seed
-from dlvlib.training import EpochRecord, History
-from dlvlib.training.history import best_epoch, is_out_of_patience
 
 pytestmark = pytest.mark.browser
 NODES = ["z", "h", "o", "w1", "w2", "b"]
@@ -110,27 +105,6 @@ def test_factors_of_depth_agree_with_wide_random_networks(page):
     torch.testing.assert_close(simulated(), (factors**10).expand(2, -1), rtol=0.08, atol=0)
 
 
-def test_most_of_the_fading_in_the_convolutional_nets_comes_from_the_padding():
-    """What the page says about the case where the model and its own measurement differ."""
-    draw = torch.Generator().manual_seed(0)
-    images, targets = torch.randn(16, 1, 16, 16, generator=draw), torch.arange(16) % 10
-
-    def first_gradient(depth, mode):
-        set_seed(0)
-        net = CifarResNet(depth, in_channels=1, plain=True)
-        for module in list(net.modules()):
-            for name, child in module.named_children():
-                if isinstance(child, nn.BatchNorm2d):
-                    setattr(module, name, nn.Identity())
-                elif isinstance(child, nn.Conv2d):
-                    child.padding_mode = mode
-        loss = F.cross_entropy(net(images), targets)
-        return torch.autograd.grad(loss, next(net.parameters()))[0].norm().item()
-
-    fades = {m: first_gradient(8, m) / first_gradient(110, m) for m in ("zeros", "circular")}
-    assert math.log(fades["circular"]) < 0.5 * math.log(fades["zeros"])
-
-
 def test_a_reader_changes_depth_gain_and_scale(reader):
     data, fallback = on_page("residual_depth", "15_residual_family")
     reader.open(live.show("residual_depth", data, fallback))
@@ -216,18 +190,10 @@ def random_runs(count):
 
 
 def expected_choice(run, rule, patience):
-    """[kept, trained] by the library's own functions, epoch after epoch as in training."""
-    rows = zip(run["val_loss"], run["val_top1"], strict=True)
-    records = [
-        EpochRecord(i, 0.1, 1.0, 0.5, loss, top1, 1.0) for i, (loss, top1) in enumerate(rows, 1)
-    ]
     monitor = "val_top1" if rule == "top1" else "val_loss"
-    settings = SimpleNamespace(monitor=monitor, patience=patience if rule == "patience" else 0)
-    trained = 1
-    while trained < len(records) and not is_out_of_patience(History(records[:trained]), settings):
-        trained += 1
-    kept = trained if rule == "last" else best_epoch(History(records[:trained]), settings)
-    return [kept, trained]
+    patience = patience if rule == "patience" else 0
+    kept, trained = by_the_library(run["val_loss"], patience, run["val_top1"], monitor)
+    return [trained if rule == "last" else kept, trained]
 
 
 def test_rules_of_checkpoints_agree_with_the_training_loop(page):

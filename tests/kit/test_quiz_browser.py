@@ -38,75 +38,64 @@ def visit(chromium):
     """Open a page that holds some HTML, all in one browser profile; errors fail the test."""
     context = chromium.new_context()
     context.set_default_timeout(300_000)
-    problems, asked = [], []
+    problems, asked = [], {ADDRESS}
+    context.on("weberror", lambda found: problems.append(str(found.error)))
+    context.on("request", lambda request: asked.add(request.url))
 
     def open_page(html, before=""):
         page = context.new_page()
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.route(
-            ADDRESS,
-            lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8"),
-        )
-        if before:
-            page.add_init_script(before)
+        answer = {"body": html, "content_type": "text/html; charset=utf-8"}
+        page.route(ADDRESS, lambda route: route.fulfill(**answer))
+        page.add_init_script(before)
         page.goto(ADDRESS)
         return page
 
     yield open_page
     context.close()
-    assert not problems
-    assert set(asked) <= {ADDRESS}
+    assert (problems, asked) == ([], {ADDRESS})
 
 
 def verdicts(page):
-    return [
-        text.replace("\n", " ").strip() for text in page.get_by_role("status").all_inner_texts()
-    ]
+    texts = page.get_by_role("status").all_inner_texts()
+    return [text.replace("\n", " ").strip() for text in texts]
 
 
-def tab_to(page, name):
-    """Press Tab until the control of that name has the focus."""
+def tab_to(page, name, *keys):
+    """Press Tab until the control of that name has the focus, and then these keys."""
+    focus = "(document.activeElement.labels?.[0] ?? document.activeElement).textContent"
     for _ in range(30):
         page.keyboard.press("Tab")
-        if name in page.evaluate(
-            "(document.activeElement.labels?.[0] ?? document.activeElement).textContent"
-        ):
-            return
-    raise AssertionError(f"no way to {name} with Tab")
+        if name in page.evaluate(focus):
+            break
+    else:
+        raise AssertionError(f"no way to {name} with Tab")
+    for key in keys:
+        page.keyboard.press(key)
 
 
 def test_answered_wrong_then_right_with_the_keyboard_only(visit):
     page = visit(figure())
     assert page.get_by_text("0 of 2 right").is_visible()
-    tab_to(page, "Some.")
-    page.keyboard.press("Space")
-    tab_to(page, "Check")
-    page.keyboard.press("Enter")
+    tab_to(page, "Some.", "Space")
+    tab_to(page, "Check", "Enter")
     assert verdicts(page)[0] == "✗ Not yet.  A maximum needs none."
     assert page.get_by_text("0 of 2 right").is_visible()
-    tab_to(page, "Try again")
-    page.keyboard.press("Enter")
+    tab_to(page, "Try again", "Enter")
     assert verdicts(page)[0] == ""
     assert page.evaluate("document.activeElement.type") == "radio"
     page.keyboard.press("ArrowDown")  # to the second choice
     page.keyboard.press("Enter")  # a choice checks itself, too
     assert verdicts(page)[0] == "✓ Right.  It only compares."
     assert page.get_by_text("1 of 2 right").is_visible()
-    tab_to(page, "kernels")
-    page.keyboard.press("Space")
-    tab_to(page, "strides")
-    page.keyboard.press("Space")
-    page.keyboard.press("Enter")
+    tab_to(page, "kernels", "Space")
+    tab_to(page, "strides", "Space", "Enter")
     assert verdicts(page)[1] == (
         "✗ Not yet.  “strides” does not belong here. You choose them.  "
         "“biases” is missing. Like kernels."
     )
     page.keyboard.press("Space")  # strides are withdrawn
     assert verdicts(page)[1] == ""
-    tab_to(page, "biases")
-    page.keyboard.press("Space")
-    page.keyboard.press("Enter")
+    tab_to(page, "biases", "Space", "Enter")
     assert verdicts(page)[1].startswith("✓ Right.  “kernels” belongs here. By gradient descent.")
     assert page.get_by_text("2 of 2 right").is_visible()
 
@@ -197,7 +186,7 @@ def test_two_tabs_keep_the_answers_of_both(visit):
         page.reload()
         assert page.get_by_text("2 of 2 right").is_visible()
     first.get_by_role("button", name="Try again").first.click()  # withdraws one answer alone
-    assert list(json.loads(second.evaluate("localStorage['dlv-quiz.test']"))) == ["net.learned"]
+    assert list(json.loads(first.evaluate("localStorage['dlv-quiz.test']"))) == ["net.learned"]
 
 
 def test_works_where_storage_is_refused(visit):

@@ -16,8 +16,6 @@ from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import cost, receptive_field, summary
 
 QUESTIONS = {q.id: q for name in quiz.names() for q in quiz.read(name)}
-
-
 SPACE = "\N{NO-BREAK SPACE}"
 
 

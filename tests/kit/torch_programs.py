@@ -78,39 +78,26 @@ def random_program(drawn: random.Random) -> tuple[str, list[int]]:
         elif kind < 0.9:
             line = f"nn.{drawn.choice(['ReLU', 'Tanh', 'Sigmoid', 'Dropout', 'Identity'])}()"
         elif kind < 0.985:
-            _, known = _fitting(lines, shape)
-            inputs = known[-1] if known and drawn.random() < 0.7 else drawn.choice([8, 16, 100])
-            line = (
-                f"nn.Linear({inputs}, {drawn.choice([3, 10])}, {drawn.choice(['True', 'False'])})"
-            )
+            shapes, error = run_torch(",".join(lines) or "nn.Identity()", shape)
+            fits = not error and drawn.random() < 0.7
+            inputs = shapes[-1][-1] if fits else drawn.choice([8, 16, 100])
+            bias = drawn.choice([True, False])
+            line = f"nn.Linear({inputs}, {drawn.choice([3, 10])}, {bias})"
         else:
             line = drawn.choice(BROKEN)
         lines.append(line)
     return "nn.Sequential(\n" + "".join(f"    {line},\n" for line in lines) + ")", shape
 
 
-def _fitting(lines: list[str], shape: list[int]) -> tuple[list[list[int]], list[int] | None]:
-    shapes, error = run_torch("".join(f"{line},\n" for line in lines) or "nn.Identity(),", shape)
-    return shapes, None if error or not shapes else shapes[-1]
-
-
 def run_torch(program: str, shape: list[int]) -> tuple[list[list[int]], str | None]:
     """The shapes of the layers that PyTorch computes, and the first line of its error, if any."""
     body = program.removeprefix("nn.Sequential(").removesuffix(")")
-    try:
-        layers = eval(f"[{body}]", {"nn": nn})
-    except Exception as error:
-        return [], _first_line(error)
     shapes, values = [], torch.zeros(1, *shape)
-    for layer in layers:
-        try:
+    try:
+        for layer in eval(f"[{body}]", {"nn": nn}):
             with torch.no_grad():
                 values = layer.eval()(values)
-        except Exception as error:
-            return shapes, _first_line(error)
-        shapes.append(list(values.shape[1:]))
+            shapes.append(list(values.shape[1:]))
+    except Exception as error:
+        return shapes, f"{type(error).__name__}: {str(error).splitlines()[0]}"
     return shapes, None
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0]}"

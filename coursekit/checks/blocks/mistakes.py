@@ -3,6 +3,7 @@
 Every option left at its default gives the right block.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -124,51 +125,50 @@ class PerChannel(nn.Module):
         return mixed
 
 
-Changes = dict[str, dict[str, Any]]  # hint: the options of the wrong block
-
-_INCEPTION: Changes = {
-    "The 5×5 convolution needs a padding of 2: with 1, as on the slide, its maps are "
-    "smaller than the others.": {"padding": 1},
-    "There is no ReLU after any convolution: the whole block is linear but for the pooling.": {
-        "inner": False,
-        "outer": False,
-    },
-    "There is no ReLU between the 1×1 and the convolution after it: the two are one linear map.": {
-        "inner": False
-    },
-    "The last convolution of each branch needs a ReLU too.": {"outer": False},
-    "Axis 0 is the batch; the branches are joined along the channels.": {"dim": 0},
-    "Axis 2 is the height; the branches are joined along the channels.": {"dim": 2},
-    "The last axis is the width; the branches are joined along the channels.": {"dim": 3},
-    "The branches are added; Inception joins their channels.": {"dim": None},
-    "The pooling needs a padding of 1 to keep height and width.": {
-        "pool": nn.MaxPool2d(3, stride=1)
-    },
-    "The stride of a pooling is its window unless you pass stride=1.": {
-        "pool": nn.MaxPool2d(3, padding=1)
-    },
-    "The fourth branch takes the mean of its window; the block takes the largest value.": {
-        "pool": nn.AvgPool2d(3, stride=1, padding=1)
-    },
-    "The fourth branch has no pooling.": {"pool": nn.Identity()},
-    "The third branch has a 3×3 window; it should have 5×5.": {"window": 3, "padding": 1},
-    "The large windows read all channels; let them read the reduced ones.": {"reduce": False},
-    "The branches are joined in another order: 1×1, 3×3, 5×5, pooling.": {"order": (3, 2, 1, 0)},
+INCEPTION_MISTAKES: dict[Callable[..., Any], str] = {
+    partial(WrongInception, padding=1): "The 5×5 convolution needs a padding of 2: with 1, as on "
+    "the slide, its maps are smaller than the others.",
+    partial(WrongInception, inner=False, outer=False): "There is no ReLU after any convolution: "
+    "the whole block is linear but for the pooling.",
+    partial(WrongInception, inner=False): "There is no ReLU between the 1×1 and the convolution "
+    "after it: the two are one linear map.",
+    partial(WrongInception, outer=False): "The last convolution of each branch needs a ReLU too.",
+    partial(WrongInception, dim=0): "Axis 0 is the batch; the branches are joined along the "
+    "channels.",
+    partial(WrongInception, dim=2): "Axis 2 is the height; the branches are joined along the "
+    "channels.",
+    partial(WrongInception, dim=3): "The last axis is the width; the branches are joined along "
+    "the channels.",
+    partial(WrongInception, dim=None): "The branches are added; Inception joins their channels.",
+    partial(WrongInception, pool=nn.MaxPool2d(3, stride=1)): "The pooling needs a padding of 1 to "
+    "keep height and width.",
+    partial(WrongInception, pool=nn.MaxPool2d(3, padding=1)): "The stride of a pooling is its "
+    "window unless you pass stride=1.",
+    partial(WrongInception, pool=nn.AvgPool2d(3, stride=1, padding=1)): "The fourth branch takes "
+    "the mean of its window; the block takes the largest value.",
+    partial(WrongInception, pool=nn.Identity()): "The fourth branch has no pooling.",
+    partial(WrongInception, window=3, padding=1): "The third branch has a 3×3 window; it should "
+    "have 5×5.",
+    partial(WrongInception, reduce=False): "The large windows read all channels; let them read "
+    "the reduced ones.",
+    partial(WrongInception, order=(3, 2, 1, 0)): "The branches are joined in another order: 1×1, "
+    "3×3, 5×5, pooling.",
 }
-_SEPARABLE: Changes = {
-    "The first step mixes channels: it needs groups=in_channels.": {"groups": 1},
-    "The first step gives out_channels maps; depthwise means one map for each channel "
-    "that comes in.": {"early": True},
-    "The 1×1 step comes first; look around first, then mix.": {"swapped": True},
-    "There is a ReLU between the two steps; Xception has none.": {"between": nn.ReLU()},
-    "Both convolutions have biases; leave them out here.": {"bias": (True, True)},
-    "The second convolution has biases; leave them out here.": {"bias": (False, True)},
-    "The padding is missing, so height and width shrink.": {"padding": 0},
-    "A padding of 1 keeps the size for a 3×3 window only; it should follow the window.": {
-        "padding": 1
-    },
-    "The second step has a window too; mixing takes 1×1.": {"wide": True},
+SEPARABLE_MISTAKES: dict[Callable[..., Any], str] = {
+    partial(WrongSeparable, groups=1): "The first step mixes channels: it needs "
+    "groups=in_channels.",
+    partial(WrongSeparable, early=True): "The first step gives out_channels maps; depthwise means "
+    "one map for each channel that comes in.",
+    partial(WrongSeparable, swapped=True): "The 1×1 step comes first; look around first, then "
+    "mix.",
+    partial(WrongSeparable, between=nn.ReLU()): "There is a ReLU between the two steps; Xception "
+    "has none.",
+    partial(WrongSeparable, bias=(True, True)): "Both convolutions have biases; leave them out "
+    "here.",
+    partial(WrongSeparable, bias=(False, True)): "The second convolution has biases; leave them "
+    "out here.",
+    partial(WrongSeparable, padding=0): "The padding is missing, so height and width shrink.",
+    partial(WrongSeparable, padding=1): "A padding of 1 keeps the size for a 3×3 window only; it "
+    "should follow the window.",
+    partial(WrongSeparable, wide=True): "The second step has a window too; mixing takes 1×1.",
 }
-
-INCEPTION_MISTAKES = {h: partial(WrongInception, **change) for h, change in _INCEPTION.items()}
-SEPARABLE_MISTAKES = {h: partial(WrongSeparable, **change) for h, change in _SEPARABLE.items()}

@@ -134,7 +134,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         observe=observe_module,
         rounds=3,
         praise="Shapes, parameters and outputs agree with dlvlib's block.",
-        mistakes=INCEPTION_MISTAKES,
+        hints=INCEPTION_MISTAKES,
     ),
     "groups": NumberQuestion(
         expected=_grouped(8),
@@ -159,7 +159,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         observe=observe_module,
         rounds=6,
         praise="Shapes, parameters and outputs agree with dlvlib's layer.",
-        mistakes=SEPARABLE_MISTAKES,
+        hints=SEPARABLE_MISTAKES,
         also_right=(PerChannel,),
     ),
     "ratio": FunctionQuestion(
@@ -167,38 +167,30 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         reference=_ratio,
         draw=_draw_ratio,
         praise="r (1/n_k + 1/(k_H k_W)): both steps grow with r, and the channels cancel.",
-        mistakes={
-            "It is upside down: divide the separable count by the other one.": (
-                lambda c, n, h, w, r: 1 / _ratio(c, n, h, w, r)
-            ),
-            "The depth multiplier is forgotten.": lambda c, n, h, w, r: _ratio(c, n, h, w, 1),
-            "The pointwise step reads every map that the depthwise step returns, r for each "
-            "channel.": lambda c, n, h, w, r: r / n + 1 / (h * w),
-            "The depthwise step has r kernels for each channel, not one.": (
-                lambda c, n, h, w, r: 1 / n + r / (h * w)
-            ),
-            "It counts the depthwise step only.": lambda c, n, h, w, r: r / n,
-            "It counts the pointwise step only.": lambda c, n, h, w, r: r / (h * w),
-            "It takes the channels that come in where the number of kernels belongs.": (
-                lambda c, n, h, w, r: r * (1 / c + 1 / (h * w))
-            ),
-            "The two steps are done one after the other: their weights add, they do not "
-            "multiply.": lambda c, n, h, w, r: r / (n * h * w),
-            "It takes the window for a square: a window has height times width places.": (
-                lambda c, n, h, w, r: r * (1 / n + 1 / h**2)
-            ),
-            "A window has height times width places, not height plus width.": (
-                lambda c, n, h, w, r: r * (1 / n + 1 / (h + w))
-            ),
-            "It divides by the weights of one kernel; the convolution has num_kernels of them.": (
-                lambda c, n, h, w, r: n * _ratio(c, n, h, w, r)
-            ),
-            "It gives the share that is saved; the ratio is what remains.": (
-                lambda c, n, h, w, r: 1 - _ratio(c, n, h, w, r)
-            ),
-            "It gives a percentage; give a fraction.": (
-                lambda c, n, h, w, r: 100 * _ratio(c, n, h, w, r)
-            ),
+        hints={
+            lambda c, n, h, w, r: 1 / _ratio(c, n, h, w, r): "It is upside down: divide the "
+            "separable count by the other one.",
+            lambda c, n, h, w, r: _ratio(c, n, h, w, 1): "The depth multiplier is forgotten.",
+            lambda c, n, h, w, r: r / n + 1 / (h * w): "The pointwise step reads every map that "
+            "the depthwise step returns, r for each channel.",
+            lambda c, n, h, w, r: 1 / n + r / (h * w): "The depthwise step has r kernels for each "
+            "channel, not one.",
+            lambda c, n, h, w, r: r / n: "It counts the depthwise step only.",
+            lambda c, n, h, w, r: r / (h * w): "It counts the pointwise step only.",
+            lambda c, n, h, w, r: r * (1 / c + 1 / (h * w)): "It takes the channels that come in "
+            "where the number of kernels belongs.",
+            lambda c, n, h, w, r: r / (n * h * w): "The two steps are done one after the other: "
+            "their weights add, they do not multiply.",
+            lambda c, n, h, w, r: r * (1 / n + 1 / h**2): "It takes the window for a square: a "
+            "window has height times width places.",
+            lambda c, n, h, w, r: r * (1 / n + 1 / (h + w)): "A window has height times width "
+            "places, not height plus width.",
+            lambda c, n, h, w, r: n * _ratio(c, n, h, w, r): "It divides by the weights of one "
+            "kernel; the convolution has num_kernels of them.",
+            lambda c, n, h, w, r: 1 - _ratio(c, n, h, w, r): "It gives the share that is saved; "
+            "the ratio is what remains.",
+            lambda c, n, h, w, r: 100 * _ratio(c, n, h, w, r): "It gives a percentage; give a "
+            "fraction.",
         },
     ),
     "break_even": NumberQuestion(

@@ -1,5 +1,8 @@
 """Exercise 8: reading learning curves, the epoch to keep, remedies, and who may decide what."""
 
+from functools import partial
+from itertools import accumulate
+
 from coursekit.checks.diagnosis import variants as curves
 from coursekit.checks.engine.functions import FunctionQuestion
 from coursekit.checks.engine.hints import subsets
@@ -39,41 +42,23 @@ def _choose(
     return ChoiceQuestion(frozenset(right), options, praise, hints)
 
 
-def _ask_lower(student: int) -> ChoiceQuestion:
-    """Which treatments lower the lowest point by more than the seeds differ?"""
-    letter = {change: letter for letter, change in curves.treatments(student).items()}
-    return _choose(
-        {letter["both"], letter["lower"]},
-        curves.TREATMENTS,
-        "With these two every seed gets lower than any seed without treatment.",
-        "One is missing: look for the minus signs in your table.",
-        {
-            letter["chance"]: f"The mean of {letter['chance']} is lower, but not every "
-            "seed: compare the last three columns with those without treatment.",
-            letter["longer"]: "A change of 0.00 is not lower. Print the curves of "
-            f"{letter['longer']} beside those without treatment.",
-            letter["flatter"]: f"Look at the sign of the lowest loss of {letter['flatter']} in "
-            "your table.",
-        },
-    )
+def _treat(
+    right: set[str], praise: str, too_few: str, too_many: dict[str, str]
+) -> StudentQuestion:
+    """A question for letters of treatments, given by what they change."""
+
+    def make(student: int) -> ChoiceQuestion:
+        letters = {change: letter for letter, change in curves.treatments(student).items()}
+        hints = {
+            letters[change]: hint.format(letters[change]) for change, hint in too_many.items()
+        }
+        chosen = {letters[change] for change in right}
+        return _choose(chosen, curves.TREATMENTS, praise, too_few, hints)
+
+    return StudentQuestion(make)
 
 
-def _ask_flatter(student: int) -> ChoiceQuestion:
-    """With which treatments does the curve of the student's patient rise less?"""
-    letter = {change: letter for letter, change in curves.treatments(student).items()}
-    return _choose(
-        {letter["both"], letter["flatter"]},
-        curves.TREATMENTS,
-        "The two lists differ: to lower the lowest point and to flatten the rise are two things.",
-        "One is missing: look for the minus signs in your table.",
-        {
-            letter["longer"]: f"{letter['longer']} goes on after the last epoch of the others, "
-            "and so it shows more of the rise.",
-            letter["chance"]: f"Look at the sign of the rise of {letter['chance']}.",
-            letter["lower"]: f"{letter['lower']} begins lower. Look at the sign of its rise in "
-            "your table.",
-        },
-    )
+SIGNS = "One is missing: look for the minus signs in your table."
 
 
 def _ask_unfair(student: int) -> ChoiceQuestion:
@@ -86,24 +71,6 @@ def _ask_unfair(student: int) -> ChoiceQuestion:
         "Two rises can be compared only over the same number of steps.",
         "Look at the last column of your table.",
         {x: f"{x} was trained for as many epochs as the patient without it." for x in others},
-    )
-
-
-def _ask_choice(student: int) -> ChoiceQuestion:
-    """Which treatment has the lowest point of all?"""
-    letter = {change: letter for letter, change in curves.treatments(student).items()}
-    return _choose(
-        {letter["both"]},
-        curves.TREATMENTS,
-        "It has the lowest point, and nobody who keeps the best epoch pays for the rise.",
-        "You can use one of them; compare the lowest points.",
-        {
-            letter["lower"]: f"{letter['lower']} lowers the lowest point, but another goes lower.",
-            letter["flatter"]: f"{letter['flatter']} rises less, but from a higher lowest point, "
-            "and you keep the lowest point.",
-            letter["longer"]: f"The lowest point of {letter['longer']} is that of no treatment.",
-            letter["chance"]: f"Chance alone can lower a mean as {letter['chance']} does.",
-        },
     )
 
 
@@ -120,34 +87,25 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
         draw=curves.draw_curve,
         rounds=60,
         praise="It agrees with the reference on 60 random curves.",
-        mistakes={
-            "It ignores patience: it has seen epochs that were never run.": (
-                lambda losses, patience: 1 + losses.index(min(losses))
-            ),
-            "It counts epochs from 0; count from 1.": lambda losses, patience: (
+        hints={
+            lambda losses, patience: 1 + losses.index(min(losses)): "It ignores patience: it has "
+            "seen epochs that were never run.",
+            lambda losses, patience: curves.best_epoch(losses, patience) - 1: "It counts epochs "
+            "from 0; count from 1.",
+            curves.last_epoch: "It returns the epoch where training stops; the weights of the "
+            "best one are kept.",
+            partial(curves.best_epoch, take_equal=True): "Of equal losses it keeps the last; keep "
+            "the first.",
+            partial(curves.best_epoch, shift=1): "It waits one epoch too long.",
+            partial(curves.best_epoch, shift=-1): "It gives up one epoch too soon.",
+            curves.against_the_epoch_before: "It compares with the epoch before; patience "
+            "compares with the best so far.",
+            lambda losses, patience: losses[
                 curves.best_epoch(losses, patience) - 1
-            ),
-            "It returns the epoch where training stops; the weights of the best one are kept.": (
-                curves.last_epoch
-            ),
-            "Of equal losses it keeps the last; keep the first.": lambda losses, patience: (
-                curves.best_epoch(losses, patience, take_equal=True)
-            ),
-            "It waits one epoch too long.": lambda losses, patience: curves.best_epoch(
-                losses, patience, shift=1
-            ),
-            "It gives up one epoch too soon.": lambda losses, patience: curves.best_epoch(
-                losses, patience, shift=-1
-            ),
-            "It compares with the epoch before; patience compares with the best so far.": (
-                curves.against_the_epoch_before
-            ),
-            "It returns the loss; return the number of its epoch.": lambda losses, patience: (
-                losses[curves.best_epoch(losses, patience) - 1]
-            ),
-            "It takes the largest loss.": lambda losses, patience: curves.best_epoch(
+            ]: "It returns the loss; return the number of its epoch.",
+            lambda losses, patience: curves.best_epoch(
                 [-loss for loss in losses], patience
-            ),
+            ): "It takes the largest loss.",
         },
     ),
     "gap": FunctionQuestion(
@@ -155,25 +113,19 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
         reference=curves.gap,
         draw=curves.draw_pair,
         praise="It agrees with the reference on 20 random pairs of curves.",
-        mistakes={
-            "It takes the last epoch; the kept one is that of the lowest validation loss.": (
-                lambda train, val: val[-1] - train[-1]
-            ),
-            "It takes each curve's own minimum; both losses belong to one epoch.": (
-                lambda train, val: min(val) - min(train)
-            ),
-            "It takes the epoch of the lowest training loss; validation chooses.": (
-                lambda train, val: val[train.index(min(train))] - min(train)
-            ),
-            "The sign is flipped: it is validation minus training.": lambda train, val: (
-                -curves.gap(train, val)
-            ),
-            "It divides; the gap is a difference.": lambda train, val: (
-                min(val) / train[val.index(min(val))]
-            ),
-            "It is the largest gap of all epochs; take the kept one.": lambda train, val: max(
-                v - t for t, v in zip(train, val, strict=True)
-            ),
+        hints={
+            lambda train, val: val[-1] - train[-1]: "It takes the last epoch; the kept one is "
+            "that of the lowest validation loss.",
+            lambda train, val: min(val) - min(train): "It takes each curve's own minimum; both "
+            "losses belong to one epoch.",
+            lambda train, val: val[train.index(min(train))] - min(train): "It takes the epoch of "
+            "the lowest training loss; validation chooses.",
+            lambda train, val: -curves.gap(train, val): "The sign is flipped: it is validation "
+            "minus training.",
+            lambda train, val: min(val) / train[val.index(min(val))]: "It divides; the gap is a "
+            "difference.",
+            lambda train, val: max(v - t for t, v in zip(train, val, strict=True)): "It is the "
+            "largest gap of all epochs; take the kept one.",
         },
     ),
     "effects": FunctionQuestion(
@@ -181,42 +133,60 @@ QUESTIONS: dict[str, Question | StudentQuestion] = {
         reference=curves.effects,
         draw=curves.draw_effects,
         praise="It agrees with the reference on 20 random pairs of experiments.",
-        mistakes={
-            "The sign is flipped: it is remedy minus case.": lambda case, remedy: curves.effects(
-                remedy, case
-            ),
-            "The order is lowest point, then rise.": lambda case, remedy: curves.effects(
-                case, remedy
-            )[::-1],
-            "It averages the curves first. The seeds are lowest at different epochs: "
-            "take the lowest of each seed, then the mean.": lambda case, remedy: curves.effects(
-                curves.mean_curve(case), curves.mean_curve(remedy)
-            ),
-            "It takes the first seed only; take the mean over the seeds.": lambda case, remedy: (
-                curves.effects(case[:1], remedy[:1])
-            ),
-            "It compares the last losses. The rise is the last loss minus the lowest.": (
-                lambda case, remedy: (
-                    curves.effects(case, remedy)[0],
-                    sum(curves.effects(case, remedy)),
-                )
-            ),
-            "It measures the rise from the first epoch; measure it from the lowest point.": (
-                lambda case, remedy: (
-                    curves.effects(case, remedy)[0],
-                    curves.low_and_rise(remedy, origin=0)[1]
-                    - curves.low_and_rise(case, origin=0)[1],
-                )
-            ),
-            "Those are the two numbers of the remedy; subtract those of the case.": (
-                lambda case, remedy: curves.low_and_rise(remedy)
-            ),
+        hints={
+            lambda case, remedy: curves.effects(remedy, case): "The sign is flipped: it is remedy "
+            "minus case.",
+            lambda case, remedy: curves.effects(case, remedy)[::-1]: "The order is lowest point, "
+            "then rise.",
+            lambda *sets: curves.effects(*map(curves.mean_curve, sets)): "It averages the "
+            "curves first. The seeds are lowest at different epochs: take the lowest of each "
+            "seed, then the mean.",
+            lambda case, remedy: curves.effects(case[:1], remedy[:1]): "It takes the first seed "
+            "only; take the mean over the seeds.",
+            lambda *sets: tuple(accumulate(curves.effects(*sets))): "It compares the last "
+            "losses. The rise is the last loss minus the lowest.",
+            partial(curves.effects, origin=0): "It measures the rise from the first epoch; "
+            "measure it from the lowest point.",
+            lambda case, remedy: curves.low_and_rise(remedy): "Those are the two numbers of the "
+            "remedy; subtract those of the case.",
         },
     ),
-    "lower": StudentQuestion(_ask_lower),
-    "flatter": StudentQuestion(_ask_flatter),
+    "lower": _treat(
+        {"both", "lower"},
+        "With these two every seed gets lower than any seed without treatment.",
+        SIGNS,
+        {
+            "chance": "The mean of {} is lower, but not every seed: compare the last three "
+            "columns with those without treatment.",
+            "longer": "A change of 0.00 is not lower. Print the curves of {} beside those without "
+            "treatment.",
+            "flatter": "Look at the sign of the lowest loss of {} in your table.",
+        },
+    ),
+    "flatter": _treat(
+        {"both", "flatter"},
+        "The two lists differ: to lower the lowest point and to flatten the rise are two things.",
+        SIGNS,
+        {
+            "longer": "{} goes on after the last epoch of the others, and so it shows more of the "
+            "rise.",
+            "chance": "Look at the sign of the rise of {}.",
+            "lower": "{} begins lower. Look at the sign of its rise in your table.",
+        },
+    ),
     "unfair": StudentQuestion(_ask_unfair),
-    "choice": StudentQuestion(_ask_choice),
+    "choice": _treat(
+        {"both"},
+        "It has the lowest point, and nobody who keeps the best epoch pays for the rise.",
+        "You can use one of them; compare the lowest points.",
+        {
+            "lower": "{} lowers the lowest point, but another goes lower.",
+            "flatter": "{} rises less, but from a higher lowest point, and you keep the lowest "
+            "point.",
+            "longer": "The lowest point of {} is that of no treatment.",
+            "chance": "Chance alone can lower a mean as {} does.",
+        },
+    ),
     "validation": _choose(
         {"epoch", "learning rate", "network", "remedy"},
         DECISIONS,

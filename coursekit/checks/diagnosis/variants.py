@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import mean
 
 import torch
@@ -12,11 +13,7 @@ KINDS = ("overfitting", "underfitting", "stopped too soon", "healthy")
 
 
 def learning_curves(student: int) -> tuple[list[float], list[float]]:
-    """Return (training losses, validation losses) of 16 epochs, drawn from a student number.
-
-    They come from a formula and are not a recorded run; which diagnosis they show depends on the
-    student number.
-    """
+    """Return (training losses, validation losses) of 16 epochs, from a formula, for a student."""
     generator = _generator(student)
     kind = diagnosis(student)
     shake = torch.rand(2, generator=generator).tolist()
@@ -94,11 +91,7 @@ def best_epoch(
 ) -> int:
     """The epoch that is kept, counted from 1, as `dlvlib.training` chooses it.
 
-    Args:
-        val_losses: one for each epoch.
-        patience: training stops when the best epoch lies so many epochs back.
-        shift: the mistake of waiting so much longer.
-        take_equal: the mistake of taking an equal loss for a better one.
+    Mistakes: waiting `shift` epochs longer, and taking an equal loss for a better one.
     """
     best = 1
     for epoch, loss in enumerate(val_losses, start=1):
@@ -117,13 +110,13 @@ def last_epoch(val_losses: Sequence[float], patience: int) -> int:
 
 def against_the_epoch_before(val_losses: Sequence[float], patience: int) -> int:
     """Stops after `patience` epochs in a row that are each no better than the one before."""
-    bad, last = 0, len(val_losses)
-    for epoch in range(2, len(val_losses) + 1):
-        bad = bad + 1 if val_losses[epoch - 1] >= val_losses[epoch - 2] else 0
+    bad, seen = 0, [val_losses[0]]
+    for before, loss in pairwise(val_losses):
+        seen.append(loss)
+        bad = bad + 1 if loss >= before else 0
         if bad >= patience:
-            last = epoch
             break
-    return 1 + val_losses.index(min(val_losses[:last]))
+    return 1 + seen.index(min(seen))
 
 
 def draw_curve(generator: torch.Generator) -> tuple[list[float], int]:
@@ -155,9 +148,9 @@ def low_and_rise(curves: Curves, *, origin: int | None = None) -> tuple[float, f
     return mean(map(min, curves)), mean(rises)
 
 
-def effects(case: Curves, remedy: Curves) -> tuple[float, float]:
+def effects(case: Curves, remedy: Curves, *, origin: int | None = None) -> tuple[float, float]:
     """How a remedy changes the lowest point and the rise after it: remedy minus case."""
-    before, after = low_and_rise(case), low_and_rise(remedy)
+    before, after = low_and_rise(case, origin=origin), low_and_rise(remedy, origin=origin)
     return after[0] - before[0], after[1] - before[1]
 
 
@@ -169,6 +162,5 @@ def mean_curve(curves: Curves) -> list[list[float]]:
 def draw_effects(generator: torch.Generator) -> tuple[list[list[float]], list[list[float]]]:
     """Random validation losses: 2 to 4 seeds of the case and of a remedy."""
     seeds, epochs = draw_int(generator, 2, 4), draw_int(generator, 4, 9)
-    losses = torch.rand((2, seeds, epochs), generator=generator) + 1
-    case, remedy = losses.tolist()
+    case, remedy = (torch.rand((2, seeds, epochs), generator=generator) + 1).tolist()
     return case, remedy

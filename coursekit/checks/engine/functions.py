@@ -49,36 +49,20 @@ class _Excluding(TorchFunctionMode):
 
 @dataclass(frozen=True)
 class FunctionQuestion:
-    """A question whose answer is a function (or a class), compared with `reference`.
+    """A question whose answer is a function (or a class), compared with a right one.
 
-    Args:
-        signature: how the function is called, for messages.
-        reference: a right answer.
-        draw: makes random arguments from a generator.
-        praise: the message for a right answer.
-        mistakes: hint to wrong function; an answer that agrees with one of them on every input
-            has made that mistake.
-        rounds: number of random inputs.
-        observe: observe(function, *arguments) returns what is compared, by default what the
-            function returns.
-        also_right: other right answers, where the observations differ from those of `reference`.
-        excluded: names of functions of torch that the answer must not call.
+    An answer that agrees with a wrong function on every input gets its hint.
     """
 
-    signature: str
+    signature: str  # how the function is called, for messages
     reference: Callable[..., Any]
-    draw: Callable[[torch.Generator], tuple[Any, ...]]
+    draw: Callable[[torch.Generator], tuple[Any, ...]]  # makes random arguments
     praise: str
-    mistakes: Mapping[str, Callable[..., Any]]
-    rounds: int = 20
-    observe: Callable[..., Any] = call
-    also_right: tuple[Callable[..., Any], ...] = ()
-    excluded: tuple[str, ...] = ()
-
-    @property
-    def hints(self) -> dict[Callable[..., Any], str]:
-        """The usual mistakes, each with its hint."""
-        return {mistake: hint for hint, mistake in self.mistakes.items()}
+    hints: Mapping[Callable[..., Any], str]
+    rounds: int = 20  # random inputs
+    observe: Callable[..., Any] = call  # observe(function, *arguments) is what is compared
+    also_right: tuple[Callable[..., Any], ...] = ()  # where one observes something else
+    excluded: tuple[str, ...] = ()  # functions of torch that the answer must not call
 
     def judge(self, answer: object) -> Verdict:
         if not callable(answer):
@@ -89,21 +73,14 @@ class FunctionQuestion:
         except sandbox.Stopped as stopped:
             return Verdict(False, str(stopped))
 
+    @sandbox.undisturbed()
     def collect(self, answer: Callable[..., Any]) -> list[Any]:
-        """Return what the answer does with each input, as plain data.
+        """Return what the answer does with each input, as plain data; errors of `sandbox.run`."""
+        return sandbox.run([partial(self._observe, answer, n) for n in range(self.rounds)])
 
-        Raises:
-            Stopped: if it takes too long, or ends the process.
-        """
-        with sandbox.undisturbed():
-            return sandbox.run([partial(self._observe, answer, n) for n in range(self.rounds)])
-
+    @sandbox.undisturbed()
     def compare(self, found: Sequence[Any]) -> Verdict:
         """Judge what `collect` returned, perhaps in another process."""
-        with sandbox.undisturbed():
-            return self._compare(found)
-
-    def _compare(self, found: Sequence[Any]) -> Verdict:
         numbers = range(self.rounds)
         expected = [self._known(self.reference, number) for number in numbers]
         if all(isinstance(value, Raised) for value in expected):
@@ -114,7 +91,7 @@ class FunctionQuestion:
 
         if any(map(behaves_as, (self.reference, *self.also_right))):
             return Verdict(True, self.praise)
-        for hint, mistake in self.mistakes.items():
+        for mistake, hint in self.hints.items():
             if behaves_as(mistake):
                 return Verdict(False, hint)
         number = next(number for number in numbers if not agrees(found[number], expected[number]))

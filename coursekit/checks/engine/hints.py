@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import TypeVar
 
-from coursekit.checks.engine.questions import ChoiceQuestion
+from coursekit.checks.engine.questions import TOLERANCE, ChoiceQuestion
 
 Answer = TypeVar("Answer", float, tuple[int, ...])
 
@@ -16,35 +16,25 @@ def subsets(words: Sequence[str]) -> list[frozenset[str]]:
     return [frozenset(chosen) for n in counts for chosen in combinations(words, n)]
 
 
-def true_statements(statements: Mapping[str, tuple[bool, str]], praise: str) -> ChoiceQuestion:
-    """Return the question which of the statements are true.
+def true_statements(true: Iterable[str], praise: str, hints: Mapping[str, str]) -> ChoiceQuestion:
+    """Return the question which statements are true.
 
-    Args:
-        statements: name to whether it is true, and the hint for who judges it wrongly; a set with
-            several such names gets the hint of the first in the alphabet.
-        praise: the message for the right set.
+    Each has a hint for who judges it wrongly; of several, the first in the alphabet counts.
 
-    >>> true_statements({"a": (True, "See a."), "b": (False, "See b.")}, "Yes.").judge("b").message
+    >>> true_statements("a", "Yes.", {"a": "See a.", "b": "See b."}).judge("b").message
     'See a.'
     """
-    expected = frozenset(name for name, (holds, _) in statements.items() if holds)
-    wrong = [chosen for chosen in subsets(list(statements)) if chosen != expected]
-    hints = {chosen: statements[min(chosen ^ expected)][1] for chosen in wrong}
-    return ChoiceQuestion(expected, tuple(statements), praise, hints)
+    expected = frozenset(true)
+    wrong = [chosen for chosen in subsets(list(hints)) if chosen != expected]
+    replies = {chosen: hints[min(chosen ^ expected)] for chosen in wrong}
+    return ChoiceQuestion(expected, tuple(hints), praise, replies)
 
 
-def distinct(
-    expected: Answer, mistakes: Iterable[tuple[Answer, str]], *, tolerance: float = 5e-4
-) -> dict[Answer, str]:
+def distinct(expected: Answer, mistakes: Iterable[tuple[Answer, str]]) -> dict[Answer, str]:
     """Return the hint of each wrong answer, for a question with computed numbers.
 
     A mistake that leads to the right answer drops out, for instance a forgotten padding of 0.
     Two mistakes that lead to the same answer share a line, since nobody can know which it was.
-
-    Args:
-        expected: the right answer, a number or a shape.
-        mistakes: (wrong answer, hint).
-        tolerance: numbers as close as this are one.
 
     >>> distinct(8, [(4, "One."), (8, "Two."), (4, "Three.")])
     {4: 'One. Or: Three.'}
@@ -53,7 +43,7 @@ def distinct(
     def equal(one: Answer, other: Answer) -> bool:
         if isinstance(one, tuple) or isinstance(other, tuple):
             return one == other
-        return math.isclose(one, other, abs_tol=tolerance)
+        return math.isclose(one, other, abs_tol=TOLERANCE)
 
     kept: dict[Answer, str] = {}
     for wrong, hint in mistakes:

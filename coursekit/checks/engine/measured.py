@@ -6,18 +6,13 @@ from dataclasses import dataclass
 from coursekit.checks.engine.questions import Verdict, read_number
 
 ROUNDED = 6e-5  # an accuracy may be given rounded to four digits
-
-
 Mistake = tuple[str, Callable[[float], bool], float]
 """The hint, the rule that detects the mistake from the number, and a number that it gives."""
 
 
 @dataclass(frozen=True)
 class MeasuredQuestion:
-    """A question whose answer is a test accuracy; right is what no mistake explains.
-
-    The mistakes are tried in their order.
-    """
+    """A question whose answer is a test accuracy; right is what no mistake explains."""
 
     mistakes: tuple[Mistake, ...]
     praise: str
@@ -43,11 +38,7 @@ def accuracy_mistakes(
     """What can be wrong with a test accuracy, known only by the number of images in each set.
 
     An accuracy is a whole number of images divided by their number, so most accuracies on other
-    images cannot be accuracies on the test images.
-
-    Args:
-        least: the smallest accuracy that a sensible recipe reaches, a fraction.
-        num_test: how many images the test set has; likewise `num_train` and `num_val`.
+    images cannot be accuracies on the test images. `least` is what a sensible recipe reaches.
     """
 
     def good(number: float) -> bool:

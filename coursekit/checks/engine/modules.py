@@ -15,15 +15,7 @@ def observe_module(build: Callable[..., Any], *arguments: Any) -> dict[str, Any]
 
     Two networks that use the same weights in the same order are seen alike, since `fill` gives
     both the same values. A dense layer and a convolution with as many weights per output count
-    as the same.
-
-    Args:
-        build: what the student wrote, a class or a function.
-        *arguments: those of `build`, and as the last one the images, (B, C, H, W), for forward.
-
-    Returns:
-        The shape of the output, the number of parameters and of those that a gradient reaches, and
-        the outputs in both modes.
+    as the same. The last of the arguments is for forward: the images, (B, C, H, W).
 
     Raises:
         TypeError: if `build` or the network returns something else.

@@ -19,12 +19,14 @@ from coursekit.checks.engine.values import (
     format_number,
     name_of,
     number_in_text,
+    printable,
     to_list,
 )
 from dlvlib._common import check_int
 
 MAX_MESSAGE, MAX_WIDTH = 300, 76  # characters
 LARGEST_STUDENT = 10**30
+TOLERANCE = 5e-4  # of a number
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,7 @@ class Verdict:
     message: str
 
     def __post_init__(self) -> None:
-        printable = "".join(c if c.isprintable() else " " for c in self.message[:10_000])
-        line = " ".join(printable.split())
+        line = " ".join(printable(self.message[:10_000]).split())
         line = line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 4] + " ..."
         object.__setattr__(self, "message", line)
 
@@ -60,12 +61,7 @@ class Question(Protocol):
 
 
 def read_number(answer: object, unit: str) -> float | Verdict:
-    """Return the finite number that an answer is, or a verdict that asks for one.
-
-    Args:
-        answer: any object.
-        unit: what is asked for, to complete "The answer should be one number".
-    """
+    """Return the finite number that an answer is, or a verdict that asks for one in that unit."""
     answer = sandbox.plain(answer)
     number = as_number(answer)
     if number is not None and math.isfinite(number):
@@ -89,17 +85,13 @@ def read_number(answer: object, unit: str) -> float | Verdict:
 
 @dataclass(frozen=True)
 class NumberQuestion:
-    """A question whose answer is one number.
-
-    `hints` maps a wrong number to the mistake behind it; `unit` completes the message about an
-    answer that is not a number.
-    """
+    """A question whose answer is one number, for instance with the unit "in nats"."""
 
     expected: float
     praise: str
     hints: Mapping[float, str]
     unit: str
-    tolerance: float = 5e-4
+    tolerance: float = TOLERANCE
 
     def judge(self, answer: object) -> Verdict:
         number = read_number(answer, self.unit)
@@ -117,10 +109,7 @@ class NumberQuestion:
 
 @dataclass(frozen=True)
 class ShapeQuestion:
-    """A question whose answer is a shape: a tuple of whole numbers, channels first.
-
-    `hints` maps a wrong shape to the mistake behind it.
-    """
+    """A question whose answer is a shape: a tuple of whole numbers, channels first."""
 
     expected: tuple[int, ...]
     praise: str
@@ -186,9 +175,8 @@ class TupleQuestion:
 class ChoiceQuestion:
     """A question whose answer is one word, or a set of words, out of `options`.
 
-    `hints` maps a wrong answer, a frozenset of words, to the mistake behind it. Capitals, spaces
-    around a word, and the choice of space, hyphen or underscore in it do not count. A text may
-    hold several words, with commas or "and" between, also in brackets and quotes.
+    Capitals, spaces around a word, and the choice of space, hyphen or underscore in it do not
+    count. A text may hold several words, with commas or "and" between, in brackets and quotes.
     """
 
     expected: frozenset[str]
@@ -217,13 +205,11 @@ class ChoiceQuestion:
             return Verdict(True, self.praise)
         if chosen in self.hints:
             return Verdict(False, self.hints[chosen])
-        return Verdict(False, self._count(chosen))
-
-    def _count(self, chosen: frozenset[str]) -> str:
         if len(self.expected) == 1:
-            return "That is not it; read the question again." if chosen else "Choose a word."
+            text = "That is not it; read the question again." if chosen else "Choose a word."
+            return Verdict(False, text)
         extra, missing = len(chosen - self.expected), len(self.expected - chosen)
-        return f"{missing} missing, {extra} too many."
+        return Verdict(False, f"{missing} missing, {extra} too many.")
 
 
 def _simplified(word: str) -> str:

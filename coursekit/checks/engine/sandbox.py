@@ -70,8 +70,9 @@ def run(steps: Sequence[Step]) -> list[Any]:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # no memory for another process
             values = _run_in_child(steps)
-            if not any(_needs_thread(value) for value in values):
-                return values
+            raised = [value for value in values if isinstance(value, Raised)]
+            if not any(r.kind == "RuntimeError" and "fork" in r.text for r in raised):
+                return values  # else torch refused to work in a fork, as once CUDA is in use
     return _run_in_thread(steps)
 
 
@@ -102,11 +103,6 @@ def undisturbed() -> Iterator[None]:
 
 def _out_of_time(seconds: float) -> Stopped:
     return Stopped(f"Your function did not return within {seconds:g} seconds.")
-
-
-def _needs_thread(value: Any) -> bool:
-    """Whether torch refused to work in a fork, as it does once CUDA is in use."""
-    return isinstance(value, Raised) and value.kind == "RuntimeError" and "fork" in value.text
 
 
 def _run_in_child(steps: Sequence[Step]) -> list[Any]:

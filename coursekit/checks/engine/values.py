@@ -222,6 +222,11 @@ def _difference_of_lists(found: Any, expected: tuple[Any, ...] | list[Any], note
     return f"value {number} of {len(expected)}: {difference(*pair)}{note}"
 
 
+def printable(text: str) -> str:
+    """Return a text with a space for what a terminal could obey."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def count_of(values: Sized) -> str:
     """Return for instance "1 value"."""
     return f"{len(values)} value{'s' * (len(values) != 1)}"

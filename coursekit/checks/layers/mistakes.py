@@ -1,7 +1,7 @@
 """The usual mistakes when the costs of a layer are counted, each as the number it leads to.
 
-Each function returns (wrong answer, hint) by quantity. Some mistakes change nothing for some
-layers, for instance a forgotten padding of 0; `hints.distinct` drops these.
+Some mistakes change nothing for some layers, for instance a forgotten padding of 0;
+`hints.distinct` drops these.
 """
 
 from math import prod
@@ -11,7 +11,7 @@ from coursekit.checks.layers.variants import Layers
 from dlvlib.profile import cost
 from dlvlib.profile.cost import LayerCost, Shape
 
-Mistakes = dict[str, list[tuple[Any, str]]]
+Mistakes = dict[str, list[tuple[Any, str]]]  # quantity: (wrong answer, hint)
 
 NO_BIAS_PARAMS = "The biases are missing: one for each output unit or output channel."
 ONE_BIAS = "There is one bias for each output unit or channel, not one for the whole layer."
@@ -25,7 +25,19 @@ CHANNELS_LAST = "The channels come first: (channels, height, width)."
 BATCH = "Leave the axis of the batch out: the shape is that for one image."
 ONE_ROW = "That is for one row; the layer reads all values of the image."
 INDEPENDENT = "Each layer is applied to the image, not to the output of the one before."
+INPUT_CHANNELS = "Those are the input channels; each kernel writes one output channel."
+FIRST_PLACE = "Count the first place too: that is the + 1 of the formula."
+BOTH_SIDES = "The padding lies on both sides of an axis."
 NO_CHANNELS = "The channels are missing: a kernel reaches through all input channels."
+
+
+def mistakes_of(layers: Layers) -> dict[str, Mistakes]:
+    """Of each layer, by its name in `Layers.costs`."""
+    return {
+        "dense": of_dense(layers.image, layers.units),
+        "conv": _of_conv(layers),
+        "pool": _of_pool(layers),
+    }
 
 
 def of_dense(input_shape: Shape, units: int) -> Mistakes:
@@ -66,7 +78,7 @@ def of_dense(input_shape: Shape, units: int) -> Mistakes:
     }
 
 
-def of_conv(layers: Layers) -> Mistakes:
+def _of_conv(layers: Layers) -> Mistakes:
     """Of a convolution with biases."""
     image, kernel, channels = layers.image, layers.kernel_size, layers.image[0]
 
@@ -76,12 +88,10 @@ def of_conv(layers: Layers) -> Mistakes:
 
     right, plain = priced(), priced(bias=False)
     values = prod(right.output_shape)
-    one_channel = priced((1, *image[1:]))
+    one_channel, half = priced((1, *image[1:])), kernel // 2
     moved = {
         "The padding is forgotten.": priced(padding=0),
-        "You padded by half a kernel; read again which padding is given.": priced(
-            padding=kernel // 2
-        ),
+        "You padded by half a kernel; read again which padding is given.": priced(padding=half),
         "The stride is forgotten.": priced(stride=1),
     }
     return {
@@ -109,18 +119,9 @@ def of_conv(layers: Layers) -> Mistakes:
             ((*right.output_shape[1:], layers.kernels), CHANNELS_LAST),
             (right.output_shape[1:], "The axis of the channels is missing."),
             *((other.output_shape, hint) for hint, other in moved.items()),
-            (
-                (channels, *right.output_shape[1:]),
-                "Those are the input channels; each kernel writes one output channel.",
-            ),
-            (
-                (layers.kernels, *(n - 1 for n in right.output_shape[1:])),
-                "Count the first place too: that is the + 1 of the formula.",
-            ),
-            (
-                (layers.kernels, *(_one_sided(n, layers) for n in image[1:])),
-                "The padding lies on both sides of an axis.",
-            ),
+            ((channels, *right.output_shape[1:]), INPUT_CHANNELS),
+            ((layers.kernels, *(n - 1 for n in right.output_shape[1:])), FIRST_PLACE),
+            ((layers.kernels, *(_one_sided(n, layers) for n in image[1:])), BOTH_SIDES),
             ((1, *right.output_shape), BATCH),
         ],
         "bytes": [
@@ -138,7 +139,7 @@ def of_conv(layers: Layers) -> Mistakes:
     }
 
 
-def of_pool(layers: Layers) -> Mistakes:
+def _of_pool(layers: Layers) -> Mistakes:
     """Of a max pooling."""
     image, size = layers.image, layers.pool_size
     right = layers.costs()["pool"]

@@ -1,6 +1,6 @@
 """Exercise 2: what a dense, a convolutional and a pooling layer cost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,8 @@ from coursekit.checks.engine.questions import (
     StudentQuestion,
     TupleQuestion,
 )
-from coursekit.checks.layers import mistakes as layer_mistakes
-from coursekit.checks.layers.mistakes import Mistakes
-from coursekit.checks.layers.variants import LECTURE_LAYERS, Layers, drawn_layers
+from coursekit.checks.layers.mistakes import Mistakes, mistakes_of, of_dense
+from coursekit.checks.layers.variants import LECTURE_LAYERS, Layers, drawn_layers, quantities
 from dlvlib.profile import cost
 from dlvlib.profile.cost import LayerCost, Shape
 
@@ -55,53 +54,28 @@ PRAISE = {
 }
 
 
-def question(layers: Layers, layer: str, quantity: str) -> NumberQuestion | ShapeQuestion:
-    """The question for one quantity of one layer, with the hints that its numbers allow.
-
-    Args:
-        layers: the image and the three layers.
-        layer: "dense", "conv" or "pool".
-        quantity: one of those in `ASKED`.
-    """
-    mistakes = {
-        "dense": lambda: layer_mistakes.of_dense(layers.image, layers.units),
-        "conv": lambda: layer_mistakes.of_conv(layers),
-        "pool": lambda: layer_mistakes.of_pool(layers),
-    }[layer]()
-    return _ask(layer, quantity, layers.costs()[layer], mistakes)
-
-
 def _ask(
     layer: str, quantity: str, right: LayerCost, mistakes: Mistakes
 ) -> NumberQuestion | ShapeQuestion:
+    """The question for one quantity of one layer, with the hints that its numbers allow."""
     praise = PRAISE[f"{layer}.{quantity}"]
+    expected = quantities(right)[quantity]
+    hints = distinct(expected, mistakes[quantity])
     if quantity == "shape":
-        shape = right.output_shape
-        return ShapeQuestion(shape, praise, distinct(shape, mistakes["shape"]))
-    expected: float = {
-        "params": right.params,
-        "flops": right.flops,
-        "comparisons": right.comparisons,
-        "bytes": right.output_bytes,
-        "megabytes": right.output_bytes / 10**6,
-    }[quantity]
-    return NumberQuestion(
-        expected=expected,
-        praise=praise,
-        hints=distinct(expected, mistakes[quantity]),
-        unit=UNITS[quantity],
-    )
+        return ShapeQuestion(expected, praise, hints)
+    return NumberQuestion(expected, praise, hints, UNITS[quantity])
 
 
-def _perceptron(quantity: str) -> NumberQuestion | ShapeQuestion:
-    mistakes = layer_mistakes.of_dense((10,), 1)
-    return _ask("perceptron", quantity, cost.linear((10,), 1), mistakes)
+def _questions(
+    layers: Layers, layer: str, asked: Sequence[str]
+) -> dict[str, NumberQuestion | ShapeQuestion]:
+    right, mistakes = layers.costs()[layer], mistakes_of(layers)[layer]
+    return {quantity: _ask(layer, quantity, right, mistakes) for quantity in asked}
 
 
 def _own(layer: str) -> StudentQuestion:
     def make(student: int) -> TupleQuestion:
-        layers = drawn_layers(student)
-        parts = {quantity: question(layers, layer, quantity) for quantity in OWN[layer]}
+        parts = _questions(drawn_layers(student), layer, OWN[layer])
         return TupleQuestion(parts, "All of it, for a layer of your own.")
 
     return StudentQuestion(make)
@@ -117,13 +91,8 @@ def _conv_cost(
     ) -> tuple[Any, ...]:
         window: dict[str, Any] = {"stride": stride, "padding": padding} | fixed
         found = cost.conv2d(image, kernels, size, **window)
-        quantities = {
-            "params": found.params,
-            "flops": found.flops,
-            "shape": found.output_shape,
-            "bytes": found.output_bytes,
-        }
-        return tuple((quantities | change(found)).values())
+        given = quantities(found) | change(found)
+        return tuple(given[name] for name in ("params", "flops", "shape", "bytes"))
 
     return conv_cost
 
@@ -135,37 +104,39 @@ def _draw_conv(generator: torch.Generator) -> tuple[Shape, int, int, int, int]:
 
 
 QUESTIONS: dict[str, NumberQuestion | ShapeQuestion | FunctionQuestion | StudentQuestion] = {
-    **{f"perceptron.{q}": _perceptron(q) for q in ("params", "flops")},
     **{
-        f"{layer}.{q}": question(LECTURE_LAYERS, layer, q) for layer in ASKED for q in ASKED[layer]
+        f"perceptron.{quantity}": _ask(
+            "perceptron", quantity, cost.linear((10,), 1), of_dense((10,), 1)
+        )
+        for quantity in ("params", "flops")
+    },
+    **{
+        f"{layer}.{quantity}": question
+        for layer, asked in ASKED.items()
+        for quantity, question in _questions(LECTURE_LAYERS, layer, asked).items()
     },
     "conv_cost": FunctionQuestion(
         signature="conv_cost(image, kernels, kernel_size, stride, padding)",
         reference=_conv_cost(),
         draw=_draw_conv,
         praise="It agrees with the reference on 20 random convolutions.",
-        mistakes={
-            "The biases are missing, in the parameters and in the FLOPs.": _conv_cost(bias=False),
-            "It gives MACs where FLOPs are asked for: 1 MAC = 2 FLOPs.": _conv_cost(
-                lambda found: {"flops": found.macs}
-            ),
-            "The shape should have the channels first.": _conv_cost(
+        hints={
+            _conv_cost(bias=False): "The biases are missing, in the parameters and in the FLOPs.",
+            _conv_cost(lambda found: {"flops": found.macs}): "It gives MACs where FLOPs are asked "
+            "for: 1 MAC = 2 FLOPs.",
+            _conv_cost(
                 lambda found: {"shape": (*found.output_shape[1:], found.output_shape[0])}
-            ),
-            "The last number should be bytes, not values.": _conv_cost(
-                lambda found: {"bytes": found.output_bytes // 4}
-            ),
-            "It ignores the padding.": _conv_cost(padding=0),
-            "It ignores the stride.": _conv_cost(stride=1),
-            "In the FLOPs, each bias is added at every place of its map.": _conv_cost(
-                lambda found: {"flops": 2 * found.macs + found.output_shape[0]}
-            ),
-            "It takes the height for the width as well; these images are not square.": (
-                lambda image, *window: _conv_cost()((*image[:2], image[1]), *window)
-            ),
-            "It forgets the input channels: a kernel reaches through all of them.": (
-                lambda image, *window: _conv_cost()((1, *image[1:]), *window)
-            ),
+            ): "The shape should have the channels first.",
+            _conv_cost(lambda found: {"bytes": found.output_bytes // 4}): "The last number should "
+            "be bytes, not values.",
+            _conv_cost(padding=0): "It ignores the padding.",
+            _conv_cost(stride=1): "It ignores the stride.",
+            _conv_cost(lambda found: {"flops": 2 * found.macs + found.output_shape[0]}): "In the "
+            "FLOPs, each bias is added at every place of its map.",
+            lambda image, *window: _conv_cost()((*image[:2], image[1]), *window): "It takes the "
+            "height for the width as well; these images are not square.",
+            lambda image, *window: _conv_cost()((1, *image[1:]), *window): "It forgets the input "
+            "channels: a kernel reaches through all of them.",
         },
     ),
     **{f"own.{layer}": _own(layer) for layer in OWN},

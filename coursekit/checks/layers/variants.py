@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dlvlib._common import check_int
 from dlvlib.profile import cost
@@ -40,17 +41,24 @@ class Layers:
 
     def costs(self) -> dict[str, LayerCost]:
         """What each layer costs, by its name in `texts`."""
+        window: dict[str, Any] = {"stride": self.stride, "padding": self.padding}
         return {
             "dense": cost.linear(self.image, self.units),
-            "conv": cost.conv2d(
-                self.image,
-                self.kernels,
-                self.kernel_size,
-                stride=self.stride,
-                padding=self.padding,
-            ),
+            "conv": cost.conv2d(self.image, self.kernels, self.kernel_size, **window),
             "pool": cost.max_pool2d(self.image, self.pool_size, stride=self.pool_stride),
         }
+
+
+def quantities(cost: LayerCost) -> dict[str, Any]:
+    """What a question may ask of a layer."""
+    return {
+        "params": cost.params,
+        "flops": cost.flops,
+        "comparisons": cost.comparisons,
+        "shape": cost.output_shape,
+        "bytes": cost.output_bytes,
+        "megabytes": cost.output_bytes / 10**6,
+    }
 
 
 LECTURE_LAYERS = Layers(  # page "Exercise: reminder on layers", which leaves C open; we take 1
@@ -80,11 +88,8 @@ OPTIONS: dict[
 def drawn_layers(student: int) -> Layers:
     """The layers of one student: always the same for a number, on every machine and version.
 
-    Args:
-        student: the student number, or any other seed, at least 0.
-
     Raises:
-        ValueError: if it is not such an integer.
+        ValueError: if the student number, or any other seed, is not an integer of at least 0.
 
     >>> drawn_layers(12345) == drawn_layers(12345)
     True

@@ -77,24 +77,19 @@ QUESTIONS: dict[str, Question] = {
         reference=_output_size,
         draw=_draw_layer,
         praise="It agrees with the reference on 20 random layers.",
-        mistakes={
-            "One place is missing: a window as large as the image fits once, not zero times.": (
-                lambda n, k, p, s: (n + 2 * p - k) // s
-            ),
-            "It pads one side only; an axis has two ends.": lambda n, k, p, s: (
-                (n + p - k) // s + 1
-            ),
-            "It ignores the padding.": lambda n, k, p, s: (n - k) // s + 1,
-            "It ignores the stride.": lambda n, k, p, s: n + 2 * p - k + 1,
-            "It rounds up; a last step that does not fit is not made, so round down.": (
-                lambda n, k, p, s: math.ceil((n + 2 * p - k) / s) + 1
-            ),
-            "It divides without rounding; a size is a whole number.": (
-                lambda n, k, p, s: (n + 2 * p - k) / s + 1
-            ),
-            "It adds 1 before it divides; only the steps are divided by the stride.": (
-                lambda n, k, p, s: (n + 2 * p - k + 1) // s
-            ),
+        hints={
+            lambda n, k, p, s: (n + 2 * p - k) // s: "One place is missing: a window as large as "
+            "the image fits once, not zero times.",
+            lambda n, k, p, s: (n + p - k) // s + 1: "It pads one side only; an axis has two "
+            "ends.",
+            lambda n, k, p, s: (n - k) // s + 1: "It ignores the padding.",
+            lambda n, k, p, s: n + 2 * p - k + 1: "It ignores the stride.",
+            lambda n, k, p, s: math.ceil((n + 2 * p - k) / s) + 1: "It rounds up; a last step "
+            "that does not fit is not made, so round down.",
+            lambda n, k, p, s: (n + 2 * p - k) / s + 1: "It divides without rounding; a size is a "
+            "whole number.",
+            lambda n, k, p, s: (n + 2 * p - k + 1) // s: "It adds 1 before it divides; only the "
+            "steps are divided by the stride.",
         },
     ),
     "s4_shape": ShapeQuestion(
@@ -144,42 +139,32 @@ QUESTIONS: dict[str, Question] = {
         observe=observe_module,
         rounds=2,
         praise="With the same weights it gives the same logits as the reference.",
-        mistakes={
-            "No activations: without them the dense layers collapse into one.": partial(
-                _lenet, bend=nn.Identity
-            ),
-            "The dense layers have no activation between them.": partial(
-                _lenet, bend_in_head=False
-            ),
-            "The convolutions have no activation after them.": partial(
-                _lenet, bend_in_convs=False
-            ),
-            "This is ReLU; tanh is asked for.": partial(_lenet, bend=nn.ReLU),
-            "This is a sigmoid; tanh is asked for.": partial(_lenet, bend=nn.Sigmoid),
-            "It pools with the mean; here the largest value is kept.": partial(
-                _lenet, pool=nn.AvgPool2d
-            ),
-            "It ends with a softmax. Return logits: the loss applies the softmax itself.": partial(
-                _lenet, last=nn.Softmax(dim=1)
-            ),
-            "It ends with a log-softmax. Return logits: the loss applies it itself.": partial(
-                _lenet, last=nn.LogSoftmax(dim=1)
-            ),
-            "There is an activation after the last layer; logits may take any value.": partial(
-                _lenet, last=nn.Tanh()
-            ),
-            "C1 is padded by 2, as LeNet-5 on 28 pixels is; here nothing is padded.": partial(
-                _lenet, padding=(2, 0), inputs=384
-            ),
-            "The convolutions are padded; here nothing is.": partial(
-                _lenet, padding=(3, 2), inputs=1176
-            ),
-            "This is LeNet-5 itself: here C1 has 8 kernels of 7 x 7, and more differs.": LeNet5,
-            UNFLATTENED: partial(_lenet, flatten=nn.Identity()),
-            "It flattens the batch as well; keep the first axis, the images.": partial(
-                _lenet, flatten=nn.Flatten(0)
-            ),
-            "It ignores num_classes and always gives ten logits.": lambda num_classes: _lenet(10),
+        hints={
+            partial(_lenet, bend=nn.Identity): "No activations: without them the dense layers "
+            "collapse into one.",
+            partial(_lenet, bend_in_head=False): "The dense layers have no activation between "
+            "them.",
+            partial(_lenet, bend_in_convs=False): "The convolutions have no activation after "
+            "them.",
+            partial(_lenet, bend=nn.ReLU): "This is ReLU; tanh is asked for.",
+            partial(_lenet, bend=nn.Sigmoid): "This is a sigmoid; tanh is asked for.",
+            partial(_lenet, pool=nn.AvgPool2d): "It pools with the mean; here the largest value "
+            "is kept.",
+            partial(_lenet, last=nn.Softmax(dim=1)): "It ends with a softmax. Return logits: the "
+            "loss applies the softmax itself.",
+            partial(_lenet, last=nn.LogSoftmax(dim=1)): "It ends with a log-softmax. Return "
+            "logits: the loss applies it itself.",
+            partial(_lenet, last=nn.Tanh()): "There is an activation after the last layer; logits "
+            "may take any value.",
+            partial(_lenet, padding=(2, 0), inputs=384): "C1 is padded by 2, as LeNet-5 on 28 "
+            "pixels is; here nothing is padded.",
+            partial(_lenet, padding=(3, 2), inputs=1176): "The convolutions are padded; here "
+            "nothing is.",
+            LeNet5: "This is LeNet-5 itself: here C1 has 8 kernels of 7 x 7, and more differs.",
+            partial(_lenet, flatten=nn.Identity()): UNFLATTENED,
+            partial(_lenet, flatten=nn.Flatten(0)): "It flattens the batch as well; keep the "
+            "first axis, the images.",
+            lambda num_classes: _lenet(10): "It ignores num_classes and always gives ten logits.",
         },
     ),
     "start_loss": NumberQuestion(

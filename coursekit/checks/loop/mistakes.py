@@ -15,10 +15,7 @@ Batches = Sequence[tuple[Tensor, Tensor]]
 def make_step(*calls: str, softmax: bool = False, graph: bool = False) -> Callable[..., Any]:
     """A training step that makes these calls in this order: "zero", "backward", "step".
 
-    Args:
-        *calls: the names above.
-        softmax: give the loss probabilities instead of logits.
-        graph: return the loss with its graph instead of a number.
+    Mistakes: give the loss probabilities, and return it with its graph.
     """
 
     def train_step(net: nn.Module, optimizer: Any, images: Tensor, targets: Tensor) -> Any:
@@ -72,11 +69,7 @@ def make_batches(
 ) -> Callable[..., list[tuple[Tensor, Tensor]]]:
     """Shuffled batches of a data set.
 
-    Args:
-        own: images and targets get an order each.
-        short: end one batch before the end.
-        drop: leave out a last batch that is smaller.
-        move: what is shuffled.
+    Mistakes: an order of its own for each tensor, one batch too few, no smaller batch at the end.
     """
 
     def shuffled_batches(

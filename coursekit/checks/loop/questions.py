@@ -64,23 +64,18 @@ QUESTIONS: dict[str, Question] = {
         observe=loops.watch_steps,
         rounds=3,
         praise="Two steps of yours move the weights as two steps of the reference do.",
-        mistakes={
-            "Both bugs are still there.": make_step("backward", "step", softmax=True),
-            "The gradients of the first step are still there in the second.": make_step(
-                "backward", "step"
-            ),
-            "The loss still receives probabilities.": make_step(
-                "zero", "backward", "step", softmax=True
-            ),
-            "The weights never move: step comes after backward, with no zero_grad between.": (
-                make_step("zero", "step", "backward")
-            ),
-            "It steps before backward, with the gradients of the step before.": make_step(
-                "step", "zero", "backward"
-            ),
-            "It returns a tensor that holds the graph; return a number.": make_step(
-                "zero", "backward", "step", graph=True
-            ),
+        hints={
+            make_step("backward", "step", softmax=True): "Both bugs are still there.",
+            make_step("backward", "step"): "The gradients of the first step are still there in "
+            "the second.",
+            make_step("zero", "backward", "step", softmax=True): "The loss still receives "
+            "probabilities.",
+            make_step("zero", "step", "backward"): "The weights never move: step comes after "
+            "backward, with no zero_grad between.",
+            make_step("step", "zero", "backward"): "It steps before backward, with the gradients "
+            "of the step before.",
+            make_step("zero", "backward", "step", graph=True): "It returns a tensor that holds "
+            "the graph; return a number.",
         },
     ),
     "epoch_bugs": _name(
@@ -100,23 +95,19 @@ QUESTIONS: dict[str, Question] = {
         observe=loops.watch_epoch,
         rounds=3,
         praise="Loss and weights after an epoch are those of the reference.",
-        mistakes={
-            "Both bugs are still there.": _epoch_of("zero", "step", "backward", graph=True),
-            "The weights never move: there are no gradients when step looks for them.": _epoch_of(
-                "zero", "step", "backward"
-            ),
-            "It steps before backward, with the gradients of the batch before.": _epoch_of(
-                "step", "zero", "backward"
-            ),
-            "It still adds up losses with their graphs.": _epoch_of(
-                "zero", "backward", "step", graph=True
-            ),
-            "The line that clears the gradients is missing.": _epoch_of("backward", "step"),
-            "The line that sets the mode is missing; after an evaluation the network would learn "
-            "in eval mode.": make_epoch(_RIGHT, train_mode=False),
-            "It averages the means of the batches; weigh each by its number of images.": (
-                make_epoch(_RIGHT, weigh=False)
-            ),
+        hints={
+            _epoch_of("zero", "step", "backward", graph=True): "Both bugs are still there.",
+            _epoch_of("zero", "step", "backward"): "The weights never move: there are no "
+            "gradients when step looks for them.",
+            _epoch_of("step", "zero", "backward"): "It steps before backward, with the gradients "
+            "of the batch before.",
+            _epoch_of("zero", "backward", "step", graph=True): "It still adds up losses with "
+            "their graphs.",
+            _epoch_of("backward", "step"): "The line that clears the gradients is missing.",
+            make_epoch(_RIGHT, train_mode=False): "The line that sets the mode is missing; after "
+            "an evaluation the network would learn in eval mode.",
+            make_epoch(_RIGHT, weigh=False): "It averages the means of the batches; weigh each by "
+            "its number of images.",
         },
     ),
     "evaluate_bugs": _name(
@@ -136,25 +127,20 @@ QUESTIONS: dict[str, Question] = {
         observe=loops.watch_evaluate,
         rounds=3,
         praise="It agrees with the reference, and leaves the network untouched.",
-        mistakes={
-            "The network is still in train mode, so the batches change it.": make_evaluate(
-                eval_mode=False
-            ),
-            "It still records a graph.": make_evaluate(grad=True),
-            "It still looks for the largest logit along the axis of the images.": make_evaluate(
-                dim=0
-            ),
-            "It still averages means of batches.": make_evaluate(weigh=False),
-            "Train mode and the graph are still there; the numbers are weighed well.": (
-                make_evaluate(eval_mode=False, grad=True)
-            ),
-            "It returns a percentage; give a fraction.": _changed(
-                lambda loss, top1: (loss, 100 * top1)
-            ),
-            "It returns the error; accuracy is 1 minus that.": _changed(
-                lambda loss, top1: (loss, 1 - top1)
-            ),
-            "Loss and accuracy are swapped.": _changed(lambda loss, top1: (top1, loss)),
+        hints={
+            make_evaluate(eval_mode=False): "The network is still in train mode, so the batches "
+            "change it.",
+            make_evaluate(grad=True): "It still records a graph.",
+            make_evaluate(dim=0): "It still looks for the largest logit along the axis of the "
+            "images.",
+            make_evaluate(weigh=False): "It still averages means of batches.",
+            make_evaluate(eval_mode=False, grad=True): "Train mode and the graph are still there; "
+            "the numbers are weighed well.",
+            _changed(lambda loss, top1: (loss, 100 * top1)): "It returns a percentage; give a "
+            "fraction.",
+            _changed(lambda loss, top1: (loss, 1 - top1)): "It returns the error; accuracy is 1 "
+            "minus that.",
+            _changed(lambda loss, top1: (top1, loss)): "Loss and accuracy are swapped.",
         },
     ),
     "batches_bugs": _name(
@@ -172,20 +158,17 @@ QUESTIONS: dict[str, Question] = {
         draw=loops.draw_images,
         observe=loops.watch_batches,
         praise="Every image is there once, with its own target.",
-        mistakes={
-            "Both bugs are still there.": make_batches(own=True, short=True),
-            "Images and targets still come in separate orders.": make_batches(own=True),
-            "The last batch is still missing.": make_batches(short=True),
-            "It leaves out the last batch where that is smaller; training may, measuring may "
-            "not.": make_batches(drop=True),
-            "The images are shuffled and the targets are not.": make_batches(move="images"),
-            "The targets are shuffled and the images are not.": make_batches(move="targets"),
-            "Nothing is shuffled.": make_batches(move="none"),
-            "It ignores the seed: the order is always the same.": (
-                lambda images, targets, batch_size, seed: make_batches()(
-                    images, targets, batch_size, 0
-                )
-            ),
+        hints={
+            make_batches(own=True, short=True): "Both bugs are still there.",
+            make_batches(own=True): "Images and targets still come in separate orders.",
+            make_batches(short=True): "The last batch is still missing.",
+            make_batches(drop=True): "It leaves out the last batch where that is smaller; "
+            "training may, measuring may not.",
+            make_batches(move="images"): "The images are shuffled and the targets are not.",
+            make_batches(move="targets"): "The targets are shuffled and the images are not.",
+            make_batches(move="none"): "Nothing is shuffled.",
+            lambda *arguments: make_batches()(*arguments[:3], 0): "It ignores the seed: the order "
+            "is always the same.",
         },
     ),
 }

@@ -144,21 +144,18 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         reference=metrics.top_k_accuracy,
         draw=_draw_scores,
         praise="It agrees with the reference on 20 random inputs.",
-        mistakes={
-            "It ignores k: this is top-1 accuracy.": lambda logits, targets, k: (
-                metrics.top_k_accuracy(logits, targets, 1)
-            ),
-            "It takes the k smallest logits; the guesses are the largest.": (
-                lambda logits, targets, k: metrics.top_k_accuracy(-logits, targets, k)
-            ),
-            "It returns the error; accuracy is 1 minus that.": _top_k_mistake(lambda a, n: 1 - a),
-            "It counts the images; divide by how many there are.": _top_k_mistake(
-                lambda a, n: a * n
-            ),
-            "It returns a percentage; give a fraction.": _top_k_mistake(lambda a, n: 100 * a),
-            "It divides by k as well: one hit among k guesses counts as a full one.": (
-                lambda logits, targets, k: metrics.top_k_accuracy(logits, targets, k) / k
-            ),
+        hints={
+            lambda logits, targets, k: metrics.top_k_accuracy(logits, targets, 1): "It ignores k: "
+            "this is top-1 accuracy.",
+            lambda logits, targets, k: metrics.top_k_accuracy(-logits, targets, k): "It takes the "
+            "k smallest logits; the guesses are the largest.",
+            _top_k_mistake(lambda a, n: 1 - a): "It returns the error; accuracy is 1 minus that.",
+            _top_k_mistake(lambda a, n: a * n): "It counts the images; divide by how many there "
+            "are.",
+            _top_k_mistake(lambda a, n: 100 * a): "It returns a percentage; give a fraction.",
+            lambda logits, targets, k: (
+                metrics.top_k_accuracy(logits, targets, k) / k
+            ): "It divides by k as well: one hit among k guesses counts as a full one.",
         },
     ),
     "cross_entropy_function": FunctionQuestion(
@@ -168,28 +165,25 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         observe=_observe_loss,
         excluded=("cross_entropy", "cross_entropy_loss"),
         praise="It agrees with the reference, even where the scores are large.",
-        mistakes={
-            "It overflows: the exponential of a large score is infinite.": _overflows,
-            "The sum overflows: the exponential of a large score is infinite.": _sum_overflows,
-            "Subtract the largest score of each row, not that of the whole table.": (
-                lambda logits, targets: _sum_overflows(logits, targets, logits.max())
-            ),
-            "The probability of a true class became 0, and its logarithm infinite: let the "
-            "logarithm and the exponential cancel before you compute.": lambda logits, targets: (
-                _mean_log(logits.softmax(dim=1), targets)
-            ),
-            "It applies a softmax before that of the cross-entropy.": lambda logits, targets: (
-                metrics.cross_entropy(logits.softmax(dim=1), targets)
-            ),
-            "It returns the sum; the loss is the mean over the images.": lambda logits, targets: (
+        hints={
+            _overflows: "It overflows: the exponential of a large score is infinite.",
+            _sum_overflows: "The sum overflows: the exponential of a large score is infinite.",
+            lambda logits, targets: _sum_overflows(logits, targets, logits.max()): "Subtract the "
+            "largest score of each row, not that of the whole table.",
+            lambda logits, targets: _mean_log(logits.softmax(dim=1), targets): "The probability "
+            "of a true class became 0, and its logarithm infinite: let the logarithm and the "
+            "exponential cancel before you compute.",
+            lambda logits, targets: metrics.cross_entropy(
+                logits.softmax(dim=1), targets
+            ): "It applies a softmax before that of the cross-entropy.",
+            lambda logits, targets: (
                 len(targets) * metrics.cross_entropy(logits, targets)
-            ),
-            "The sign is wrong: the logarithm of a probability is negative, the loss is not.": (
-                lambda logits, targets: -metrics.cross_entropy(logits, targets)
-            ),
-            "It is in bits; use the natural logarithm.": lambda logits, targets: (
+            ): "It returns the sum; the loss is the mean over the images.",
+            lambda logits, targets: -metrics.cross_entropy(logits, targets): "The sign is wrong: "
+            "the logarithm of a probability is negative, the loss is not.",
+            lambda logits, targets: (
                 metrics.cross_entropy(logits, targets) / math.log(2)
-            ),
+            ): "It is in bits; use the natural logarithm.",
         },
     ),
     "double_softmax": NumberQuestion(
@@ -212,19 +206,16 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         reference=lambda means, sizes: ((means * sizes).sum() / sizes.sum()).item(),
         draw=_draw_batches,
         praise="Every image counts once, whatever batch it was in.",
-        mistakes={
-            "It is the mean of the batch means: images in small batches count too much.": (
-                lambda means, sizes: means.mean().item()
-            ),
-            "It is the sum over all images; divide by their number.": lambda means, sizes: (
-                (means * sizes).sum().item()
-            ),
-            "Divide by the number of images, not of batches.": lambda means, sizes: (
-                (means * sizes).mean().item()
-            ),
-            "It leaves the last batch out.": lambda means, sizes: (
+        hints={
+            lambda means, sizes: means.mean().item(): "It is the mean of the batch means: images "
+            "in small batches count too much.",
+            lambda means, sizes: (means * sizes).sum().item(): "It is the sum over all images; "
+            "divide by their number.",
+            lambda means, sizes: (means * sizes).mean().item(): "Divide by the number of images, "
+            "not of batches.",
+            lambda means, sizes: (
                 (means * sizes)[:-1].sum() / sizes[:-1].sum()
-            ).item(),
+            ).item(): "It leaves the last batch out.",
         },
     ),
 }

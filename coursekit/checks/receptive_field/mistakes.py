@@ -1,5 +1,6 @@
 """The usual mistakes with receptive fields, each as the wrong computation behind it."""
 
+import operator
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
@@ -12,70 +13,51 @@ PRODUCT = "The jump is the product of all strides so far, not only the last one.
 NO_PADDING = "The padding is forgotten: it moves the field."
 
 
-def _by(step: Callable[[int, int, int, int, int], tuple[int, int]]) -> Sizes:
-    """The sizes from a recurrence: step(size, jump, kernel, stride, dilation): (size, jump)."""
+def _by(
+    *,
+    span: Callable[[int, int, int, int], int] = lambda kernel, stride, dilation, jump: (
+        (kernel - 1) * dilation * jump
+    ),
+    step: Callable[[int, int, int], int] = lambda stride, dilation, jump: jump * stride,
+) -> Sizes:
+    """The sizes from a recurrence: `span` is added to the field, `step` is the next jump."""
 
     def sizes(windows: Windows) -> list[int]:
         size, jump, found = 1, 1, []
         for kernel, stride, *more in windows:
-            size, jump = step(size, jump, kernel, stride, more[1] if len(more) > 1 else 1)
+            dilation = more[1] if len(more) > 1 else 1
+            size += span(kernel, stride, dilation, jump)
+            jump = step(stride, dilation, jump)
             found.append(size)
         return found
 
     return sizes
 
 
-SIZES: dict[str, Sizes] = {  # hint: what the mistake makes of the sizes after each layer
-    "The strides are forgotten: above a stride, neighbours lie several pixels apart.": _by(
-        lambda size, jump, kernel, stride, dilation: (size + (kernel - 1) * dilation, 1)
-    ),
-    "A stride counts for the layers above it, not for its own: change the jump last.": _by(
-        lambda size, jump, kernel, stride, dilation: (
-            size + (kernel - 1) * dilation * jump * stride,
-            jump * stride,
-        )
-    ),
-    "From the first to the last of k neighbours there are k - 1 steps, not k.": _by(
-        lambda size, jump, kernel, stride, dilation: (
-            size + kernel * dilation * jump,
-            jump * stride,
-        )
-    ),
-    PRODUCT: _by(
-        lambda size, jump, kernel, stride, dilation: (
-            size + (kernel - 1) * dilation * jump,
-            stride,
-        )
-    ),
-    "Strides multiply; they are not added.": _by(
-        lambda size, jump, kernel, stride, dilation: (
-            size + (kernel - 1) * dilation * jump,
-            jump + stride - 1,
-        )
-    ),
-    "Windows overlap: their sizes are not simply added.": lambda windows: list(
-        accumulate(kernel for kernel, *_ in windows)
-    ),
-    "That is the product of the strides, the distance between two neighbours.": lambda windows: (
-        list(accumulate((window[1] for window in windows), lambda jump, stride: jump * stride))
-    ),
+SIZES: dict[Sizes, str] = {  # what a mistake makes of the sizes after each layer, and its hint
+    _by(step=lambda stride, dilation, jump: 1): "The strides are forgotten: above a stride, "
+    "neighbours lie several pixels apart.",
+    _by(
+        span=lambda kernel, stride, dilation, jump: (kernel - 1) * dilation * jump * stride
+    ): "A stride counts for the layers above it, not for its own: change the jump last.",
+    _by(span=lambda kernel, stride, dilation, jump: kernel * dilation * jump): "From the first to "
+    "the last of k neighbours there are k - 1 steps, not k.",
+    _by(step=lambda stride, dilation, jump: stride): PRODUCT,
+    _by(step=lambda stride, dilation, jump: jump + stride - 1): "Strides multiply; they are not "
+    "added.",
+    lambda windows: list(accumulate(kernel for kernel, *_ in windows)): "Windows overlap: their "
+    "sizes are not simply added.",
+    lambda windows: list(
+        accumulate((window[1] for window in windows), operator.mul)
+    ): "That is the product of the strides, the distance between two neighbours.",
 }
-DILATED: dict[str, Sizes] = {
-    "The dilation is forgotten: the values that a window reads may lie several apart.": _by(
-        lambda size, jump, kernel, stride, dilation: (size + (kernel - 1) * jump, jump * stride)
-    ),
-    "A dilation spreads the values inside its own window; only a stride changes the jump.": _by(
-        lambda size, jump, kernel, stride, dilation: (
-            size + (kernel - 1) * dilation * jump,
-            jump * stride * dilation,
-        )
-    ),
-    "A window of k values with dilation d spans (k - 1) d + 1 values, not k d.": _by(
-        lambda size, jump, kernel, stride, dilation: (
-            size + (kernel * dilation - 1) * jump,
-            jump * stride,
-        )
-    ),
+DILATED: dict[Sizes, str] = {
+    _by(span=lambda kernel, stride, dilation, jump: (kernel - 1) * jump): "The dilation is "
+    "forgotten: the values that a window reads may lie several apart.",
+    _by(step=lambda stride, dilation, jump: jump * stride * dilation): "A dilation spreads the "
+    "values inside its own window; only a stride changes the jump.",
+    _by(span=lambda kernel, stride, dilation, jump: (kernel * dilation - 1) * jump): "A window of "
+    "k values with dilation d spans (k - 1) d + 1 values, not k d.",
 }
 
 
@@ -90,33 +72,23 @@ def seen(
 ) -> tuple[int, int]:
     """The first and the last pixel in the field of output `index`; right with the defaults.
 
-    Args:
-        windows: (kernel, stride, padding) of each layer, from the image up.
-        index: of the output, from 0.
-        sign: 0 forgets the padding, -1 moves the field the wrong way.
-        beyond: added to the last pixel.
-        cut: leaves out the pixels before pixel 0.
+    `sign` 0 forgets the padding, and -1 moves the field the wrong way.
     """
     field = receptive_field.grow(windows)[-1]
     first = sign * field.start + index * field.stride
     return max(first, 0) if cut else first, first + field.size - 1 + beyond
 
 
-SEEN: dict[str, Callable[[Windows, int], tuple[int, int]]] = {  # hint: what the mistake sees
-    NO_PADDING: lambda windows, index: seen(windows, index, sign=0),
-    "The padding has the wrong sign: output 0 begins in the padding, before pixel 0.": (
-        lambda windows, index: seen(windows, index, sign=-1)
-    ),
-    "The last pixel is one too far: a window of k ends k - 1 after its first value.": (
-        lambda windows, index: seen(windows, index, beyond=1)
-    ),
-    "The layers are in the wrong order: begin with the last one and go down to the image.": (
-        lambda windows, index: seen(windows[::-1], index)
-    ),
-    "The index is forgotten: that is the field of output 0.": lambda windows, index: seen(
-        windows, 0
-    ),
-    "Do not cut at pixel 0: the part in the padding is asked for too.": (
-        lambda windows, index: seen(windows, index, cut=True)
-    ),
+SEEN: dict[Callable[[Windows, int], tuple[int, int]], str] = {
+    lambda windows, index: seen(windows, index, sign=0): NO_PADDING,
+    lambda windows, index: seen(windows, index, sign=-1): "The padding has the wrong sign: output "
+    "0 begins in the padding, before pixel 0.",
+    lambda windows, index: seen(windows, index, beyond=1): "The last pixel is one too far: a "
+    "window of k ends k - 1 after its first value.",
+    lambda windows, index: seen(windows[::-1], index): "The layers are in the wrong order: begin "
+    "with the last one and go down to the image.",
+    lambda windows, index: seen(windows, 0): "The index is forgotten: that is the field of output "
+    "0.",
+    lambda windows, index: seen(windows, index, cut=True): "Do not cut at pixel 0: the part in "
+    "the padding is asked for too.",
 }

@@ -25,7 +25,7 @@ def _size(network: Network, layer: str, known: tuple[int, str], praise: str) -> 
     expected = receptive_field.grow(windows)[-1].size
     below = receptive_field.grow(windows)[-2].size
     mistakes = [known]
-    mistakes += [(sizes(windows)[-1], hint) for hint, sizes in field_mistakes.SIZES.items()]
+    mistakes += [(sizes(windows)[-1], hint) for sizes, hint in field_mistakes.SIZES.items()]
     mistakes += [
         (field_mistakes.padded(windows)[-1], "Padding moves a field; it does not enlarge it."),
         (below, "That is the field of the layer below."),
@@ -140,22 +140,6 @@ def _effective_spread() -> NumberQuestion:
     )
 
 
-STATEMENTS = {  # letter in the notebook: whether it holds, the hint for who got it wrong
-    "a": (True, "Look at (a) again: is there a path from outside the field to the value?"),
-    "b": (
-        False,
-        "Look at (b) again: what do an inactive ReLU and a max pooling's losers pass on?",
-    ),
-    "c": (
-        True,
-        "Look at (c) again: count the paths from a pixel in the middle, and from a corner.",
-    ),
-    "d": (False, "Look at (d) again: which of size, jump and start does the padding change?"),
-    "e": (True, "Look at (e) again: for which layers does a stride multiply the jump?"),
-    "f": (False, "Look at (f) again: is what can matter the same as what does matter?"),
-}
-
-
 def _draw_dilated(generator: torch.Generator) -> tuple[list[tuple[int, int, int]]]:
     """A random stack of 2 to 6 layers, with dilations."""
     draw = partial(draw_int, generator)
@@ -204,17 +188,15 @@ QUESTIONS: dict[str, NumberQuestion | ChoiceQuestion | FunctionQuestion] = {
         reference=_of_dilated(_sizes),
         draw=_draw_dilated,
         praise="It agrees with the reference on 20 random stacks.",
-        mistakes={
-            hint: _of_dilated(sizes)
-            for hint, sizes in (field_mistakes.DILATED | field_mistakes.SIZES).items()
+        hints={
+            _of_dilated(sizes): hint
+            for sizes, hint in (field_mistakes.DILATED | field_mistakes.SIZES).items()
         }
         | {
-            "It returns the last field only; give one for each layer.": lambda windows: (
-                _of_dilated(_sizes)(windows)[-1]
-            ),
-            "Give the fields of the layers only: that of the image, 1, is not asked for.": (
-                lambda windows: [1, *_of_dilated(_sizes)(windows)]
-            ),
+            lambda windows: _of_dilated(_sizes)(windows)[-1]: "It returns the last field only; "
+            "give one for each layer.",
+            lambda windows: [1, *_of_dilated(_sizes)(windows)]: "Give the fields of the layers "
+            "only: that of the image, 1, is not asked for.",
         },
     ),
     "first_to_see": _first_to_see(),
@@ -223,12 +205,21 @@ QUESTIONS: dict[str, NumberQuestion | ChoiceQuestion | FunctionQuestion] = {
         reference=field_mistakes.seen,
         draw=_draw_padded,
         praise="It agrees with the reference on 20 random stacks.",
-        mistakes=field_mistakes.SEEN,
+        hints=field_mistakes.SEEN,
     ),
     "whole_width": _whole_width(),
     "statements": true_statements(
-        STATEMENTS,
+        "ace",
         "What is in the theoretical field can matter; what is in the effective field does.",
+        {
+            "a": "Look at (a) again: is there a path from outside the field to the value?",
+            "b": "Look at (b) again: what do an inactive ReLU and a max pooling's losers pass on?",
+            "c": "Look at (c) again: count the paths from a pixel in the middle, and from a "
+            "corner.",
+            "d": "Look at (d) again: which of size, jump and start does the padding change?",
+            "e": "Look at (e) again: for which layers does a stride multiply the jump?",
+            "f": "Look at (f) again: is what can matter the same as what does matter?",
+        },
     ),
     "effective_spread": _effective_spread(),
 }

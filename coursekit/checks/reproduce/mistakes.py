@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -15,40 +15,27 @@ from dlvlib.models import build
 Record = Mapping[str, Any]
 
 
-def _train(record: Record, train: ImageSet, config: training.TrainConfig | None = None) -> Any:
+def rerun(
+    record: Record,
+    train: ImageSet,
+    test: ImageSet,
+    *,
+    is_seeded: bool = True,
+    config: Callable[[Record], training.TrainConfig | None] = (
+        lambda record: training.TrainConfig.from_dict(record["config"])
+    ),
+) -> tuple[float, float]:
+    """Train as the record describes and return top-1 accuracy and loss on the test images.
+
+    Mistakes: no seed (or one after the network is built), another `config`, no training.
+    """
+    if is_seeded:
+        runtime.set_seed(record["seed"])
     model = build(record["model"])
-    config = config or training.TrainConfig.from_dict(record["config"])
-    training.fit(model, train, None, config)
-    return model
-
-
-def _measure(model: torch.nn.Module, images: ImageSet) -> tuple[float, float]:
-    result = training.evaluate(model, images)
+    if chosen := config(record):
+        training.fit(model, train, None, chosen)
+    result = training.evaluate(model, test)
     return result.top1, result.loss
-
-
-def rerun(record: Record, train: ImageSet, test: ImageSet) -> tuple[float, float]:
-    """Train as the record describes and return top-1 accuracy and loss on the test images."""
-    runtime.set_seed(record["seed"])
-    return _measure(_train(record, train), test)
-
-
-def _seed_too_late(record: Record, train: ImageSet, test: ImageSet) -> tuple[float, float]:
-    model = build(record["model"])
-    runtime.set_seed(record["seed"])
-    training.fit(model, train, None, training.TrainConfig.from_dict(record["config"]))
-    return _measure(model, test)
-
-
-def _default_recipe(record: Record, train: ImageSet, test: ImageSet) -> tuple[float, float]:
-    runtime.set_seed(record["seed"])
-    config = training.TrainConfig(seed=record["seed"])
-    return _measure(_train(record, train, config), test)
-
-
-def _untrained(record: Record, train: ImageSet, test: ImageSet) -> tuple[float, float]:
-    runtime.set_seed(record["seed"])
-    return _measure(build(record["model"]), test)
 
 
 def draw_run(generator: torch.Generator) -> tuple[dict[str, Any], ImageSet, ImageSet]:
@@ -79,7 +66,7 @@ def _images(count: int, generator: torch.Generator) -> ImageSet:
 def _warm_up() -> None:
     """Train once: torch then loads what must not count against a student's time limit."""
     images = _images(2, torch.Generator().manual_seed(0))
-    _measure(_train(_make_record(0, num_epochs=1), images), images)
+    rerun(_make_record(0, num_epochs=1), images, images)
 
 
 def observe_run(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -88,29 +75,25 @@ def observe_run(function: Callable[..., Any], *arguments: Any) -> Any:
     return call(function, *arguments)
 
 
-RERUN_MISTAKES: dict[str, Callable[..., Any]] = {
-    "The network starts from other weights: set the seed of the record before it is built.": (
-        _seed_too_late
-    ),
-    "The seed is always 0; take the one of the record.": (
-        lambda record, train, test: rerun({**record, "seed": 0}, train, test)
-    ),
-    "The seed of the config orders the images; set that of the record, which draws the weights.": (
-        lambda record, *images: rerun({**record, "seed": record["config"]["seed"]}, *images)
-    ),
-    "It trains with the default recipe; the record holds the one to use.": _default_recipe,
-    "The network is measured before any training.": _untrained,
-    "Those are the recorded numbers. Train the network and measure them again.": (
-        lambda record, train, test: tuple(record["metrics"].values())
-    ),
-    "It is measured on the images that it was trained on.": (
-        lambda record, train, test: rerun(record, train, train)
-    ),
-    "It trains on the test images.": lambda record, train, test: rerun(record, test, test),
-    "The order is accuracy, then loss.": lambda *arguments: rerun(*arguments)[::-1],
-    "The accuracy is a percentage; give a fraction.": lambda *arguments: (
-        100 * rerun(*arguments)[0],
-        rerun(*arguments)[1],
-    ),
-    "Return the loss too.": lambda *arguments: rerun(*arguments)[0],
+RERUN_MISTAKES: dict[Callable[..., Any], str] = {
+    partial(rerun, is_seeded=False): "The network starts from other weights: set the seed of the "
+    "record before it is built.",
+    lambda record, train, test: rerun({**record, "seed": 0}, train, test): "The seed is always 0; "
+    "take the one of the record.",
+    lambda record, *images: rerun(
+        {**record, "seed": record["config"]["seed"]}, *images
+    ): "The seed of the config orders the images; set that of the record, which draws the "
+    "weights.",
+    partial(rerun, config=lambda record: training.TrainConfig(seed=record["seed"])): "It trains "
+    "with the default recipe; the record holds the one to use.",
+    partial(rerun, config=lambda record: None): "The network is measured before any training.",
+    lambda record, train, test: tuple(record["metrics"].values()): "Those are the recorded "
+    "numbers. Train the network and measure them again.",
+    lambda record, train, test: rerun(record, train, train): "It is measured on the images that "
+    "it was trained on.",
+    lambda record, train, test: rerun(record, test, test): "It trains on the test images.",
+    lambda *arguments: rerun(*arguments)[::-1]: "The order is accuracy, then loss.",
+    lambda *arguments: (100 * rerun(*arguments)[0], rerun(*arguments)[1]): "The accuracy is a "
+    "percentage; give a fraction.",
+    lambda *arguments: rerun(*arguments)[0]: "Return the loss too.",
 }

@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -62,18 +63,10 @@ def _interval(
     factor: float,
     *,
     variance: Callable[[Sequence[float]], float] = lambda v: statistics.variance(v) / len(v),
+    join: Callable[[float, float], float] = lambda a, b: math.sqrt(a + b),
 ) -> tuple[float, float]:
     gap = statistics.mean(second) - statistics.mean(first)
-    half = factor * math.sqrt(variance(first) + variance(second))
-    return gap - half, gap + half
-
-
-def _sum_of_errors(
-    first: Sequence[float], second: Sequence[float], factor: float
-) -> tuple[float, float]:
-    gap = statistics.mean(second) - statistics.mean(first)
-    errors = (statistics.stdev(values) / math.sqrt(len(values)) for values in (first, second))
-    half = factor * sum(errors)
+    half = factor * join(variance(first), variance(second))
     return gap - half, gap + half
 
 
@@ -124,30 +117,25 @@ QUESTIONS: dict[str, Question] = {
         reference=_differing,
         draw=_draw_records,
         praise="It looks at all that goes into a run, and at nothing else.",
-        mistakes={
-            "It lists the fields that agree.": lambda a, b: [n for n in INPUTS if a[n] == b[n]],
-            "It looks at what came out as well: the metrics are not an input.": lambda a, b: (
-                _differing(a, b, (*INPUTS[:2], "metrics", *INPUTS[2:]))
-            ),
-            "It lists every field, also what came out and how long it took.": lambda a, b: (
-                _differing(a, b, sorted(a))
-            ),
-            "Of the data it compares the name only. Other images can have the same name: that "
-            "is what the checksums are for.": lambda a, b: (
+        hints={
+            lambda a, b: [n for n in INPUTS if a[n] == b[n]]: "It lists the fields that agree.",
+            lambda a, b: _differing(a, b, (*INPUTS[:2], "metrics", *INPUTS[2:])): "It looks at "
+            "what came out as well: the metrics are not an input.",
+            lambda a, b: _differing(a, b, sorted(a)): "It lists every field, also what came out "
+            "and how long it took.",
+            lambda a, b: (
                 _differing(a, b, ("config",)) + _differing(a, b, INPUTS[2:])
-            ),
-            "It forgets the seed.": lambda a, b: _differing(a, b, INPUTS[:3]),
-            "It forgets the model.": lambda a, b: _differing(a, b, (*INPUTS[:2], "seed")),
-            "It compares identity (is); two equal dictionaries are two objects. Use == or !=.": (
-                lambda a, b: [n for n in INPUTS if a[n] is not b[n]]
-            ),
-            "It returns whether something differs; give the names.": lambda a, b: bool(
-                _differing(a, b)
-            ),
-            "It returns whether all agree; give the names that differ.": lambda a, b: (
-                not (_differing(a, b))
-            ),
-            "It counts what differs; give the names.": lambda a, b: len(_differing(a, b)),
+            ): "Of the data it compares the name only. Other images can have the same name: that "
+            "is what the checksums are for.",
+            lambda a, b: _differing(a, b, INPUTS[:3]): "It forgets the seed.",
+            lambda a, b: _differing(a, b, (*INPUTS[:2], "seed")): "It forgets the model.",
+            lambda a, b: [n for n in INPUTS if a[n] is not b[n]]: "It compares identity (is); two "
+            "equal dictionaries are two objects. Use == or !=.",
+            lambda a, b: bool(_differing(a, b)): "It returns whether something differs; give the "
+            "names.",
+            lambda a, b: not _differing(a, b): "It returns whether all agree; give the names "
+            "that differ.",
+            lambda a, b: len(_differing(a, b)): "It counts what differs; give the names.",
         },
     ),
     "rerun": FunctionQuestion(
@@ -157,38 +145,29 @@ QUESTIONS: dict[str, Question] = {
         observe=observe_run,
         rounds=1,
         praise="It repeats the run to the last digit, on this machine.",
-        mistakes=RERUN_MISTAKES,
+        hints=RERUN_MISTAKES,
     ),
     "spread": FunctionQuestion(
         signature="spread(values)",
         reference=_spread,
         draw=lambda generator: _draw_seeds(generator)[:1],
         praise="Mean and standard deviation, with n − 1.",
-        mistakes={
-            "It divides by n; with the mean taken from the same values, divide by n − 1.": (
-                lambda v: (statistics.mean(v), statistics.pstdev(v))
-            ),
-            "That is the variance; the standard deviation is its root.": lambda v: (
+        hints={
+            lambda v: (statistics.mean(v), statistics.pstdev(v)): "It divides by n; with the mean "
+            "taken from the same values, divide by n − 1.",
+            lambda v: (statistics.mean(v), statistics.variance(v)): "That is the variance; the "
+            "standard deviation is its root.",
+            lambda v: (statistics.mean(v), statistics.stdev(v) / math.sqrt(len(v))): "That is the "
+            "standard error of the mean; give the deviation of a single seed.",
+            lambda v: (statistics.median(v), statistics.stdev(v)): "It takes the median; give the "
+            "mean.",
+            lambda v: _spread(v)[::-1]: "The order is mean, then standard deviation.",
+            lambda v: (statistics.mean(v), max(v) - min(v)): "That is the range, from lowest to "
+            "highest; it grows with the number of seeds.",
+            lambda v: (
                 statistics.mean(v),
-                statistics.variance(v),
-            ),
-            "That is the standard error of the mean; give the deviation of a single seed.": (
-                lambda v: (statistics.mean(v), statistics.stdev(v) / math.sqrt(len(v)))
-            ),
-            "It takes the median; give the mean.": lambda v: (
-                statistics.median(v),
-                statistics.stdev(v),
-            ),
-            "The order is mean, then standard deviation.": lambda v: _spread(v)[::-1],
-            "That is the range, from lowest to highest; it grows with the number of seeds.": (
-                lambda v: (statistics.mean(v), max(v) - min(v))
-            ),
-            "It takes the mean distance from the mean; square, average, take the root.": (
-                lambda v: (
-                    statistics.mean(v),
-                    statistics.mean(abs(x - statistics.mean(v)) for x in v),
-                )
-            ),
+                statistics.mean(abs(x - statistics.mean(v)) for x in v),
+            ): "It takes the mean distance from the mean; square, average, take the root.",
         },
     ),
     "interval": FunctionQuestion(
@@ -196,34 +175,26 @@ QUESTIONS: dict[str, Question] = {
         reference=_interval,
         draw=_draw_interval,
         praise="If it holds zero, the seeds do not show a difference between the methods.",
-        mistakes={
-            "The sign is flipped: take the second mean minus the first.": lambda a, b, t: (
-                _interval(b, a, t)
-            ),
-            "The lower end comes first.": lambda a, b, t: _interval(a, b, t)[::-1],
-            "It uses the spread of single seeds; that of a mean is smaller: divide each variance "
-            "by its number of seeds.": lambda a, b, t: _interval(
-                a, b, t, variance=statistics.variance
-            ),
-            "The variances divide by n; use n − 1 within each method.": lambda a, b, t: _interval(
-                a, b, t, variance=lambda v: statistics.pvariance(v) / len(v)
-            ),
-            "It adds the two standard errors; add their squares, then take the root.": (
-                _sum_of_errors
-            ),
-            "It reaches one standard error to each side; multiply by the factor.": (
-                lambda a, b, t: _interval(a, b, 1)
-            ),
-            "It always takes 1.96; take the factor that is given.": lambda a, b, t: _interval(
-                a, b, Z_95
-            ),
-            "It gives the difference and the half-width; give both ends.": lambda a, b, t: (
+        hints={
+            lambda a, b, t: _interval(b, a, t): "The sign is flipped: take the second mean minus "
+            "the first.",
+            lambda a, b, t: _interval(a, b, t)[::-1]: "The lower end comes first.",
+            partial(_interval, variance=statistics.variance): "It uses the spread of single "
+            "seeds; that of a mean is smaller: divide each variance by its number of seeds.",
+            partial(_interval, variance=lambda v: statistics.pvariance(v) / len(v)): "The "
+            "variances divide by n; use n − 1 within each method.",
+            partial(_interval, join=lambda a, b: math.sqrt(a) + math.sqrt(b)): "It adds the two "
+            "standard errors; add their squares, then take the root.",
+            lambda a, b, t: _interval(a, b, 1): "It reaches one standard error to each side; "
+            "multiply by the factor.",
+            lambda a, b, t: _interval(a, b, Z_95): "It always takes 1.96; take the factor that is "
+            "given.",
+            lambda a, b, t: (
                 sum(_interval(a, b, t)) / 2,
                 (_interval(a, b, t)[1] - _interval(a, b, t)[0]) / 2,
-            ),
-            "The factor is inside the root; it belongs before it.": lambda a, b, t: _interval(
-                a, b, math.sqrt(t)
-            ),
+            ): "It gives the difference and the half-width; give both ends.",
+            lambda a, b, t: _interval(a, b, math.sqrt(t)): "The factor is inside the root; it "
+            "belongs before it.",
         },
     ),
     "last_digits": ChoiceQuestion(
@@ -248,27 +219,22 @@ QUESTIONS: dict[str, Question] = {
         draw=_draw_required,
         rounds=40,
         praise="A record that passes has no gap.",
-        mistakes={
-            "It checks only whether the field is there; its type matters too.": lambda r, q: next(
-                (name for name in q if name not in r), None
-            ),
-            "It takes an empty value for a missing one: the seed 0 is a seed, an empty history "
-            "a history.": lambda r, q: next(
+        hints={
+            lambda r, q: next((name for name in q if name not in r), None): "It checks only "
+            "whether the field is there; its type matters too.",
+            lambda r, q: next(
                 (n for n, kind in q.items() if not r.get(n) or not isinstance(r[n], kind)), None
-            ),
-            "It names the last one; give the first.": lambda r, q: next(
-                iter(_all_missing(r, q)[::-1]), None
-            ),
-            "It lists them all; give the first name alone.": _all_missing,
-            "It returns whether the record is complete; give the name.": lambda r, q: (
-                not (_all_missing(r, q))
-            ),
-            "It returns whether something is missing; give the name.": lambda r, q: bool(
-                _all_missing(r, q)
-            ),
-            "For a complete record it returns an empty text; return None.": lambda r, q: (
-                _first_missing(r, q) or ""
-            ),
+            ): "It takes an empty value for a missing one: the seed 0 is a seed, an empty history "
+            "a history.",
+            lambda r, q: next(iter(_all_missing(r, q)[::-1]), None): "It names the last one; give "
+            "the first.",
+            _all_missing: "It lists them all; give the first name alone.",
+            lambda r, q: not _all_missing(r, q): "It returns whether the record is complete; "
+            "give the name.",
+            lambda r, q: bool(_all_missing(r, q)): "It returns whether something is missing; give "
+            "the name.",
+            lambda r, q: _first_missing(r, q) or "": "For a complete record it returns an empty "
+            "text; return None.",
         },
     ),
 }

@@ -55,63 +55,58 @@ class WrongResidual(Residual):
         return self.join(self, maps)
 
 
-Changes = dict[str, dict[str, Any]]  # hint: what is different from the right block
+Mistakes = dict[Callable[..., Any], str]
+
+
+def _wrong(**change: Any) -> Callable[..., nn.Module]:
+    """A block built from (channels) or from (in channels, out channels, stride)."""
+    return lambda first, *others: WrongResidual(first, *(others or [first]), **change)
 
 
 def _unpadded(i: int, o: int, s: int) -> nn.Conv2d:
     return nn.Conv2d(i, o, 3, stride=s, bias=False)
 
 
-_JOINS: Changes = {
-    "There is no shortcut: the input is not added.": {"shortcut": lambda i, o, s: None},
-    "The ReLU comes before the addition; it belongs after it.": {
-        "join": lambda b, x: b.relu(b.branch(x)) + b.shortcut(x)
-    },
-    "There is a ReLU before the addition as well; the branch ends without one.": {
-        "join": lambda b, x: b.relu(b.relu(b.branch(x)) + b.shortcut(x))
-    },
-    "There is no ReLU after the addition.": {"join": lambda b, x: b.branch(x) + b.shortcut(x)},
-    "It subtracts the branch from the input; the block adds them.": {
-        "join": lambda b, x: b.relu(b.shortcut(x) - b.branch(x))
-    },
-    "It subtracts the input from the branch; the block adds them.": {
-        "join": lambda b, x: b.relu(b.branch(x) - b.shortcut(x))
-    },
-    "The second convolution and its normalisation are not in the sum: is their result kept in a "
-    "variable?": {"join": lambda b, x: b.relu(b.branch[:3](x) + b.shortcut(x))},
+_JOINS: Mistakes = {
+    _wrong(shortcut=lambda i, o, s: None): "There is no shortcut: the input is not added.",
+    _wrong(join=lambda b, x: b.relu(b.branch(x)) + b.shortcut(x)): "The ReLU comes before the "
+    "addition; it belongs after it.",
+    _wrong(join=lambda b, x: b.relu(b.relu(b.branch(x)) + b.shortcut(x))): "There is a ReLU "
+    "before the addition as well; the branch ends without one.",
+    _wrong(join=lambda b, x: b.branch(x) + b.shortcut(x)): "There is no ReLU after the addition.",
+    _wrong(join=lambda b, x: b.relu(b.shortcut(x) - b.branch(x))): "It subtracts the branch from "
+    "the input; the block adds them.",
+    _wrong(join=lambda b, x: b.relu(b.branch(x) - b.shortcut(x))): "It subtracts the input from "
+    "the branch; the block adds them.",
+    _wrong(join=lambda b, x: b.relu(b.branch[:3](x) + b.shortcut(x))): "The second convolution "
+    "and its normalisation are not in the sum: is their result kept in a variable?",
 }
-_SHAPE_KEPT: Changes = {  # possible only where the shape stays the same
-    "The shortcut leaves after the first half; it starts at the input of the block.": {
-        "join": lambda b, x: b.relu(b.branch(x) + b.branch[:3](x))
-    },
-    "The shortcut leaves after the first half, and the last ReLU comes before the addition.": {
-        "join": lambda b, x: b.relu(b.branch(x)) + b.branch[:3](x)
-    },
-    "The padding is missing: the branch no longer has the size of the input.": {
-        "conv": _unpadded,
-        "join": lambda b, x: b.relu(b.shortcut(x) + b.branch(x)),  # torch names the sizes in order
-    },
-    "The branch is added to itself: keep the input before its name is used again.": {
-        "join": lambda b, x: b.relu(2 * b.branch(x))
-    },
-    "It adds into its input, which the gradient still needs: write out + maps, not maps += out.": {
-        "join": lambda b, x: b.relu(x.add_(b.branch(x)))
-    },
+_SHAPE_KEPT: Mistakes = {
+    _wrong(join=lambda b, x: b.relu(b.branch(x) + b.branch[:3](x))): "The shortcut leaves after "
+    "the first half; it starts at the input of the block.",
+    _wrong(join=lambda b, x: b.relu(b.branch(x)) + b.branch[:3](x)): "The shortcut leaves after "
+    "the first half, and the last ReLU comes before the addition.",
+    # torch names the sizes in the order of the sum
+    _wrong(conv=_unpadded, join=lambda b, x: b.relu(b.shortcut(x) + b.branch(x))): "The padding "
+    "is missing: the branch no longer has the size of the input.",
+    _wrong(join=lambda b, x: b.relu(2 * b.branch(x))): "The branch is added to itself: keep the "
+    "input before its name is used again.",
+    _wrong(join=lambda b, x: b.relu(x.add_(b.branch(x)))): "It adds into its input, which the "
+    "gradient still needs: write out + maps, not maps += out.",
 }
-_BRANCHES: Changes = {
-    "A convolution needs its kernel size: 3.": {
-        "conv": lambda i, o, s: nn.Conv2d(i, o)  # type: ignore[call-arg]
-    },
-    "The padding is missing: the branch shrinks, and the sum does not fit.": {"conv": _unpadded},
-    "The convolutions have biases, which the normalisation after them takes away again.": {
-        "conv": lambda i, o, s: nn.Conv2d(i, o, 3, stride=s, padding=1)
-    },
-    "The windows are 1×1; they should be 3×3.": {
-        "conv": lambda i, o, s: nn.Conv2d(i, o, 1, stride=s, bias=False)
-    },
-    "There is no ReLU between the two halves of the branch.": {"left_out": (2,)},
-    "The second convolution has no normalisation.": {"left_out": (4,)},
-    "No convolution has a normalisation.": {"left_out": (1, 4)},
+_BRANCHES: Mistakes = {
+    _wrong(
+        conv=lambda i, o, s: nn.Conv2d(i, o)  # type: ignore[call-arg]
+    ): "A convolution needs its kernel size: 3.",
+    _wrong(conv=_unpadded): "The padding is missing: the branch shrinks, and the sum does not "
+    "fit.",
+    _wrong(conv=lambda i, o, s: nn.Conv2d(i, o, 3, stride=s, padding=1)): "The convolutions have "
+    "biases, which the normalisation after them takes away again.",
+    _wrong(conv=lambda i, o, s: nn.Conv2d(i, o, 1, stride=s, bias=False)): "The windows are 1×1; "
+    "they should be 3×3.",
+    _wrong(left_out=(2,)): "There is no ReLU between the two halves of the branch.",
+    _wrong(left_out=(4,)): "The second convolution has no normalisation.",
+    _wrong(left_out=(1, 4)): "No convolution has a normalisation.",
 }
 
 
@@ -137,62 +132,45 @@ def _corner(maps: Tensor, stride: int) -> Tensor:
     return maps[:, :, :height, :width]
 
 
-_SHORTCUTS: Changes = {
-    "It has a projection; option A has no parameters of its own.": {
-        "shortcut": lambda i, o, s: make_shortcut("projection", i, o, s)
-    },
-    "It takes the mean of a window; option A takes every stride-th pixel.": {
-        "shortcut": _option_a(take=lambda maps, s: F.avg_pool2d(maps, s, ceil_mode=True))
-    },
-    "It takes the largest value of a window; option A takes every stride-th pixel.": {
-        "shortcut": _option_a(take=lambda maps, s: F.max_pool2d(maps, s, ceil_mode=True))
-    },
-    "It cuts out a corner; option A takes every stride-th pixel of the whole map.": {
-        "shortcut": _option_a(take=_corner)
-    },
-    "The zeros come before the old channels; append them.": {
-        "shortcut": _option_a(fill=lambda maps, more: F.pad(maps, (0, 0, 0, 0, more, 0)))
-    },
-    "The zeros are on both sides of the old channels; append them.": {
-        "shortcut": _option_a(
+_SHORTCUTS: Mistakes = {
+    _wrong(shortcut=lambda i, o, s: make_shortcut("projection", i, o, s)): "It has a projection; "
+    "option A has no parameters of its own.",
+    _wrong(
+        shortcut=_option_a(take=lambda maps, s: F.avg_pool2d(maps, s, ceil_mode=True))
+    ): "It takes the mean of a window; option A takes every stride-th pixel.",
+    _wrong(
+        shortcut=_option_a(take=lambda maps, s: F.max_pool2d(maps, s, ceil_mode=True))
+    ): "It takes the largest value of a window; option A takes every stride-th pixel.",
+    _wrong(shortcut=_option_a(take=_corner)): "It cuts out a corner; option A takes every "
+    "stride-th pixel of the whole map.",
+    _wrong(
+        shortcut=_option_a(fill=lambda maps, more: F.pad(maps, (0, 0, 0, 0, more, 0)))
+    ): "The zeros come before the old channels; append them.",
+    _wrong(
+        shortcut=_option_a(
             fill=lambda maps, more: F.pad(maps, (0, 0, 0, 0, more // 2, more - more // 2))
         )
-    },
-    "The new channels repeat the old ones; they should be zero.": {
-        "shortcut": _option_a(
+    ): "The zeros are on both sides of the old channels; append them.",
+    _wrong(
+        shortcut=_option_a(
             fill=lambda maps, more: maps.repeat(1, 4, 1, 1)[:, : maps.shape[1] + more]
         )
-    },
-    "The maps of the shortcut and of the branch differ in size: each takes the stride once.": {
-        "shortcut": _option_a(take=lambda maps, s: maps)
-    },
-    "The shortcut forgets the new channels.": {
-        "shortcut": _option_a(fill=lambda maps, more: maps)
-    },
-    "The shortcut is the bare input: where the shape changes, the sum does not fit.": {
-        "shortcut": lambda i, o, s: nn.Identity()
-    },
-    "Where the shape changes there is no shortcut at all.": {
-        "shortcut": lambda i, o, s: None if s != 1 or i != o else nn.Identity()
-    },
+    ): "The new channels repeat the old ones; they should be zero.",
+    _wrong(shortcut=_option_a(take=lambda maps, s: maps)): "The maps of the shortcut and of the "
+    "branch differ in size: each takes the stride once.",
+    _wrong(shortcut=_option_a(fill=lambda maps, more: maps)): "The shortcut forgets the new "
+    "channels.",
+    _wrong(shortcut=lambda i, o, s: nn.Identity()): "The shortcut is the bare input: where the "
+    "shape changes, the sum does not fit.",
+    _wrong(shortcut=lambda i, o, s: None if s != 1 or i != o else nn.Identity()): "Where the "
+    "shape changes there is no shortcut at all.",
 }
-_STRIDES: Changes = {
-    "The stride is in the second convolution; it belongs in the first.": {
-        "strides": lambda s: (1, s)
-    },
-    "Both convolutions stride, so the maps become too small.": {"strides": lambda s: (s, s)},
-    "The maps of the branch and of the shortcut differ in size: each takes the stride once.": {
-        "strides": lambda s: (1, 1)
-    },
+_STRIDES: Mistakes = {
+    _wrong(strides=lambda s: (1, s)): "The stride is in the second convolution; it belongs in the "
+    "first.",
+    _wrong(strides=lambda s: (s, s)): "Both convolutions stride, so the maps become too small.",
+    _wrong(strides=lambda s: (1, 1)): "The maps of the branch and of the shortcut differ in size: "
+    "each takes the stride once.",
 }
-
-
-def _wrong(change: dict[str, Any]) -> Callable[..., nn.Module]:
-    """Build the block from (channels) or from (in channels, out channels, stride)."""
-    return lambda first, *others: WrongResidual(first, *(others or [first]), **change)
-
-
-BLOCK_MISTAKES = {h: _wrong(change) for h, change in (_JOINS | _SHAPE_KEPT | _BRANCHES).items()}
-OPTION_A_MISTAKES = {
-    h: _wrong(change) for h, change in (_JOINS | _BRANCHES | _SHORTCUTS | _STRIDES).items()
-}
+BLOCK_MISTAKES = _JOINS | _SHAPE_KEPT | _BRANCHES
+OPTION_A_MISTAKES = _JOINS | _BRANCHES | _SHORTCUTS | _STRIDES

@@ -31,26 +31,6 @@ def _draw_option_a(generator: torch.Generator) -> tuple[int, int, int, Tensor]:
     return in_channels, out_channels, stride, maps
 
 
-_STARTS = {  # what begins at 0: whether all can learn, the hint for who got it wrong
-    "conv1": (
-        False,
-        "Look at conv1 again: what reaches the second half, and what comes back through the ReLU?",
-    ),
-    "norm1": (
-        False,
-        "Look at norm1 again: the ReLU then gets 0 everywhere. Which gradient does it pass back?",
-    ),
-    "conv2": (
-        True,
-        "Look at conv2 again: its gradient depends on what it reads, not on its own weights.",
-    ),
-    "norm2": (
-        True,
-        "Look at norm2 again: which of the parameters has a gradient at the first step already?",
-    ),
-}
-
-
 def _projection_params(
     in_channels: int, out_channels: int, *, window: int = 1, norm: bool = True, bias: bool = False
 ) -> int:
@@ -105,7 +85,7 @@ QUESTIONS: dict[str, Question] = {
         observe=observe_module,
         rounds=5,
         praise="Shapes, parameters and outputs agree with dlvlib's block.",
-        mistakes=BLOCK_MISTAKES,
+        hints=BLOCK_MISTAKES,
     ),
     "option_a": FunctionQuestion(
         signature="PadBlock(in_channels, out_channels, stride)",
@@ -114,10 +94,21 @@ QUESTIONS: dict[str, Question] = {
         observe=observe_module,
         rounds=5,
         praise="The shortcut has no parameters, whatever the shape does.",
-        mistakes=OPTION_A_MISTAKES,
+        hints=OPTION_A_MISTAKES,
     ),
     "start": true_statements(
-        _STARTS, "The first half still passes something on, so the gradient finds a way in."
+        {"conv2", "norm2"},
+        "The first half still passes something on, so the gradient finds a way in.",
+        {
+            "conv1": "Look at conv1 again: what reaches the second half, and what comes back "
+            "through the ReLU?",
+            "norm1": "Look at norm1 again: the ReLU then gets 0 everywhere. Which gradient does "
+            "it pass back?",
+            "conv2": "Look at conv2 again: its gradient depends on what it reads, not on its own "
+            "weights.",
+            "norm2": "Look at norm2 again: which of the parameters has a gradient at the first "
+            "step already?",
+        },
     ),
     "negative": NumberQuestion(
         expected=_VALUES.relu().sum().item(),
@@ -138,30 +129,28 @@ QUESTIONS: dict[str, Question] = {
         draw=_draw_option,
         rounds=40,
         praise="A is free, B pays where the shape changes, C pays at every block.",
-        mistakes={
-            "The normalisation after the projection has a gamma and a beta for each channel.": (
-                _recount(norm=False)
-            ),
-            "A convolution before a normalisation has no bias.": _recount(bias=True),
-            "It has a bias where gamma and beta belong.": _recount(bias=True, norm=False),
-            "The projection is 1×1, not 3×3.": _recount(window=3),
-            "Option B keeps the identity where the shape stays the same.": (
-                lambda i, o, s, option: _shortcut_params(i, o, s, option.replace("B", "C"))
-            ),
-            "Option C projects at every block, needed or not.": (
-                lambda i, o, s, option: _shortcut_params(i, o, s, option.replace("C", "B"))
-            ),
-            "Option A has no parameters: it takes every second pixel and adds channels of "
-            "zeros.": lambda i, o, s, option: _shortcut_params(i, o, s, option.replace("A", "B")),
-            "Option B projects for a stride too, even if the channels stay.": (
-                lambda i, o, s, option: _shortcut_params(i, o, 1 if option == "B" else s, option)
-            ),
-            "Running mean and variance are buffers, not parameters.": (
-                lambda i, o, s, option: (
-                    _shortcut_params(i, o, s, option)
-                    + 2 * o * (_shortcut_params(i, o, s, option) > 0)
-                )
-            ),
+        hints={
+            _recount(norm=False): "The normalisation after the projection has a gamma and a beta "
+            "for each channel.",
+            _recount(bias=True): "A convolution before a normalisation has no bias.",
+            _recount(bias=True, norm=False): "It has a bias where gamma and beta belong.",
+            _recount(window=3): "The projection is 1×1, not 3×3.",
+            lambda i, o, s, option: _shortcut_params(
+                i, o, s, option.replace("B", "C")
+            ): "Option B keeps the identity where the shape stays the same.",
+            lambda i, o, s, option: _shortcut_params(
+                i, o, s, option.replace("C", "B")
+            ): "Option C projects at every block, needed or not.",
+            lambda i, o, s, option: _shortcut_params(
+                i, o, s, option.replace("A", "B")
+            ): "Option A has no parameters: it takes every second pixel and adds channels of "
+            "zeros.",
+            lambda i, o, s, option: _shortcut_params(
+                i, o, 1 if option == "B" else s, option
+            ): "Option B projects for a stride too, even if the channels stay.",
+            lambda i, o, s, option: (
+                _shortcut_params(i, o, s, option) + 2 * o * (_shortcut_params(i, o, s, option) > 0)
+            ): "Running mean and variance are buffers, not parameters.",
         },
     ),
 }
