@@ -118,7 +118,7 @@ def mcnemar_test(first: Array, second: Array, targets: Array) -> tuple[int, int,
         ValueError: if the shapes disagree, or a value is not a class index.
 
     Source: McNemar (1947), "Note on the sampling error of the difference between correlated
-        proportions or percentages", Psychometrika 12.
+    proportions or percentages", Psychometrika 12.
 
     >>> mcnemar_test(torch.zeros(6).long(), torch.ones(6).long(), torch.zeros(6).long())
     (6, 0, 0.03125)

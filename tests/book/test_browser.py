@@ -27,7 +27,20 @@ DRAW = """async () => {
     const unformed = [...document.querySelectorAll(".math")].filter(
         (math) => !math.querySelector("mjx-container") || math.querySelector("mjx-merror"));
     const empty = [...document.images].filter((image) => !image.naturalWidth);
+    const cut = [...document.querySelectorAll("main :is(mjx-container > *, pre, table)")].filter(
+        (e) => {
+            const { right } = e.getBoundingClientRect();
+            for (let box = e; box.tagName !== "MAIN"; box = box.parentElement) {
+                const { overflowX } = getComputedStyle(box);
+                if (/auto|scroll/.test(overflowX)) return false;
+                const end = box === e ? right - e.scrollWidth + e.clientWidth
+                    : box.getBoundingClientRect().right;
+                if (overflowX !== "visible" && right > end + 1) return true;
+            }
+            return false;
+        });
     return [unformed.map((math) => math.textContent.trim().slice(0, 80)),
+        cut.map((e) => e.outerHTML.slice(0, 160)),
         empty.map((image) => image.outerHTML.slice(0, 160)),
         document.documentElement.scrollWidth];
 }""".replace("UNFOLD", browsing.UNFOLD).replace("READY", screenshots.READY)
@@ -54,8 +67,9 @@ WIDEST = """(limit) => {
 
 def undrawn(page, width: int) -> list[str]:
     """Unfold and draw an open page; list what is missing or too wide for the screen."""
-    unformed, empty, wide = page.evaluate(DRAW)
+    unformed, cut, empty, wide = page.evaluate(DRAW)
     problems = [f"equation not drawn: {text}" for text in unformed]
+    problems += [f"cut off: {text}" for text in cut]
     problems += [f"image not drawn: {text}" for text in empty]
     if wide > width:
         widest = "; ".join(page.evaluate(WIDEST, width)) or "no single element found"
@@ -154,6 +168,15 @@ FAULTS = {
     "image not drawn: <img src": "<img src='gone.png' alt='gone' loading='lazy'>",
     "console error: oops": "<script>console.error('oops')</script>",
     "page error: oops": "<script>throw new Error('oops')</script>",
+    "cut off: <pre": "<main><pre style='overflow: hidden'>" + 90 * "x" + "</pre></main>",
+    'cut off: <table id="c"': (
+        "<main><div style='overflow: clip'>"
+        "<table id='c' style='width: 800px'></table></div></main>"
+    ),
+    "cut off: <b": (
+        "<main><div style='overflow: hidden'><span class='math'><mjx-container>"
+        "<b style='display: block; width: 700px'>x</b></mjx-container></span></div></main>"
+    ),
     "equation not drawn: x": "<span class='math'>x</span>",
     "equation not drawn: y": "<i class=math><mjx-container><mjx-merror>y</mjx-merror></i>",
     '9.. px wide .* 390 px: .*ends at 9.. px: <p id="a"': "<p id='a' style='width: 900px'>x</p>",
