@@ -179,9 +179,9 @@ FAULTS = {
     ),
     "equation not drawn: x": "<span class='math'>x</span>",
     "equation not drawn: y": "<i class=math><mjx-container><mjx-merror>y</mjx-merror></i>",
-    '9.. px wide .* 390 px: .*ends at 9.. px: <p id="a"': "<p id='a' style='width: 900px'>x</p>",
-    '390 px: .*ends at 9.. px: <p id="b"': (
-        "<main><details><p id='b' style='width: 900px'>x</p></details></main>"
+    '390 px: .*ends at 9.. px: <p id="a"': "<p id='a' style='width: 900px'>x</p>",
+    '15.. px wide .* 390 px: ends at 15.. px: <p id="b"': (
+        "<main><details><p id='b' style='width: 1500px'>x</p></details></main>"
     ),
     r"a live figure shows \['nothing'\] on screen": "<div data-live='x'></div>",
     r"shows \['dlv-live-fallback'\] on screen": f"{FIGURE}<p class=dlv-live-fallback>1</p></div>",

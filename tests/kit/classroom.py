@@ -275,7 +275,7 @@ def students(port: int) -> dict[str, Student]:
                 {
                     TOP1: "for _ in range(100):\n    print('x' * 10**6)\ntop1 = 3 / 8",
                     TOP3: FILLS,
-                    LOSS: "loss = bytearray(10**12)",
+                    LOSS: "loss = bytes(2**33)",
                     SMALLEST: "smallest = 'x' * 10**7",
                 }
             ),
