@@ -27,7 +27,7 @@ DRAW = """async () => {
     const unformed = [...document.querySelectorAll(".math")].filter(
         (math) => !math.querySelector("mjx-container") || math.querySelector("mjx-merror"));
     const empty = [...document.images].filter((image) => !image.naturalWidth);
-    const cut = [...document.querySelectorAll("main :is(mjx-container > *, pre, table)")].filter(
+    const cut = [...document.querySelectorAll("main :is(mjx-math, pre, table)")].filter(
         (e) => {
             const { right } = e.getBoundingClientRect();
             for (let box = e; box.tagName !== "MAIN"; box = box.parentElement) {
@@ -173,9 +173,10 @@ FAULTS = {
         "<main><div style='overflow: clip'>"
         "<table id='c' style='width: 800px'></table></div></main>"
     ),
-    "cut off: <b": (
+    "cut off: <mjx-math": (
         "<main><div style='overflow: hidden'><span class='math'><mjx-container>"
-        "<b style='display: block; width: 700px'>x</b></mjx-container></span></div></main>"
+        "<mjx-math style='display: block; width: 700px'>x</mjx-math></mjx-container></span>"
+        "</div></main>"
     ),
     "equation not drawn: x": "<span class='math'>x</span>",
     "equation not drawn: y": "<i class=math><mjx-container><mjx-merror>y</mjx-merror></i>",

@@ -16,7 +16,7 @@ import pytest
 import shorter
 import torch
 
-from coursekit import checks
+from coursekit import checks, grade
 from coursekit.__main__ import main
 from coursekit.checks.engine.values import Other, Raised
 from coursekit.grade import NO_ANSWER, Row, isolation, verdict
@@ -64,6 +64,12 @@ def test_a_class_earns_what_it_solved(tmp_path, capsys):
         assert earned == student.earns, name
         assert all(error in row["errors"] for error in student.errors), name
     assert not any(f"31536000.{port}" in command for command in processes())
+
+
+def test_two_notebooks_may_not_share_a_number_that_of_zero_included():
+    rows = [Row(name, number, {}, (), 0.0) for name, number in zip("abcd", (0, 0, None, None))]
+    errors = [row.errors for row in grade._with_shared_numbers(rows)]
+    assert errors == [("STUDENT 0 is also in b",), ("STUDENT 0 is also in a",), (), ()]
 
 
 def test_the_number_of_a_student_is_the_one_in_the_list(tmp_path, capsys, monkeypatch):
