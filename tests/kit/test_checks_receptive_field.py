@@ -41,7 +41,7 @@ def test_the_windows_are_those_of_the_models(network, make, shape):
     ]
 
 
-def by_gradient(windows, index):
+def by_gradient(windows, index, width=10_000):  # wider than any field that is drawn
     """First and last pixel with an influence; padding is a shift, so none is put on the row."""
     start, jump = 0, 1  # where output 0 begins
     for _, stride, padding in windows:
@@ -50,7 +50,7 @@ def by_gradient(windows, index):
     layers = [nn.Conv1d(1, 1, kernel, stride, bias=False) for kernel, stride, _ in windows]
     for layer in layers:
         nn.init.ones_(layer.weight)
-    row = torch.ones(1, 1, 10_000, requires_grad=True)  # wider than any field that is drawn
+    row = torch.ones(1, 1, width, requires_grad=True)
     nn.Sequential(*layers)(row)[0, 0, index].backward()
     touched = row.grad[0, 0].nonzero()[:, 0]
     return int(touched[0]) + start, int(touched[-1]) + start
@@ -69,7 +69,7 @@ def careful():
 def see_all(image, num_values):
     """How many values of a row of conv5_4 have both ends of the image in their field."""
     windows = [VGG19[name] for name in list(VGG19)[: list(VGG19).index("conv5_4") + 1]]
-    fields = [by_gradient(windows, index) for index in range(num_values)]
+    fields = [by_gradient(windows, index, 1_000) for index in range(num_values)]
     return sum(first <= 0 and last >= image - 1 for first, last in fields)
 
 
