@@ -66,9 +66,10 @@ lowest:  ## test dlvlib on the oldest packages that it admits (needs uv)
 		--torch-backend $(or $(TORCH),auto) --editable '.[test]'
 	OMP_NUM_THREADS=1 _build/lowest/bin/python -m pytest -q -n 2 -m "not browser" tests/lib
 
-train: $(STAMP)  ## run what is not recorded: ONLY=name BUDGET=full MINUTES=10 CIFAR=folder SHARE=1/2
+train: $(STAMP)  ## run what is not recorded: ONLY=name BUDGET=full MINUTES=10 RESULTS=folder CIFAR=folder SHARE=1/2
 	DLV_SHARE=$(SHARE) $(BIN)/python tools/train.py $(if $(ONLY),--only $(ONLY)) --budget $(or $(BUDGET),full) \
-		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(CIFAR),--cifar $(CIFAR))
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(RESULTS),--results $(RESULTS)) \
+		$(if $(CIFAR),--cifar $(CIFAR))
 
 serve: book  ## build, then serve the book on this machine: PORT=8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

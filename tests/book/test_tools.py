@@ -51,6 +51,20 @@ def test_make_alone_lists_the_commands():
     assert commands >= {"book", "test", "quick", "lint", "train", "serve", "pdf", "zip", "colab"}
 
 
+def test_make_train_passes_on_what_the_page_gives_it():
+    page = nbformat.read(shorter.page("chapters/run_it_yourself"), as_version=4)
+    text = "\n".join(cell.source for cell in page.cells)
+    lines = re.findall(r"^    make (train .+)$", text, re.MULTILINE)
+    assert any("RESULTS=" in line for line in lines)
+    for line in lines:
+        shown = ["make", "-n", "-C", ROOT, *line.split(), "MINUTES=9", "CIFAR=images"]
+        command = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
+        for name, value in (word.split("=") for word in line.split()[1:]):
+            option = "DLV_SHARE=" if name == "SHARE" else f"--{name.lower()} "
+            assert option + value in command, line
+        assert "--minutes 9" in command and "--cifar images" in command
+
+
 def test_the_texts_name_commands_that_exist():
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     texts = [*ROOT.glob("*.md"), *ROOT.glob("teaching/*.md"), ROOT / ".ci/run"]
