@@ -197,6 +197,8 @@ def test_an_image_of_144_megapixels_in_17_kilobytes_is_refused_unread(pets):
     assert path.stat().st_size < 18_000
     with refused(CorruptFileError, path, "144000000 pixels"):
         load(pets, image_size=8)
+    with refused(CorruptFileError, path, "144000000 pixels"):
+        read_image(path)
 
 
 def test_a_default_device_changes_nothing(pets):

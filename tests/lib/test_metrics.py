@@ -111,6 +111,9 @@ def test_weighted_mean_of_batches_is_the_mean_over_items(values, batch_size):
     batches = [values[i : i + batch_size] for i in range(0, len(values), batch_size)]
     means, counts = [sum(batch) / len(batch) for batch in batches], [*map(len, batches)]
     assert metrics.weighted_mean(means, counts) == pytest.approx(sum(values) / len(values))
+    assert metrics.weighted_mean([*means, 7.0], [*counts, 0]) == metrics.weighted_mean(
+        means, counts
+    )
 
 
 def test_of_equals_the_first_counts():

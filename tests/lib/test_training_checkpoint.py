@@ -37,18 +37,20 @@ def test_killed_runs_end_with_the_bits_of_the_uninterrupted_one(tmp_path):
 )
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path, options):
     data, file = digits(100), tmp_path / "deep" / "run.pt"
+    val = digits(100)
+    val.targets = val.targets.roll(1)  # so that the first epoch is the best
     settings = config(**{"num_epochs": 5, "lr": 0.05} | options)
     whole, parts = small_net(dropout=0.5), small_net(dropout=0.5)
-    wanted = fit(whole, data, data, settings)
+    wanted = fit(whole, data, val, settings)
 
     def interrupt(record):
         if record.epoch == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(parts, data, data, settings, checkpoint=file, on_epoch=interrupt)
+        fit(parts, data, val, settings, checkpoint=file, on_epoch=interrupt)
     other, seen = small_net(seed=9, dropout=0.5), []  # whatever its first weights are
-    found = fit(other, data, data, settings, checkpoint=file, on_epoch=seen.append)
+    found = fit(other, data, val, settings, checkpoint=file, on_epoch=seen.append)
     assert same(other, whole)
     assert without_time(found) == without_time(wanted)
     assert [record.epoch for record in seen] == found.column("epoch")[2:]
@@ -132,6 +134,11 @@ def assert_refused(file, message, *, model=None, train=None, val=None, settings=
     assert file.read_bytes() == before and same(model, start)
     assert "it was left as it is" in str(caught.value) and "\n" not in str(caught.value)
     assert str(file.parent) not in str(caught.value)
+
+
+def test_a_digest_tells_shapes_and_types_apart():
+    zeros = torch.zeros(2, 3)
+    assert len({digest(x) for x in (zeros, zeros.T, zeros.int(), [zeros])}) == 4
 
 
 class Foreign:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from argparse import Namespace
 from contextlib import nullcontext
 from unittest.mock import Mock
 
@@ -53,6 +54,15 @@ def test_images_keep_their_size_where_the_network_takes_them(tmp_path, capsys):
     assert "plain20 on 1437 images (1, 8, 8) of digits" in printed
     assert "recipe: num_epochs 1, lr 0.05, device cpu\n" in printed
     assert "val" not in printed
+
+
+def test_images_that_are_too_small_become_a_multiple_of_32():
+    options, sizes = Namespace(data="digits", root=None, image_size=None), {}
+    for name in ("alexnet_small", "vgg_small", "alexnet"):
+        with torch.device("meta"):
+            train, _ = command._load(options, models.build(name), Processes())
+        sizes[name] = tuple(train.images.shape[2:])
+    assert sizes == {"alexnet_small": (32, 32), "vgg_small": (32, 32), "alexnet": (64, 64)}
 
 
 @pytest.mark.parametrize(

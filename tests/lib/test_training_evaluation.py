@@ -92,7 +92,8 @@ def test_a_network_in_double_takes_uint8_images():
 # What is refused
 
 IMAGES, TARGETS = torch.zeros(4, 1, 8, 8), torch.tensor([0, 1, 2, 9])
-WITH_NAN = torch.where(TARGETS[:, None, None, None] == 2, math.nan, IMAGES)
+WITH_NAN = IMAGES.clone()
+WITH_NAN[2, 0, 0, 0] = WITH_NAN[3, 0, 0, 0] = math.nan
 BAD_DATA = {
     "empty": (IMAGES[:0], TARGETS[:0], ValueError, "images must hold at least one image"),
     "no channels": (IMAGES[:, 0], TARGETS, ValueError, r"shape \(N, C, H, W\), got \(4, 8, 8\)"),
