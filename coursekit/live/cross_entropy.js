@@ -13,7 +13,7 @@ export function slope(margin) { // d loss / d true logit = p - 1
   return -probability(-margin);
 }
 
-export function error(margin) { // a tie counts as right
+export function error(margin) { // at a tie the truth, listed first, wins
   return margin >= 0 ? 0 : 1;
 }
 

@@ -1,8 +1,9 @@
 // The lecture's table of scores to change: top-1, top-5 and cross-entropy follow, and so do the
 // likelihood and the loss as functions of one parameter.
 
-// 1 if no other score is larger; equal scores do not push the true class down.
-export const rankOf = (scores, target) => scores.filter((score) => score > scores[target]).length + 1;
+// 1 if no other score is larger; of two equal scores, that of the class listed first ranks higher.
+export const rankOf = (scores, target) => scores.filter((score, k) => score > scores[target]
+  || (score === scores[target] && k < target)).length + 1;
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
