@@ -41,7 +41,7 @@ export function mount(stage, data) {
   });
   const answer = message();
   const hint = element("p", "", "margin: 0.4rem 0;");
-  const holder = element("div");
+  const holder = element("div", "", "overflow-x: auto;");
   holder.className = "pst-scrollable-table-container";
   holder.tabIndex = 0;
   holder.setAttribute("role", "region");
