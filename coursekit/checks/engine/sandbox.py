@@ -181,7 +181,7 @@ def _read(reader: int, seconds: float) -> bytes:
 
 def _run_in_thread(steps: Sequence[Step]) -> list[Any]:
     values: list[Any] = []
-    stop, done = threading.Event(), threading.Event()
+    stop, done, over = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:
         try:
@@ -192,7 +192,10 @@ def _run_in_thread(steps: Sequence[Step]) -> list[Any]:
         except OutOfTime:
             pass
         finally:
-            done.set()
+            while not over.is_set():  # an exception that is still on its way arrives in here
+                with contextlib.suppress(OutOfTime):
+                    done.set()
+                    over.wait()
 
     thread = threading.Thread(target=work, daemon=True)
     try:
@@ -203,6 +206,7 @@ def _run_in_thread(steps: Sequence[Step]) -> list[Any]:
     finally:
         stop.set()
         _interrupt(thread, done)
+        over.set()
 
 
 def _interrupt(thread: threading.Thread, done: threading.Event) -> None:
