@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Any
+from unicodedata import normalize
 
 from docutils import nodes
 from docutils.parsers.rst.roles import CustomRole, GenericRole
@@ -150,9 +151,28 @@ def link_sections(app: Sphinx, doctree: nodes.document, docname: str) -> None:
                     link["refuri"] = f"{address}#{found}"
 
 
+def list_french(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Fill the box `french-terms` of the glossary with links from French terms to their entries."""
+    if docname != GLOSSARY:
+        return
+    found = [
+        (word.astext(), next(entry.findall(nodes.term))["ids"][0])
+        for entry in doctree.findall(nodes.definition_list_item)
+        for word in filter(is_french, entry.findall(nodes.emphasis))
+    ]
+    links = nodes.paragraph()
+    for word, anchor in sorted(found, key=lambda pair: normalize("NFKD", pair[0]).lower()):
+        links += nodes.reference("", word, refid=anchor, internal=True, classes=[FRENCH])
+        links += nodes.Text(" · ")
+    for box in doctree.findall(nodes.container):
+        if "french-terms" in box["classes"]:
+            box += nodes.paragraph("", "", *links.children[:-1])
+
+
 def setup(app: Sphinx) -> None:
     """Register the role and connect the steps."""
     emphasis = GenericRole("fr", nodes.emphasis)
     app.add_role("fr", CustomRole("fr", emphasis, {"classes": [FRENCH]}))
     app.connect("doctree-resolved", link_terms)
     app.connect("doctree-resolved", link_sections)
+    app.connect("doctree-resolved", list_french)

@@ -24,7 +24,7 @@ KINDS = {
     "digit.",
     "cited": "The value is in the source, at the place that is named. No test opens the source.",
     "recorded": "The value is the lecture's. What our recorded runs gave is beside it.",
-    "corrected": "The lecture has one thing, and another is right.",
+    "corrected": "What the lecture states, and what is right.",
 }
 STYLE = "Style, not mistakes"  # the title under which nothing is wrong
 PAGE_OF = itemgetter("shown_in")
@@ -137,7 +137,10 @@ class ClaimsDirective(LedgerDirective):
         low, mean, high = min(measured), statistics.mean(measured), max(measured)
         text = f"**Recorded:** ours is {mean:{form}} on average over {len(runs)} runs, "
         text += f"{low:{form}} to {high:{form}}."
-        return text if low <= value <= high else f"{text} **Not reproduced.**"
+        if low <= value <= high:
+            return text
+        side = "below" if value < low else "above"
+        return f"{text} **Not reproduced:** the lecture's value lies {side} all of ours."
 
 
 def group_of(claim: Claim) -> str:

@@ -17,7 +17,7 @@ from sphinx.errors import ExtensionError
 
 NOT_FOUND = """\
 <h1>Page not found</h1>
-<p>No page has this address. Some pages got new numbers, so an old link may lead here.</p>
+<p>No page has this address. Some pages have been renumbered, so an old link may lead here.</p>
 <ul>
 <li><a href="{0}index.html">The start of the book</a>, with a list of its pages</li>
 <li><a href="{0}search.html">Search</a></li>

@@ -1,6 +1,7 @@
 """Two directives that make tables: `recorded-runs` and `network-table`."""
 
 import json
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from .pages import depend_on
 
 LOG = logging.getLogger(__name__)
 RECORDS = "chapters/results"
+NUMBER = re.compile(r"(\d+)")
 
 
 def list_table(header: Iterable[str], rows: Iterable[Iterable[str]], classes: str = "") -> str:
@@ -53,6 +55,15 @@ def seed_list(seeds: Iterable[int]) -> str:
     if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
         return f"{seeds[0]} to {seeds[-1]}"
     return ", ".join(map(str, seeds))
+
+
+def natural(name: str) -> list[str]:
+    """Return a key that sorts the numbers in names by their size.
+
+    >>> sorted(["frozen-100", "frozen-5"], key=natural)
+    ['frozen-5', 'frozen-100']
+    """
+    return [part.zfill(9) if part.isdigit() else part for part in NUMBER.split(name)]
 
 
 def read_groups(paths: Iterable[Path]) -> list[list[results.Record]]:
@@ -96,7 +107,8 @@ def seed_rows(records: list[results.Record]) -> list[list[str]]:
     for record in records:
         seeds[results.variant_of(record)].append(record["seed"])
     experiment, budget = records[0]["experiment"], records[0]["budget"]
-    return [[experiment, budget, name, seed_list(seeds[name])] for name in sorted(seeds)]
+    names = sorted(seeds, key=natural)
+    return [[experiment, budget, name, seed_list(seeds[name])] for name in names]
 
 
 class RecordedRunsDirective(SphinxDirective):
@@ -112,7 +124,8 @@ class RecordedRunsDirective(SphinxDirective):
         made = list_table(header, map(machine_row, groups), "runs")
         rows = [row for group in groups for row in seed_rows(group)]
         seeds = list_table(["Experiment", "Budget", "Variant", "Seeds"], rows, "runs")
-        return self.parse_text_to_nodes(f"{made}\n\n{seeds}")
+        folded = f"::::::{{dropdown}} The variants and their seeds\n{seeds}\n::::::"
+        return self.parse_text_to_nodes(f"{made}\n\n{folded}")
 
 
 def amount(value: float) -> str:

@@ -134,7 +134,8 @@ class LectureMapDirective(SphinxDirective):
             slide = slide_of(claim, pages_of)
             if claim["kind"] == "corrected" and slide and CORRECTIONS in self.env.found_docs:
                 anchor = anchor_of(claim["id"], "correction")
-                links[slide].append(f"{{ref}}`{len(links[slide]) + 1} <{anchor}>`")
+                name = claim["id"].partition(".")[2].replace("_", " ")
+                links[slide].append(f"{{ref}}`{name} <{anchor}>`")
         there = []
         for slide, pages in pages_of.items():
             lines = "\\\n".join(self.link(page) for page in pages)
