@@ -152,7 +152,7 @@ def link_sections(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 
 def list_french(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Fill the box `french-terms` of the glossary with links from French terms to their entries."""
+    """Fill the box `french-terms` of the glossary: French terms link to their entries."""
     if docname != GLOSSARY:
         return
     found = [

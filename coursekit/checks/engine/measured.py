@@ -38,7 +38,8 @@ def accuracy_mistakes(
     """What can be wrong with a test accuracy, known only by the number of images in each set.
 
     An accuracy is a whole number of images divided by their number, so most accuracies on other
-    images cannot be accuracies on the test images. `least` is what a sensible recipe reaches.
+    images cannot be accuracies on the test images. Any recipe that was chosen by its validation
+    accuracy reaches `least`.
     """
 
     def good(number: float) -> bool:
@@ -89,9 +90,9 @@ def accuracy_mistakes(
             36 / num_test,
         ),
         (
-            f"It has learned something, but {100 * least:.0f} % is within reach. Train for more "
-            "epochs, or with a larger learning rate.",
+            f"Less than {100 * least:.0f} %: the recipe is not good yet. Choose a better one by "
+            "its validation accuracy, and measure the test set then.",
             lambda a: a < least,
-            round(num_test / 2) / num_test,
+            round(num_test / 3) / num_test,
         ),
     )

@@ -13,7 +13,7 @@ from coursekit.checks.engine.questions import NumberQuestion, Question, ShapeQue
 from dlvlib.models.lenet import LeNet5
 from dlvlib.profile import cost
 
-LEAST_ACCURACY = 0.92  # what the page asks of a run of some seconds
+LEAST_ACCURACY = 0.5  # below it, nothing was trained to the end
 UNFLATTENED = "The maps reach the dense layers unflattened."
 NUM_TRAIN, NUM_VAL, NUM_TEST = 1221, 216, 360  # the embedded digits, 15 % of train split off
 
@@ -169,7 +169,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "start_loss": NumberQuestion(
         expected=_FIRST_LOSS,
-        praise="A first loss far from it suggests a bug.",
+        praise="A first loss far from it suggests a bug; a first loss near it proves little.",
         unit="in nats",
         tolerance=5e-3,
         hints={
@@ -190,6 +190,6 @@ QUESTIONS: dict[str, Question] = {
         mistakes=accuracy_mistakes(
             least=LEAST_ACCURACY, num_test=NUM_TEST, num_train=NUM_TRAIN, num_val=NUM_VAL
         ),
-        praise="Your network reads digits that it has never seen.",
+        praise="Report it, whatever it is: your network reads digits that it has never seen.",
     ),
 }

@@ -188,7 +188,8 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     ),
     "double_softmax": NumberQuestion(
         expected=_SMALLEST_LOSS,
-        praise="So a loss that sticks there is a symptom, with six classes.",
+        praise="With six classes, a loss that never goes below it is the symptom of a double "
+        "softmax.",
         unit="the smallest loss with six classes, in nats",
         hints={
             0.0: "That is the limit for scores. Here the second softmax gets nothing above 1.",

@@ -210,7 +210,7 @@ QUESTIONS: dict[str, NumberQuestion | ChoiceQuestion | FunctionQuestion] = {
     "whole_width": _whole_width(),
     "statements": true_statements(
         "ace",
-        "What is in the theoretical field can matter; what is in the effective field does.",
+        "What is in the theoretical field can matter; what lies near its middle usually does.",
         {
             "a": "Look at (a) again: is there a path from outside the field to the value?",
             "b": "Look at (b) again: what do an inactive ReLU and a max pooling's losers pass on?",
