@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from coursekit.checks.engine.questions import Verdict, read_number
 
 ROUNDED = 6e-5  # an accuracy may be given rounded to four digits
+GOOD = 0.92  # what an accuracy in another form, such as a percentage, is taken for
 Mistake = tuple[str, Callable[[float], bool], float]
 """The hint, the rule that detects the mistake from the number, and a number that it gives."""
 
@@ -43,7 +44,7 @@ def accuracy_mistakes(
     """
 
     def good(number: float) -> bool:
-        return least <= number < 1
+        return GOOD <= number < 1
 
     def share(count: int) -> Callable[[float], bool]:
         return lambda a: abs(a - round(a * count) / count) < ROUNDED
