@@ -148,7 +148,6 @@ RIGHT = {
     "softmax.ratio": f"About {math.exp(4):.0f} times.",
     "lenet.kernel-weights": str(LeNet5().features[3].weight[0].numel()),
     "training.last-batch": f"{64 / (1000 % 64):g} times as much.",
-    "alexnet.gibibyte": f"By about {percent(100 * (2**30 / 1e9 - 1))}.",
     "layers.block-parameters": str(num_params(layers_block())),
     "separable.double-channels": trend(saving(256), saving(512)),
     "separable.larger-window": f"Ordinary nearly threefold, separable by about {DEPTHWISE}.",
@@ -239,7 +238,6 @@ NAMED = {
         f"{1000 // 64} batches take {1000 - 1000 % 64} scans",
         f"the last holds {1000 % 64}",
     ],
-    "alexnet.gibibyte": [f"{2**30 / 1e9:.3f}"],
     "layers.block-parameters": [f"{num_params(layers_block()[0])}"],
     "layers.no-activation": [" × ".join([str(field(*[(3,)] * 5))] * 2)],
     "separable.groups": [
