@@ -141,6 +141,8 @@ def _fallback() -> str:
         found = _summary(name, channels, side)
         image = f"{channels} × {side} × {side}"
         counts = [f"{n:,}" for n in (len(found.layers), found.params, found.macs)]
+        if name == "alexnet":
+            title = "AlexNet of the lecture, 10 classes"
         rows.append([title, image, *counts, f"{found.output_bytes / 1e6:.1f} MB"])
     header = ["network", "image", "layers", "parameters", "MACs", "outputs in float32"]
     return live.table("Networks of the book, for one image", header, rows)
