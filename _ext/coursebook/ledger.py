@@ -193,10 +193,11 @@ class CorrectionsDirective(LedgerDirective):
         for one in together:
             add_anchor(self.env, term, anchor_of(one["id"], "correction"))
         label = "Better" if group_of(claim) == STYLE or claim.get("choice") else "Should be"
+        right = dict.fromkeys(format_claim(one, "correct") for one in together)
         slides = dict.fromkeys(f"*{plain(one['lecture'])}*" for one in together)
         lines = [
             f"**The slide has:** {', '.join(map(self.shown, together))} ({', '.join(slides)})",
-            f"**{label}:** {', '.join(dict.fromkeys(format_claim(c, 'correct') for c in together))}",
+            f"**{label}:** {', '.join(right)}",
             f"**Why:** {claim['why']}",
         ]
         body = nodes.definition("", *self.parse_text_to_nodes("\n\n".join(lines)))

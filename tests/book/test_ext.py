@@ -50,9 +50,9 @@ def first(small_book):
 def test_every_claim_is_counted_and_listed_with_its_origin(first):
     counts, claims = first("claims")("table")
     kinds = {row[0]: row[1] for row in rows(counts)[1:]}
-    assert kinds == {"computed": "2", "cited": "1", "recorded": "1", "corrected": "3", "all": "7"}
+    assert kinds == {"computed": "2", "cited": "1", "recorded": "1", "corrected": "4", "all": "8"}
     shown = {row[0]: row for row in rows(claims)[1:]}
-    assert list(shown) == ["12,345", "1998", "96.5 %", "min", "eval", "old", "7"]
+    assert list(shown) == ["12,345", "1998", "96.5 %", "min", "eval", "old", "two", "7"]
     assert shown["12,345"][1] == "About net.params. Slide: Slide *3*"
     assert shown["12,345"][2] == "Computed: f(x)"
     assert shown["1998"][2].startswith("Cited: One") and "table 2" in shown["1998"][2]
