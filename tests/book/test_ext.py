@@ -95,7 +95,7 @@ def test_each_correction_is_listed_once_with_its_reason_and_its_place(first):
     assert page.select("a code")[0].get_text() == "eval"
     assert "About code.call" in page.find(id="names").get_text()
     minor = " ".join(page.find(id="style-not-mistakes").get_text(" ").split())
-    both = "old, \N{LEFT DOUBLE QUOTATION MARK} two \N{RIGHT DOUBLE QUOTATION MARK} ( Slide *3* )"
+    both = "old , \N{LEFT DOUBLE QUOTATION MARK} two \N{RIGHT DOUBLE QUOTATION MARK} ( Slide *3* )"
     assert f"The slide has: {both} Better: new, four Why: It reads well" in minor
     assert "As elsewhere" not in text and len(page(id="correction-code-spaces")) == 1
     why = [a["href"] for a in first("claims")("a") if a.get_text() == "(why)"]
