@@ -10,6 +10,10 @@ from typing import Any
 from dlvlib import results, runtime
 
 
+class UnfinishedError(Exception):
+    """Runs were trained, and others are still missing, so nothing can be drawn yet."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One training: a variant of the experiment with one seed."""
@@ -53,6 +57,7 @@ class Experiment:
             raise ValueError(f"budget must be one of {list(plan)} or 'best', got {budget!r}")
         self.budget = budget
         self.runs = [Run(v, s, results.run_name(v, budget, s)) for v, s in plan[budget]]
+        self._trains = False
 
     def path(self, run: Run) -> Path:
         """Return where the record of a run is, or would be."""
@@ -67,6 +72,7 @@ class Experiment:
         Raises:
             ValueError: if DLV_SHARE is not k/n with 1 <= k <= n.
         """
+        self._trains = True
         end = None if minutes is None else time.monotonic() + 60 * minutes
         first, shares = _read_share(os.environ.get("DLV_SHARE") or "1/1")
         for run in self.runs[first::shares]:
@@ -127,10 +133,15 @@ class Experiment:
         """Read the records of this budget; planned runs without a record are in `missing`.
 
         Raises:
+            UnfinishedError: if `pending` ran, and its time or share ended before all runs.
             RecordError: if a record is broken, or none exists.
         """
+        missing = [run.name for run in self.runs if not self.path(run).exists()]
+        if missing and self._trains:
+            done = f"{len(self.runs) - len(missing)} of {len(self.runs)} runs of {self.name}"
+            raise UnfinishedError(f"{done} are recorded; the page is drawn when all are")
         records = results.load(self.name, self.budget, folder=self.root)
-        records.missing = [run.name for run in self.runs if not self.path(run).exists()]
+        records.missing = missing
         return records
 
 

@@ -23,7 +23,7 @@ REQUIRED_OF = {
     "recorded": {"results", "measure", "band"},
 }
 OPTIONAL = {"format", "unit", "expression", "code", "minor", "group", "protocol"}
-OPTIONAL |= {"described", "choice", "first"}  # of corrections: not the slide's words; no error
+OPTIONAL |= {"described", "choice", "first", "joins"}  # of corrections, see CONTRIBUTING.md
 USE = re.compile(r"\{claim\}`([^`]+)`|\bclaim\(\"(.+?)\"\)")
 Claim = dict[str, Any]
 Owned = tuple[str, str, str | None]  # how a number is written, its owner, its only page
@@ -56,6 +56,10 @@ def problems(root: Path) -> Iterator[tuple[str, str]]:
             yield "claims.yml", f"{claim.get('id')}: {problem}"
         sound += [] if found else [claim]
     ids = Counter(claim.get("id") for claim in claims)
+    whole = {c.get("id") for c in claims if c.get("kind") == "corrected" and "joins" not in c}
+    for claim in claims:
+        if "joins" in claim and claim["joins"] not in whole:
+            yield "claims.yml", f"{claim.get('id')}: joins must be a correction that joins none"
     for identifier in (identifier for identifier, count in ids.items() if count > 1):
         yield "claims.yml", f"duplicate id {identifier!r}"
     owned = owned_numbers(root, sound)

@@ -4,7 +4,8 @@
                           [--cifar FOLDER] [--jobs 2]
 
 Each notebook writes one record per finished run, so an interruption loses at most the current
-run. The executed notebook is kept in _build/training/, and only if it ran to its end.
+run. The executed notebook is kept in _build/training/, and only if it ran to its end: with all
+runs of its budget.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import papermill
 
+from dlvlib.experiments import UnfinishedError
 from dlvlib.results import BUDGETS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +68,7 @@ def main() -> int:
     cifar = arguments.cifar and str(Path(arguments.cifar).resolve())
     end = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
     options = {"kernel_manager_class": manager_class(len(chosen))} if arguments.jobs > 1 else {}
+    drawn = []
     os.chdir(NOTEBOOKS)  # papermill's own `cwd` is for one notebook at a time
 
     def run(notebook: Path) -> str:
@@ -82,7 +85,11 @@ def main() -> int:
         print(f"== {notebook.stem}, budget {arguments.budget}", flush=True)
         try:
             train(notebook, parameters, ROOT / "_build" / "training" / notebook.name, **options)
+            drawn.append(str(notebook))
         except papermill.PapermillExecutionError as error:
+            if error.ename == UnfinishedError.__name__:
+                print(f"== {notebook.stem}: {error.evalue}", flush=True)
+                return ""
             what = f"{error.ename}: {error.evalue}"
             return f"error: {notebook.stem}, cell {error.cell_index}: {what}"
         return ""
@@ -93,9 +100,9 @@ def main() -> int:
                 print(problem, file=sys.stderr)
                 pool.shutdown(cancel_futures=True)
                 return 1
-    if results == ROOT / "chapters" / "results":
+    if drawn and results == ROOT / "chapters" / "results":
         refresh = [sys.executable, str(ROOT / "tools" / "notebooks.py"), "refresh"]
-        return subprocess.call([*refresh, *map(str, chosen)])
+        return subprocess.call([*refresh, *sorted(drawn)])
     return 0
 
 

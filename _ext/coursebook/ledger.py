@@ -152,11 +152,13 @@ class CorrectionsDirective(LedgerDirective):
     """Each claim that is corrected: what the slide has, what it should be, and why.
 
     Those with a `group` share the section of that title, and so do those marked `minor`, which
-    are on no page. Those marked `first` are also listed on top.
+    are on no page. Those marked `first` are also listed on top. One that `joins` another is part
+    of its entry.
     """
 
     def run(self) -> list[nodes.Node]:
-        claims = [claim for claim in self.claims() if claim["kind"] == "corrected"]
+        corrected = [claim for claim in self.claims() if claim["kind"] == "corrected"]
+        claims = [claim for claim in corrected if "joins" not in claim]
         first = [self.line(claim) for claim in claims if claim.get("first")]
         lead = "If you change only a few slides, change these:\n\n" if first else ""
         result = self.parse_text_to_nodes(lead + "\n".join(first))
@@ -174,23 +176,31 @@ class CorrectionsDirective(LedgerDirective):
         link = f"{{ref}}`{claim['lecture']} <{anchor_of(claim['id'], 'correction')}>`"
         return f"- {link}: {claim['statement']} Should be: {format_claim(claim, 'correct')}."
 
+    def shown(self, claim: Claim) -> str:
+        """Return what the slide has, as a link to its place in the book."""
+        role = "claim" if claim.get("minor") else "shown"
+        shown = f"{{{role}}}`{claim['id']}`"
+        if isinstance(claim["value"], str) and not (claim.get("code") or claim.get("described")):
+            return f"\N{LEFT DOUBLE QUOTATION MARK}{shown}\N{RIGHT DOUBLE QUOTATION MARK}"
+        return shown
+
     def entries(self, claims: Iterable[Claim]) -> list[nodes.Node]:
         """Return the corrections as a list."""
         return [nodes.definition_list("", *map(self.entry, claims), classes=["corrections"])]
 
     def entry(self, claim: Claim) -> nodes.definition_list_item:
-        """Return one correction; the value of the slide links to its place in the book."""
+        """Return one correction, with those that join it."""
         (statement,) = self.parse_text_to_nodes(claim["statement"])
         term = nodes.term("", "", *statement.children)
-        add_anchor(self.env, term, anchor_of(claim["id"], "correction"))
-        role = "claim" if claim.get("minor") else "shown"
-        shown = f"{{{role}}}`{claim['id']}`"
-        if isinstance(claim["value"], str) and not (claim.get("code") or claim.get("described")):
-            shown = f"\N{LEFT DOUBLE QUOTATION MARK}{shown}\N{RIGHT DOUBLE QUOTATION MARK}"
+        together = [claim, *(c for c in self.claims() if c.get("joins") == claim["id"])]
+        for one in together:
+            add_anchor(self.env, term, anchor_of(one["id"], "correction"))
         label = "Better" if group_of(claim) == STYLE or claim.get("choice") else "Should be"
+        right = dict.fromkeys(format_claim(one, "correct") for one in together)
+        slides = dict.fromkeys(f"*{plain(one['lecture'])}*" for one in together)
         lines = [
-            f"**The slide has:** {shown} (*{plain(claim['lecture'])}*)",
-            f"**{label}:** {format_claim(claim, 'correct')}",
+            f"**The slide has:** {', '.join(map(self.shown, together))} ({', '.join(slides)})",
+            f"**{label}:** {', '.join(right)}",
             f"**Why:** {claim['why']}",
         ]
         body = nodes.definition("", *self.parse_text_to_nodes("\n\n".join(lines)))

@@ -29,6 +29,8 @@ CLAIMS = yaml.safe_load("""
    why: It hides `eval`., group: Names}
 - {id: code.style, value: old, kind: corrected, correct: new, why: It reads well, minor: true,
    described: true, group: "Style, not mistakes"}
+- {id: code.spaces, value: two, kind: corrected, correct: four, why: As elsewhere, minor: true,
+   joins: code.style}
 - {id: net.hidden, value: 7, kind: computed, expression: "7"}
 """)
 GLOSSARY = """# Words

@@ -72,6 +72,35 @@ def test_killed_and_resumed_it_gives_the_records_of_a_run_from_the_root(tmp_path
     assert not list(killed.rglob("*.unfinished*"))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_share_ends_without_an_error_and_the_last_run_draws_the_page(
+    tmp_path, monkeypatch, capfd
+):
+    notebook = shorter.page(NOTEBOOK)
+    monkeypatch.setattr(train, "NOTEBOOKS", notebook.parent)
+    monkeypatch.setattr(train, "ROOT", tmp_path)  # where the executed notebook goes
+    monkeypatch.setenv("IPYTHONDIR", str(ROOT / "tools" / "ipython"))
+    monkeypatch.chdir(tmp_path)
+    drawn = tmp_path / "_build" / "training" / notebook.name
+    command = ["train", "--only", notebook.stem, "--budget", "smoke", "--results", "mine"]
+
+    def outcome(share, *options):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("DLV_SHARE", share)
+        monkeypatch.setattr("sys.argv", [*command, *options])
+        return train.main(), capfd.readouterr().out, drawn.exists()
+
+    status, printed, exists = outcome("", "--minutes", "0")
+    assert (status, exists) == (0, False) and "0 of 2 runs of digits_seeds" in printed
+    status, printed, exists = outcome("2/2")
+    assert (status, exists) == (0, False)
+    assert "1 of 2 runs of digits_seeds are recorded; the page is drawn when all are" in printed
+    status, printed, exists = outcome("1/2")
+    assert (status, exists) == (0, True) and "are recorded;" not in printed
+    assert len(list((tmp_path / "mine").rglob("*.json"))) == 2
+
+
 def test_an_experiment_has_its_parameters_and_its_parts():
     for path in train.NOTEBOOKS.glob("*.ipynb"):
         cells = nbformat.read(path, as_version=4).cells

@@ -50,9 +50,9 @@ def first(small_book):
 def test_every_claim_is_counted_and_listed_with_its_origin(first):
     counts, claims = first("claims")("table")
     kinds = {row[0]: row[1] for row in rows(counts)[1:]}
-    assert kinds == {"computed": "2", "cited": "1", "recorded": "1", "corrected": "3", "all": "7"}
+    assert kinds == {"computed": "2", "cited": "1", "recorded": "1", "corrected": "4", "all": "8"}
     shown = {row[0]: row for row in rows(claims)[1:]}
-    assert list(shown) == ["12,345", "1998", "96.5 %", "min", "eval", "old", "7"]
+    assert list(shown) == ["12,345", "1998", "96.5 %", "min", "eval", "old", "two", "7"]
     assert shown["12,345"][1] == "About net.params. Slide: Slide *3*"
     assert shown["12,345"][2] == "Computed: f(x)"
     assert shown["1998"][2].startswith("Cited: One") and "table 2" in shown["1998"][2]
@@ -96,9 +96,11 @@ def test_each_correction_is_listed_once_with_its_reason_and_its_place(first):
     assert page.select("a code")[0].get_text() == "eval"
     assert "About code.call" in page.find(id="names").get_text()
     minor = " ".join(page.find(id="style-not-mistakes").get_text(" ").split())
-    assert "The slide has: old ( Slide *3* ) Better: new Why: It reads well" in minor
+    both = "old , \N{LEFT DOUBLE QUOTATION MARK} two \N{RIGHT DOUBLE QUOTATION MARK} ( Slide *3* )"
+    assert f"The slide has: {both} Better: new, four Why: It reads well" in minor
+    assert "As elsewhere" not in text and len(page(id="correction-code-spaces")) == 1
     why = [a["href"] for a in first("claims")("a") if a.get_text() == "(why)"]
-    names = ("code-call", "code-style", "goal-word")
+    names = ("code-call", "code-spaces", "code-style", "goal-word")
     assert sorted(why) == [f"corrections.html#correction-{name}" for name in names]
     assert all(page.find(id=href.partition("#")[2]) for href in why)
 

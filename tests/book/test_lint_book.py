@@ -143,6 +143,7 @@ FAULTS = [  # file, what is replaced by what, problem
     ("claims.yml", "id: net.params", "id: net", "id must be words"),
     ("claims.yml", "num_params(Net())", "'61_706'", "expression must compute something"),
     ("claims.yml", "shown_in: index", f"shown_in: {CHAPTER[:-6]}", "does not use it"),
+    ("claims.yml", "shown_in: index", "joins: no.one\n  shown_in: index", "joins must be a corr"),
     ("index.md", "{claim}`net.params`", "{claim}`net.param`", "'net.param' is not in claims.yml"),
     ("claims.yml", "kind: computed", "kind: [", "is not valid YAML"),
     ("_toc.yml", "chapters/01_a", "chapters/02_a", "there is no page chapters/02_a"),

@@ -17,7 +17,11 @@ def test_an_experiment_yields_what_is_not_recorded_and_stops_in_time(tmp_path):
     assert experiment.budget == "full"
     assert [run.name for run in experiment.pending()] == ["a-full-seed0", "a-full-seed1"]
     assert list(experiment.pending(minutes=0)) == []
-    assert experiment.load().missing == ["a-full-seed0", "a-full-seed1"]
+    with pytest.raises(experiments.UnfinishedError, match="^1 of 3 runs of demo are recorded"):
+        experiment.load()
+    assert plan(tmp_path).load().missing == ["a-full-seed0", "a-full-seed1"]  # to read
+    with pytest.raises(results.RecordError):
+        plan(tmp_path / "empty").load()
     assert plan(tmp_path / "empty").budget == "laptop"
     with pytest.raises(ValueError, match="budget must be one of .*'laptop', 'full'.* got 'huge'"):
         plan(tmp_path, "huge")
@@ -38,7 +42,7 @@ def test_an_experiment_records_runs_with_weights_and_predictions(tmp_path):
         experiment.record(first, **parts)
     experiment.record(first, **parts, seconds=2, predictions=classes)
     experiment.record(third, **parts, seconds=2.0, weights=WEIGHTS, aux="on")
-    records = experiment.load()
+    records = plan(tmp_path, "full").load()
     predicted, record = records
     assert (record["run"], record["seed"], record["aux"]) == ("a-full-seed1", 1, "on")
     assert (record["wall_seconds"], record["history"]) == (2.0, [])
