@@ -61,7 +61,8 @@ export function mount(stage, data) {
   const columns = beside(left, right);
   left.style.maxWidth = "20rem";
   const [ours, theirs] = counts.map((pair) => pair.map((n) => n.toLocaleString("en")).join(" of "));
-  const words = `Where do the two readers fail? One knows ten average scans and takes the nearest: ${ours} `
+  const words = "Where do the two readers fail? Try a 1 with a long upstroke, a 4 with an open top, "
+    + `a 2 that leans to the right. One knows ten average scans and takes the nearest: ${ours} `
     + `test scans right. The other is LeNet-5, a network of this course: ${theirs} right. Its scans `
     + "are those of MNIST, so the two scores cannot be compared.";
   const keys = "Draw with mouse, finger or pen. By keyboard: arrow keys move, space lowers and lifts "

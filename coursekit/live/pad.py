@@ -47,9 +47,10 @@ def _fallback(confusion: torch.Tensor) -> str:
     rows = []
     for digit, counts in enumerate(confusion.tolist()):
         others = [count if k != digit else 0 for k, count in enumerate(counts)]
-        most = f"{others.index(max(others))}, {max(others)} of {sum(others)}"
+        most = [str(k) for k, count in enumerate(others) if count == max(others)]
+        mistakes = f"{' or '.join(most)}, {max(others)} of {sum(others)}{' each' * (len(most) > 1)}"
         right = f"{counts[digit]} of {sum(counts)}"
-        rows.append([str(digit), right, most if any(others) else "none"])
+        rows.append([str(digit), right, mistakes if any(others) else "none"])
     total, correct = int(confusion.sum()), int(confusion.diagonal().sum())
     caption = (
         "This table shows how a simple reader does. It knows ten average pictures, one for each "

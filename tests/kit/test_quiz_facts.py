@@ -161,10 +161,6 @@ RIGHT = {
 # question: whether a choice with this text is right
 RULES = {
     "metrics.initial-loss": lambda text: text.isdigit() and f"{math.log(int(text)):.1f}" == "4.6",
-    "metrics.mean-of-means": lambda text: (
-        text == f"It prints {100 * MEANS.mean():.1f}{SPACE}%, "
-        f"and {percent(100 * MEANS @ SIZES / SIZES.sum())} are right."
-    ),
     "lenet.larger-image": lambda text: (
         ("error in the first dense" in text) == fails(LeNet5(), torch.rand(1, 1, 64, 64))
     ),
@@ -220,7 +216,6 @@ def test_the_choices_marked_right_are_those_computed():
 
 LAST_MAPS = tuple(LeNet5().features(torch.rand(1, 1, 64, 64)).shape[1:])
 PERFECT = torch.softmax(1000 * torch.eye(100)[:1], dim=1)  # all probability on the true class
-MEANS, SIZES = torch.tensor([0.5, 0.5, 0.5, 1.0]), torch.tensor([64.0, 64.0, 64.0, 8.0])
 
 # question: numbers that its explanations name
 NAMED = {
