@@ -71,7 +71,7 @@ def _fallback(records: results.Records) -> str:
     steps = live.table("From a drawn digit to ten logits", header, rows)
     runs = {name: records.of(variant) for variant, name in VARIANTS.items()}
     errors = []
-    for condition in records[0]["conditions"]:
+    for condition in records.of("lecture")[0]["conditions"]:
         cells = [
             f"{sum(r['conditions'][condition]['wrong'] for r in some) / len(some) / 100:.1f}"
             for some in runs.values()
