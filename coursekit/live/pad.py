@@ -48,7 +48,8 @@ def _fallback(confusion: torch.Tensor) -> str:
     for digit, counts in enumerate(confusion.tolist()):
         others = [count if k != digit else 0 for k, count in enumerate(counts)]
         most = [str(k) for k, count in enumerate(others) if count == max(others)]
-        mistakes = f"{' or '.join(most)}, {max(others)} of {sum(others)}{' each' * (len(most) > 1)}"
+        each = " each" * (len(most) > 1)
+        mistakes = f"{' or '.join(most)}, {max(others)} of {sum(others)}{each}"
         right = f"{counts[digit]} of {sum(counts)}"
         rows.append([str(digit), right, mistakes if any(others) else "none"])
     total, correct = int(confusion.sum()), int(confusion.diagonal().sum())
