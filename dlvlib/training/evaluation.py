@@ -80,7 +80,7 @@ def predict(model: nn.Module, images: Tensor, *, batch_size: int | None = None) 
     batch_size = check_int("batch_size", batch_size, 1)
     with mode(model, training=False):
         parts = [
-            _logits(model, scale_pixels(part.to(device, copy=True)).to(dtype))
+            _logits(model, scale_pixels(part.to(device)).to(dtype))
             for part in torch.split(images, batch_size)
         ]
     return torch.cat(parts).cpu()

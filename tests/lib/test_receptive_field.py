@@ -140,6 +140,17 @@ def test_bad_input_names_the_rule_and_the_value(call, message):
         call()
 
 
+def test_what_is_written_into_keeps_its_own_field():
+    def lower_half(images, narrow, wide):
+        maps = narrow(images)
+        maps[:, :, 16:] = wide(images)[:, :, 16:]
+        return narrow(maps)
+
+    narrow, wide = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 7, padding=3)
+    field = receptive_field.of(Forward(lower_half, narrow, wide), (1, 32, 32))[-1]
+    assert (field.size, field.start) == (9, -4)  # of 7, then 3
+
+
 @pytest.mark.parametrize(
     ("model", "where"),
     [
