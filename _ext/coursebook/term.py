@@ -147,7 +147,7 @@ class LectureMapDirective(SphinxDirective):
         header = ["Slide of the lecture", "Pages of the book", "Corrections"]
         and_back = list_table(["Page of the book", "Slides of the lecture"], back)
         folded = f"::::::{{dropdown}} From a page back to the slides\n{and_back}\n::::::"
-        return self.parse_text_to_nodes(f"{list_table(header, there)}\n\n{folded}")
+        return self.parse_text_to_nodes(f"{list_table(header, there, 'cards')}\n\n{folded}")
 
     def link(self, page: str) -> str:
         """Return a link to a page, a chapter with its number."""
