@@ -12,7 +12,7 @@ from coursekit.checks.loop.mistakes import make_batches, make_epoch, make_evalua
 BUGS = {  # the word that names a bug: what it is
     "zero_grad": "the gradients of earlier steps are not cleared",
     "softmax": "the loss receives probabilities instead of logits",
-    "order": "forward, backward and step come in a wrong order",
+    "order": "forward, backward and step come in the wrong order",
     "graph": "losses are added up together with their graphs",
     "mode": "the network is in the wrong mode, train or eval",
     "no_grad": "a graph is recorded although nobody needs a gradient",
