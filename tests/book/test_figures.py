@@ -69,6 +69,15 @@ def test_an_image_and_what_lies_on_it_keep_their_colours():
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), pixels)
 
 
+def test_text_on_a_map_that_the_page_shines_through_follows_the_theme():
+    figure, ax = plt.subplots(figsize=(3, 3))
+    ax.imshow(np.zeros((5, 5)), cmap=plotting.SIGNED, vmin=-1, vmax=1)
+    ax.text(2, 2, "0.0", color="#1F2933")
+    (form,) = written(figure, [])
+    (text,) = [e for e in form.iter("text") if e.text == "0.0"]
+    assert "fill:var(--dlv-alexnet)" in text.get("style")
+
+
 @pytest.mark.parametrize(
     ("columns", "inches", "expected"),
     [(2, 6.8, 1), (10, 7.5, 5), (4, 6.8, 2), (4, 4.6, 2), (2, 3.4, 2)],

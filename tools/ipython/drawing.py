@@ -60,7 +60,7 @@ def prepare(figure: Any) -> None:
             image.set_gid(AS_DRAWN)
             if isinstance(image, AxesImage) and max(image.get_size()) <= 256:
                 image.set_interpolation("none")
-        if images:
+        if any(image.get_cmap()(0.5)[3] == 1 for image in images):  # they hide the page
             frame = ax.get_window_extent()
             for artist in [*ax.texts, *ax.lines, *ax.patches]:
                 box = artist.get_window_extent()
