@@ -188,7 +188,7 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
     ),
     "double_softmax": NumberQuestion(
         expected=_SMALLEST_LOSS,
-        praise="With six classes, a loss that never goes below it is the symptom of a double "
+        praise="With six classes, a loss that never goes below it is a symptom of a double "
         "softmax.",
         unit="the smallest loss with six classes, in nats",
         hints={
