@@ -69,7 +69,7 @@ def _ask_unfair(student: int) -> ChoiceQuestion:
         {longer},
         curves.TREATMENTS,
         "Two rises can be compared only over the same number of steps.",
-        "Look at the last column of your table.",
+        "Look at the column of epochs in your table.",
         {x: f"{x} was trained for as many epochs as the patient without it." for x in others},
     )
 

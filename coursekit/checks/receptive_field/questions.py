@@ -173,7 +173,7 @@ QUESTIONS: dict[str, NumberQuestion | ChoiceQuestion | FunctionQuestion] = {
         OVERLAPPING,
         "dense1",
         (32, "That is LeNet itself; here its poolings are 3x3."),
-        "The image has 32: no value sees its last row and column.",
+        "The image has 32: no value of this layer sees its last row and column.",
     ),
     "alexnet_conv2": _size(
         CAREFUL,
