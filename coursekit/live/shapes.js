@@ -48,7 +48,7 @@ export function mount(stage, data) {
   describe(holder, "Table of the layers");
 
   const shown = ({ name, shape, params, macs, bytes, field }) => [name, shape.join("\u00a0×\u00a0"),
-    field ? field.join("\u00a0×\u00a0") : "–", number(params), number(macs), size(bytes)];
+    field && !/Flatten/.test(name) ? field.join("\u00a0×\u00a0") : "–", number(params), number(macs), size(bytes)];
   const draw = oncePerFrame(() => {
     const shape = sides.map(({ input }) => Number(input.value));
     const isShape = shape.every((side) => Number.isInteger(side) && side >= 1 && side <= 4096);
