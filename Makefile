@@ -23,7 +23,8 @@ book: $(STAMP)  ## build the book; open _build/html/index.html. TORCH=cpu: witho
 	@$(BIN)/python tools/build.py
 	@echo "built: open _build/html/index.html"
 
-test: lint notebooks smoke  ## everything CI checks
+test: $(STAMP)  ## everything CI checks
+	$(MAKE) --jobs 3 lint notebooks smoke
 	$(PYTEST)
 
 quick: ruff  ## ruff and the tests that need no book, no browser and little time
