@@ -80,7 +80,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "epoch_bugs": _name(
         {"order", "graph"},
-        "The order stops the learning; the graphs pile up.",
+        "The order stops the learning; the sum keeps its graphs.",
         {
             "zero_grad": "zero_grad is called in each step. Ask what happens after it.",
             "batch means": "Each loss is multiplied by its number of images.",
