@@ -107,7 +107,8 @@ def mcnemar_test(first: Array, second: Array, targets: Array) -> tuple[int, int,
     were equally good, each of these would go to either one like the toss of a fair coin.
 
     Args:
-        first, second: (B,) classes that the two predict for the same images.
+        first: (B,) classes that one classifier predicts.
+        second: (B,) classes that the other predicts for the same images.
         targets: (B,) class indices.
 
     Returns:
@@ -149,7 +150,7 @@ def expected_calibration_error(probs: Array, targets: Array, num_bins: int = 15)
         num_bins: number M of bins that cut [0, 1].
 
     Returns:
-        A float in [0, 1]; 0 means that of the images given 80 % confidence, 80 % are right.
+        A float in [0, 1]; 0 means that in each bin the accuracy equals the mean confidence.
 
     Raises:
         ValueError: as in `top_k_accuracy`, if a probability is negative, if a row does not sum
@@ -178,7 +179,8 @@ def expected_calibration_error(probs: Array, targets: Array, num_bins: int = 15)
 def neighbor_accuracy(points: Array, targets: Array, k: int = 10) -> float:
     """Fraction of points whose class is the most common one among their k nearest neighbours.
 
-    Near 1/K, the classes are mixed; near 1, they lie apart.
+    Near one over the number of (equally frequent) classes, they are mixed; near 1, they
+        lie apart.
 
     Each point is left out of its own neighbourhood; distances are Euclidean. Of equally distant
     points the first is nearer, and of equally common classes the one of smaller index wins.
