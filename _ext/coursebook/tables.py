@@ -159,7 +159,7 @@ def network_rows(lines: Iterable[str], costs: dict[str, Any]) -> list[list[str]]
         params, macs, ms = map(amount, numbers)
         year, last = parts
         top1, brace, source = last.partition("{footcite")
-        field = str(cost["receptive_field"])
+        field = f"{cost['receptive_field']:,}"
         title = f"{name} {brace}{source}".strip()
         rows.append([title, top1.strip() or "–", ms, params, macs, field, year])
     return rows
