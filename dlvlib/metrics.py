@@ -179,8 +179,8 @@ def expected_calibration_error(probs: Array, targets: Array, num_bins: int = 15)
 def neighbor_accuracy(points: Array, targets: Array, k: int = 10) -> float:
     """Fraction of points whose class is the most common one among their k nearest neighbours.
 
-    Near one over the number of (equally frequent) classes, they are mixed; near 1, they
-        lie apart.
+    If K classes are equally frequent, a fraction near 1/K means that they are mixed; near 1,
+    they lie apart.
 
     Each point is left out of its own neighbourhood; distances are Euclidean. Of equally distant
     points the first is nearer, and of equally common classes the one of smaller index wins.

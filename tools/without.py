@@ -45,7 +45,7 @@ def removed_pages(root: Path, numbers: list[str]) -> set[str]:
     """Return the pages that go: the chapters with these numbers, and what only they need.
 
     Raises:
-        ValueError: if a number is none of a chapter, or no chapter would be left.
+        ValueError: if no chapter has one of the numbers, or no chapter would be left.
     """
     pages = reading_order(root)
     chapters = {m[1]: page for page in pages if (m := re.match(r"chapters/(\d\d)_", page))}

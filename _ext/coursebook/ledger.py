@@ -129,9 +129,7 @@ class ClaimsDirective(LedgerDirective):
         """Return what our runs gave, and whether the lecture's value lies among them."""
         value, form = claim["value"], claim.get("format", "")
         if isinstance(value, str):
-            return (
-                f"**Recorded:** in our runs of `{claim['results']}`, as far as the statement says."
-            )
+            return f"**Recorded** in our runs of `{claim['results']}`."
         paths = sorted((Path(self.env.srcdir) / RECORDS / claim["results"]).glob("*.json"))
         depend_on(self.env, paths)
         runs = [record for group in read_groups(paths) for record in group]

@@ -138,7 +138,7 @@ def _cells(submission: Submission, released: Mapping[str, Sequence[Ask]]) -> lis
 
 
 def _sorted(content: bytes) -> _Replies:
-    """Sort the replies; a line that is none of the worker's is left out."""
+    """Sort the replies; a line that the worker did not write is left out."""
     replies = _Replies()
     for line in content.splitlines():
         try:

@@ -10,7 +10,7 @@ from coursekit.grade import Row
 
 MAX_ERRORS = 300  # characters
 WIDTH = 70  # of a hint
-UNANSWERED = "There is no answer"  # how a hint begins that is none
+UNANSWERED = "There is no answer"  # so the hint for a missing answer begins
 
 
 def to_csv(rows: Sequence[Row]) -> str:

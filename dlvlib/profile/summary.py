@@ -24,7 +24,8 @@ SUMS = ("params", "param_bytes", "macs", "flops", "comparisons", "output_bytes")
 class LayerSummary(LayerCost):
     """The cost of one layer, or of one operation such as the sum of a residual block.
 
-    The receptive field is (height, width) in pixels, or None where there is no single one.
+    The receptive field is (height, width) in pixels, or None where there is no single one. Of a
+    flattened map it is that of all its values together.
     """
 
     name: str

@@ -199,10 +199,10 @@ QUESTIONS: dict[str, NumberQuestion | FunctionQuestion] = {
         unit="the smallest depth multiplier, a whole number",
         hints={
             math.floor(_BREAK_EVEN): "There the separable form is still cheaper, if only just.",
-            _BREAK_EVEN: "There the two would be equal; from which whole number on is it dearer?",
+            _BREAK_EVEN: "There the two would be equal; from which whole number on is it larger?",
             round(_BREAK_EVEN, 2): "There the two are equal; from which whole number on is it "
-            "dearer?",
-            25: "There nothing is given up; the separable form is dearer long before.",
+            "larger?",
+            25: "There nothing is given up; the separable form is larger long before.",
             32: "That is the number of kernels; write down both counts.",
             math.floor(1 / _ratio(256, 32, 3, 3, 1)) + 1: "That is for a window of 3×3.",
             1 / _BREAK_EVEN: "That is the ratio for a multiplier of 1.",
